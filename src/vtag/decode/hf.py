@@ -1,0 +1,170 @@
+"""Hugging Face's TokenClassificationPipeline to the letter, defects included.
+
+Its tokens, words and groups are arrays here, and strings are made only for the groups that are not ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from vtag.types import Encoding, Span
+
+HF_STRATEGIES = ("none", "simple", "first", "average", "max")
+
+
+class Units(NamedTuple):
+    """The n things that are grouped: tokens for "none" and "simple", words for the others.
+
+    first, last: int [n], the first and the last token of each unit.
+    label, score: [n], the label's id and its probability.
+    """
+
+    first: np.ndarray
+    last: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+
+
+def hf_spans(
+    encoding: Encoding,
+    pieces: Sequence[str],
+    unk: np.ndarray,
+    subword: np.ndarray,
+    logits: np.ndarray,
+    strategy: str,
+    id2label: Mapping[int, str],
+    ignore_labels: Container[str],
+    to_string: Callable[[list[str]], str],
+) -> list[Span]:
+    """The entities of one text, or of one of its windows.
+
+    pieces: T vocabulary pieces; unk, subword: bool [T]; logits: float32 [T, labels];
+    to_string: the tokenizer's convert_tokens_to_string.
+    """
+    tokens = np.flatnonzero(~encoding.special)
+    if len(tokens) == 0:
+        return []
+    units = _units(tokens, softmax(logits[tokens]), (subword & ~unk)[tokens], strategy)
+    labels = tuple(id2label[i] for i in range(logits.shape[1]))
+    assert encoding.offsets is not None
+    starts, ends = encoding.offsets[:, 0], encoding.offsets[:, 1]
+
+    def span(first: int, last: int, label: str, score: float, word: str, index: int | None = None) -> Span:
+        start, end = int(starts[first]), int(ends[last])
+        words = None
+        if encoding.words is not None:
+            words = (int(encoding.word_ids[first]), int(encoding.word_ids[last]) + 1)
+        return Span(start, end, label, score, encoding.text[start:end], word, index, words)
+
+    def piece(token: int) -> str:
+        return encoding.text[starts[token] : ends[token]] if unk[token] else pieces[token]
+
+    if strategy == "none":
+        return [
+            span(token, token, labels[label], score, piece(token), token)
+            for token, label, score in zip(
+                units.first.tolist(), units.label.tolist(), units.score.tolist(), strict=True
+            )
+            if labels[label] not in ignore_labels
+        ]
+
+    def word_of(unit: int) -> str:
+        """A unit's own string: words are respelled once alone, and once more within their group."""
+        first, last = int(units.first[unit]), int(units.last[unit])
+        if strategy == "simple":
+            return piece(first)
+        return to_string([piece(token) for token in range(first, last + 1) if not encoding.special[token]])
+
+    begins = _group_begins(units.label, labels)
+    stops = np.append(begins[1:], len(units.label))
+    spans = []
+    for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True):
+        name = labels[units.label[begin]].split("-", 1)[-1]
+        if name in ignore_labels:
+            continue
+        # Summed as NumPy's float32 mean sums, so that likeliest-wins under stride falls the same way.
+        score = float(np.float32(np.add.reduce(units.score[begin:stop]) / (stop - begin)))
+        word = to_string([word_of(unit) for unit in range(begin, stop)])
+        spans.append(span(int(units.first[begin]), int(units.last[stop - 1]), name, score, word))
+    return spans
+
+
+def merge_windows(spans: Sequence[Span]) -> list[Span]:
+    """The stride rule: of entities that overlap the longest stays, then the likeliest; labels are not compared."""
+    if not spans:
+        return []
+    ordered = sorted(spans, key=lambda span: span.start)
+    kept = []
+    previous = ordered[0]
+    for span in ordered:  # the first one too: an empty one (start = end) at the front comes out twice over there
+        if not previous.start <= span.start < previous.end:
+            kept.append(previous)
+            previous = span
+        elif (span.end - span.start, span.score) > (previous.end - previous.start, previous.score):
+            previous = span
+    return [*kept, previous]
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities [T, labels], in the order of operations that Hugging Face uses."""
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
+
+
+def _units(tokens: np.ndarray, probabilities: np.ndarray, subword: np.ndarray, strategy: str) -> Units:
+    """Label and score of each token [n], or of each word that the tokens make."""
+    rows = np.arange(len(tokens))
+    if strategy in ("none", "simple"):
+        label = probabilities.argmax(axis=-1)
+        return Units(tokens, tokens, label, probabilities[rows, label])
+    begins = np.flatnonzero(np.append(True, ~subword[1:]))
+    stops = np.append(begins[1:], len(tokens))
+    if strategy == "first":
+        chosen = probabilities[begins]
+    elif strategy == "max":
+        chosen = probabilities[_highest(probabilities.max(axis=-1), begins, stops)]
+    else:
+        chosen = _means(probabilities, begins, stops - begins)
+    label = chosen.argmax(axis=-1)
+    return Units(tokens[begins], tokens[stops - 1], label, chosen[np.arange(len(begins)), label])
+
+
+def _means(probabilities: np.ndarray, begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Mean rows [words, labels], added up piece after piece as Hugging Face does, so that ties fall the same way."""
+    totals = probabilities[begins]
+    words = np.flatnonzero(lengths > 1)
+    piece = 1
+    while len(words):
+        totals[words] += probabilities[begins[words] + piece]
+        piece += 1
+        words = words[lengths[words] > piece]
+    return np.asarray(totals / lengths.astype(np.float32)[:, None])
+
+
+def _highest(score: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """For each stretch [begin, stop) the first position of its highest score."""
+    word = np.repeat(np.arange(len(begins)), stops - begins)
+    is_highest = np.flatnonzero(score == np.maximum.reduceat(score, begins)[word])
+    positions = begins.copy()
+    positions[word[is_highest[::-1]]] = is_highest[::-1]
+    return positions
+
+
+def _group_begins(label: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
+    """Where groups begin among units with these label ids [n]: at another tag than the one before, and at each B-."""
+    is_begin, tag = _tags(labels)
+    changes = is_begin[label[1:]] | (tag[label[1:]] != tag[label[:-1]])
+    return np.flatnonzero(np.append(True, changes))
+
+
+@lru_cache(maxsize=64)
+def _tags(labels: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """For each label whether it has the prefix B- (bool [labels]) and which tag it names (int [labels])."""
+    is_begin = np.array([label.startswith("B-") for label in labels])
+    names = [label[2:] if label.startswith(("B-", "I-")) else label for label in labels]
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return is_begin, np.array([number[name] for name in names])

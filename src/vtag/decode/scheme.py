@@ -1,0 +1,290 @@
+"""Tag schemes: what a model's label names mean, and which label may follow which.
+
+Everything is written in five canonical prefixes: O outside, B begin, I inside, E end, S single. BILOU's L and U,
+BMES's M and BMEWO's W are other spellings of E, S, I and S.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtag.errors import error
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One scheme: how its spans are spelled.
+
+    opens, closes: prefixes that a span may start and end with, whatever stands beside it.
+    joined: pairs of prefixes that belong to one span when their types are equal.
+    touching: further pairs that are legal only between two spans of equal type (IOB1's B, IOE1's E).
+    spelling: how a span is written: its prefix when single, then the first, a middle and the last one.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    opens: str
+    closes: str
+    joined: str
+    spelling: str
+    touching: str = ""
+
+    @property
+    def prefixes(self) -> set[str]:
+        """The prefixes that occur in this scheme."""
+        return set(self.spelling + self.touching) - {" "}
+
+
+# S, a span of its own, is legal beside anything in every family; plain tags (POS) are S only.
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family("plain", ("POS",), "S", "S", "", "SSSS"),
+        Family("IO", (), "I", "I", "II", "IIII"),
+        Family("IOB1", (), "I", "BI", "BI II", "IIII", "IB BB"),
+        Family("IOB2", ("BIO", "IOB"), "B", "BI", "BI II", "BBII"),
+        Family("IOE1", (), "IE", "I", "II IE", "IIII", "EI EE"),
+        Family("IOE2", ("IOE",), "IE", "E", "II IE", "EIIE"),
+        Family("BIOE", ("BIE",), "B", "BE", "BI BE II IE", "BBIE"),
+        Family("BIOES", ("IOBES", "BILOU", "BILUO", "BIOUL", "BMES", "BMEWO"), "BS", "ES", "BI BE II IE", "SBIE"),
+    )
+}
+
+_CANONICAL = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
+# Labels of padding, special tokens and continuation pieces, as older CoNLL models carry them: never a span.
+_OUTSIDE = {"O", "X", "[CLS]", "[SEP]", "[PAD]", "[UNK]", "<PAD>", "<UNK>", "PAD", "<S>", "</S>", "<START>", "<STOP>"}
+_SEPARATORS = "-_.:/| "
+# Label sets with these, in the spelling of Universal Dependencies or of the Penn Treebank, are parts of speech.
+_PARTS_OF_SPEECH = ({"NOUN", "VERB", "ADJ"}, {"NN", "VB", "JJ"})
+# The type of a span where labels are bare prefixes ("B", "I", "O").
+BARE_TYPE = "ENTITY"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scheme:
+    """A model's labels, read. L labels.
+
+    name: a key of FAMILIES.
+    labels: the names as the model has them.
+    prefixes, types: per label the canonical prefix, and the type ("" outside).
+    type_ids: int32 [L], equal numbers for equal types, -1 outside.
+    start, end: bool [L], may stand first, may stand last.
+    transition: bool [L, L], `transition[p, q]`: q may follow p.
+    joined: bool [L, L], `joined[p, q]`: q continues the span of p.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    types: tuple[str, ...]
+    type_ids: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    transition: np.ndarray
+    joined: np.ndarray
+
+    @property
+    def outside(self) -> np.ndarray:
+        """bool [L], labels that make no span."""
+        return self.type_ids < 0
+
+    def describe(self) -> str:
+        """One line for people: the scheme and the types."""
+        types = list(dict.fromkeys(kind for kind in self.types if kind))
+        shown = ", ".join(types[:12]) + (f" and {len(types) - 12} more" if len(types) > 12 else "")
+        unit = "one label a word" if self.name == "plain" else f"prefixes {''.join(sorted(set(self.prefixes)))}"
+        return f"{self.name} ({unit}; {len(self.labels)} labels, {len(types)} types): {shown}"
+
+    def spans(self, path: Sequence[int] | np.ndarray) -> list[tuple[int, int, str]]:
+        """Label ids -> `(start, end, type)`, end exclusive. A label that nothing before it explains opens a span."""
+        found: list[tuple[int, int, str]] = []
+        previous = -1
+        for at, label in enumerate(path):
+            if not self.outside[label]:
+                if previous >= 0 and self.joined[previous, label]:
+                    found[-1] = (found[-1][0], at + 1, self.types[label])
+                else:
+                    found.append((at, at + 1, self.types[label]))
+            previous = int(label)
+        return found
+
+    def tags(self, spans: Sequence[tuple[int, int, str]], length: int) -> list[int]:
+        """Sorted `(start, end, type)` -> label ids, the inverse of `spans` (IO cannot part touching spans)."""
+        ids = {(prefix, kind): at for at, (prefix, kind) in enumerate(zip(self.prefixes, self.types, strict=True))}
+        single, first, middle, last = tuple(FAMILIES[self.name].spelling)
+        letters = ["O"] * length
+        kinds = [""] * length
+        for start, end, kind in spans:
+            kinds[start:end] = [kind] * (end - start)
+            letters[start:end] = [first, *middle * (end - start - 2), last] if end - start > 1 else [single]
+            if start and kinds[start - 1] == kind:
+                if self.name == "IOB1":
+                    letters[start] = "B"
+                elif self.name == "IOE1":
+                    letters[start - 1] = "E"
+        return [ids[pair] for pair in zip(letters, kinds, strict=True)]
+
+
+def make(name: str, types: Sequence[str]) -> Scheme:
+    """The scheme `name` over `types`, with labels as most models spell them: O, B-x, I-x, ..."""
+    family = find(name)
+    if family.name == "plain":
+        return read(dict(enumerate(types)), scheme="plain")
+    labels = ["O"] + [f"{prefix}-{kind}" for kind in types for prefix in sorted(family.prefixes)]
+    return read(dict(enumerate(labels)), scheme=family.name)
+
+
+def find(name: str) -> Family:
+    """The family called `name`, or by an alias of it, in any case of letters."""
+    for family in FAMILIES.values():
+        if name.upper() in (family.name.upper(), *family.aliases):
+            return family
+    names = [spelled for family in FAMILIES.values() for spelled in (family.name, *family.aliases)]
+    raise error("unknown_scheme", scheme=name, names=", ".join(names))
+
+
+def read(id2label: Mapping[int, str], scheme: str | None = None) -> Scheme:
+    """Read the scheme from the label names, or read the labels under the scheme that the caller names."""
+    labels = tuple(id2label[at] for at in range(len(id2label)))
+    wanted = None if scheme is None else find(scheme)
+    if wanted is not None and wanted.name == "plain":
+        return _build(wanted, labels, [("O", "") if label in ("O", "o") else ("S", label) for label in labels])
+    parts = _split(labels, sure=wanted is not None)
+    if parts is None:
+        prefix = "I" if _runs(labels, wanted) else "S"
+        parts = [("O", "") if label in ("O", "o") else (prefix, label) for label in labels]
+    family = wanted or _family(parts)
+    if wanted is not None:
+        strange = {prefix for prefix, _ in parts} - wanted.prefixes - {"O", "S"}
+        if strange or ("S" in {p for p, _ in parts} and _is_split(labels, parts) and "S" not in wanted.prefixes):
+            raise error("scheme_mismatch", scheme=scheme, prefixes=", ".join(sorted({p for p, _ in parts})))
+    return _build(family, labels, parts)
+
+
+def alone(scheme: Scheme, kind: str) -> tuple[Scheme, np.ndarray]:
+    """The scheme of one type and "outside", label 0; and which labels of `scheme` the others were.
+
+    For heads whose labels do not exclude each other; a type without prefixes spans all words in a row that have it.
+    """
+    columns = np.array([at for at, found in enumerate(scheme.types) if found == kind])
+    plain = scheme.name == "plain"
+    parts = [("O", ""), *(("I" if plain else scheme.prefixes[at], kind) for at in columns)]
+    labels = ("O", *(scheme.labels[at] for at in columns))
+    return _build(FAMILIES["IO"] if plain else FAMILIES[scheme.name], labels, parts), columns
+
+
+def _runs(labels: tuple[str, ...], wanted: Family | None) -> bool:
+    """Whether bare types stand for runs of words, and do not label each word: part of speech, punctuation after it."""
+    if wanted is not None:
+        return wanted.name == "IO"
+    named = {label.upper() for label in labels} - {"O"}
+    speech = any(tags <= named for tags in _PARTS_OF_SPEECH)
+    return len(named) < len(labels) and not speech and any(map(str.isalnum, "".join(named)))
+
+
+def _is_split(labels: tuple[str, ...], parts: list[tuple[str, str]]) -> bool:
+    """Whether some S was spelled as a prefix, and is not the reading of a label without one."""
+    return any(prefix == "S" and kind != label for label, (prefix, kind) in zip(labels, parts, strict=True))
+
+
+def _split(labels: tuple[str, ...], sure: bool) -> list[tuple[str, str]] | None:
+    """Labels -> (canonical prefix, type), or None where the set as a whole does not say that it has prefixes."""
+    named = [label for label in labels if label.upper() not in _OUTSIDE]
+    bare = {label.upper() for label in named}
+    if "B" in bare and len(bare) > 1 and bare <= set(_CANONICAL):
+        return [(_CANONICAL.get(label.upper(), "O"), BARE_TYPE if label in named else "") for label in labels]
+    has_outside = any(label in ("O", "o") for label in labels)
+    for pattern, rare in _patterns():
+        read = {label: match for label in named if (match := pattern.fullmatch(label))}
+        pairs = {label: (_CANONICAL[match["prefix"].upper()], match["type"]) for label, match in read.items()}
+        if (
+            pairs
+            and len(set(pairs.values())) == len(pairs)
+            and _convinces(pairs, named, has_outside, rare=rare, sure=sure)
+        ):
+            rest = {label for label in named if label not in pairs}
+            # The only label without a prefix is "outside" in another spelling: OUT, 0, None.
+            if len(rest) == 1 and not has_outside and not rest & {kind for _, kind in pairs.values()}:
+                named = []
+            return [pairs.get(label, ("S", label) if label in named else ("O", "")) for label in labels]
+    return None
+
+
+def _patterns() -> list[tuple[re.Pattern[str], bool]]:
+    """Ways to spell a prefix, and whether the way is rare: B-PER, B_PER, ..., then PER-B, PER_B, ..., BPER."""
+    prefix, kind = f"(?P<prefix>[{''.join(_CANONICAL)}])", "(?P<type>.+)"
+    usual = [prefix + re.escape(separator) + kind for separator in _SEPARATORS]
+    rare = [kind + re.escape(separator) + prefix for separator in _SEPARATORS] + [prefix + kind]
+    return [(re.compile(way, re.IGNORECASE | re.DOTALL), way in rare) for way in usual + rare]
+
+
+def _convinces(
+    pairs: dict[str, tuple[str, str]], named: list[str], has_outside: bool, *, rare: bool, sure: bool
+) -> bool:
+    """Whether these readings are prefixes, and not types such as "I-94" or "E-MAIL" that look like it."""
+    by_type: dict[str, set[str]] = {}
+    for prefix, kind in pairs.values():
+        by_type.setdefault(kind, set()).add(prefix)
+    shared = sum(len(found) > 1 for found in by_type.values())
+    if rare:  # so every label must fit, and every type must come with two prefixes or more
+        return len(pairs) == len(named) and shared == len(by_type)
+    if shared:
+        return 2 * len(pairs) > len(named)
+    used = {prefix for prefix, _ in pairs.values()}
+    return sure or (len(pairs) == len(named) and has_outside and used in ({"B"}, {"I"}, {"S"}))
+
+
+def _family(parts: list[tuple[str, str]]) -> Family:
+    """The scheme that the prefixes in use belong to."""
+    by_type: dict[str, set[str]] = {}
+    for prefix, kind in parts:
+        by_type.setdefault(kind, set()).add(prefix)
+    used = {prefix for prefix, kind in parts if kind and len(by_type[kind]) > 1} or {p for p, kind in parts if kind}
+    if "B" in used and "E" in used:
+        name = "BIOES" if "S" in used else "BIOE"
+    elif "E" in used:
+        # IOE1 and IOB1 write E and B only between touching spans, so some types never got one.
+        name = "IOE1" if any(found == {"I"} for found in by_type.values()) else "IOE2"
+    elif "B" in used and "S" not in used:
+        name = "IOB1" if any(found == {"I"} for found in by_type.values()) else "IOB2"
+    elif used == {"I"}:
+        name = "IO"
+    else:
+        name = "plain" if used == {"S"} else "BIOES"
+    return FAMILIES[name]
+
+
+def _build(family: Family, labels: tuple[str, ...], parts: list[tuple[str, str]]) -> Scheme:
+    """Masks from the family's row and the labels that are there."""
+    prefixes = tuple(prefix for prefix, _ in parts)
+    types = tuple(kind for _, kind in parts)
+    numbers = {kind: at for at, kind in enumerate(dict.fromkeys(types))}
+    type_ids = np.array([-1 if p == "O" else numbers[kind] for p, kind in parts], np.int32)
+    outside = type_ids < 0
+    same = (type_ids[:, None] == type_ids[None, :]) & ~outside[:, None]
+
+    def pairs(table: str) -> np.ndarray:
+        allowed = set(table.split())
+        return np.asarray(same & np.array([[p + q in allowed for q in prefixes] for p in prefixes]))
+
+    joined = pairs(family.joined)
+    # A label that no opener leads to (B-x was never seen in training) opens spans itself; likewise at the end.
+    start = outside | np.array([p in family.opens + "S" for p in prefixes])
+    end = outside | np.array([p in family.closes + "S" for p in prefixes])
+    within = joined | pairs(family.touching)
+    start |= ~_reached(start, within)
+    end |= ~_reached(end, within.T)
+    transition = within | (end[:, None] & start[None, :])
+    return Scheme(family.name, labels, prefixes, types, type_ids, start, end, transition, joined)
+
+
+def _reached(from_labels: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """bool [L]: labels that a walk along `steps` from one of `from_labels` comes to."""
+    reached = from_labels
+    for _ in steps:
+        reached = np.asarray(reached | (steps & reached[:, None]).any(axis=0))
+    return reached

@@ -1,0 +1,91 @@
+"""Label probabilities of whole texts to spans: the `viterbi` strategy, for a batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+import numpy as np
+
+from vtag.decode.openings import opened_by_begin
+from vtag.decode.scheme import Scheme, alone
+from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
+from vtag.decode.words import Pieces, pieces, pool
+from vtag.types import Encoding, Span
+
+
+def decode(
+    encodings: Sequence[Encoding],
+    probabilities: Sequence[np.ndarray],
+    scheme: Scheme,
+    *,
+    words: str = "auto",
+    ignore_labels: Container[str] = ("O",),
+    biases: Biases = NO_BIASES,
+    multi_label: bool = False,
+) -> list[list[Span]]:
+    """The spans of each text, sorted; for `multi_label` those of different types may overlap.
+
+    probabilities: float32 [T, L] per text, from `scores.softmax` (or `scores.sigmoid` for `multi_label`).
+    words: how the tokens of a word speak for it, see `words.pool`.
+    ignore_labels: types that are left out.
+    """
+    if not len(encodings):
+        return []
+    found = pieces(encodings)
+    rows = np.concatenate(probabilities)
+    if not multi_label:
+        return _decode(encodings, rows, found, scheme, words, ignore_labels, biases)
+    spans: list[list[Span]] = [[] for _ in encodings]
+    for kind in dict.fromkeys(kind for kind in scheme.types if kind):
+        own, columns = alone(scheme, kind)
+        outside = np.prod(1 - rows[:, columns], axis=1, keepdims=True)
+        chances = np.concatenate([outside, rows[:, columns]], axis=1)
+        chances /= np.maximum(chances.sum(axis=1, keepdims=True), np.float32(1e-9))
+        decoded = _decode(encodings, chances, found, own, words, ignore_labels, biases)
+        for mine, more in zip(spans, decoded, strict=True):
+            mine.extend(more)
+    return [sorted(row, key=lambda span: (span.start, span.end)) for row in spans]
+
+
+def _decode(
+    encodings: Sequence[Encoding],
+    rows: np.ndarray,
+    found: Pieces,
+    scheme: Scheme,
+    words: str,
+    ignore_labels: Container[str],
+    biases: Biases,
+) -> list[list[Span]]:
+    """One decode of all texts: rows float32 [N, L], of the batch's tokens laid end to end."""
+    chances, first, last = pool(rows, found, scheme, words)
+    text = found.text[first]
+    chances = opened_by_begin(chances, text, len(encodings), scheme)
+    path = best_paths(chances, np.bincount(text, minlength=len(encodings)), scheme, biases)
+    kept = ~scheme.outside & np.array([kind not in ignore_labels for kind in scheme.types])
+    inside = kept[path]
+    goes_on = np.zeros(len(path) + 1, bool)
+    goes_on[1:-1] = scheme.joined[path[:-1], path[1:]] & (text[1:] == text[:-1])
+    # Models that open anew at every piece cut addresses and numbers at each point; no two entities meet at a point.
+    if scheme.name != "plain":
+        kind = scheme.type_ids[path]
+        goes_on[1:-1] |= found.glued[first[1:]] & inside[1:] & (kind[1:] == kind[:-1])
+    begin = np.flatnonzero(inside & ~goes_on[:-1])
+    end = np.flatnonzero(inside & ~goes_on[1:])
+    sums = np.concatenate([[0.0], np.cumsum(chances[np.arange(len(path)), path], dtype=np.float64)])
+    score = np.clip((sums[end + 1] - sums[begin]) / (end - begin + 1), 0.0, 1.0)
+
+    spans: list[list[Span]] = [[] for _ in encodings]
+    names = scheme.types
+    for at, label, value, start, stop, word, word_end in zip(
+        text[begin].tolist(),
+        path[begin].tolist(),
+        score.tolist(),
+        found.start[first[begin]].tolist(),
+        found.end[last[end]].tolist(),
+        found.word[first[begin]].tolist(),
+        (found.word[last[end]] + 1).tolist(),
+        strict=True,
+    ):
+        of = None if word < 0 else (word, word_end)
+        spans[at].append(Span(start, stop, names[label], value, encodings[at].text[start:stop], words=of))
+    return spans

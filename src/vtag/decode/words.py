@@ -1,0 +1,192 @@
+"""Tokens to words, for a whole batch at once.
+
+A word is a maximal run without white space, cut further at the tokenizer's word ids and at punctuation; scripts that
+are written without spaces are cut at every token, because the tokenizer's word is a sentence there.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtag.decode.scheme import Scheme
+from vtag.errors import error
+from vtag.types import Encoding
+
+RULES = ("auto", "first", "mean", "token")
+
+_UNKNOWN, _OTHER, _SPACE, _PUNCTUATION, _UNSPACED = range(5)
+# Thai and Lao; Myanmar; Khmer; kana; Han, and the planes that hold the rest of it.
+_UNSPACED_RANGES = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+# Filled as characters are met: the whole of Unicode would take a third of a second.
+_classes = np.zeros(0x110000, np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """The tokens of a batch that stand for characters, one text after the other. M tokens, B texts.
+
+    rows: int64 [M], where the token is in the batch's tokens laid end to end.
+    text: int64 [M], index of its text.
+    start, end: int64 [M], code points of its text, without white space at the ends.
+    begins: bool [M], the first token of a word.
+    apart: bool [M], shares no character with the token before (byte-level tokens may).
+    glued: bool [M], follows the token before without white space, and one of the two has punctuation where they meet.
+    word: int64 [M], for texts given as words, the caller's word; else -1.
+    """
+
+    rows: np.ndarray
+    text: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    begins: np.ndarray
+    apart: np.ndarray
+    glued: np.ndarray
+    word: np.ndarray
+
+
+def pieces(encodings: Sequence[Encoding]) -> Pieces:
+    """Find the words of every text, of one at least."""
+    lengths = np.array([len(encoding.ids) for encoding in encodings], np.int64)
+    text = np.repeat(np.arange(len(encodings)), lengths)
+    special = np.concatenate([encoding.special for encoding in encodings])
+    word_ids = np.concatenate([encoding.word_ids for encoding in encodings])
+    split = np.array([encoding.words is not None for encoding in encodings], bool)
+    offsets = np.concatenate([_offsets(encoding) for encoding in encodings])
+    base = np.cumsum([0] + [len(encoding.text) for encoding in encodings])[text]
+    classes = _classify("".join(encoding.text for encoding in encodings))
+
+    spaces = np.concatenate([[0], np.cumsum(classes == _SPACE)])
+    start, end = _trim(classes, offsets[:, 0] + base, offsets[:, 1] + base)
+    rows = np.flatnonzero(~special & (start < end))
+    start, end, text, word_ids, base = start[rows], end[rows], text[rows], word_ids[rows], base[rows]
+
+    begins = np.ones(len(rows), bool)
+    apart = np.ones(len(rows), bool)
+    glued = np.zeros(len(rows), bool)
+    if len(rows):
+        left, right = end[:-1], start[1:]
+        cut = word_ids[1:] != word_ids[:-1]
+        own = ~split[text[1:]]  # the caller's words are not cut again
+        edge = classes[right]
+        mark = (edge == _PUNCTUATION) | (classes[left - 1] == _PUNCTUATION)
+        space = spaces[right] > spaces[np.minimum(left, right)]
+        cut |= own & (mark | (edge == _UNSPACED) | space)
+        glued[1:] = own & mark & ~space & (text[1:] == text[:-1])
+        apart[1:] = (right >= left) | (text[1:] != text[:-1])
+        begins[1:] = (cut | (text[1:] != text[:-1])) & apart[1:]
+    return Pieces(rows, text, start - base, end - base, begins, apart, glued, np.where(split[text], word_ids, -1))
+
+
+def choose(rule: str, scheme: Scheme) -> str:
+    """The rule behind "auto": "mean", but "first" where the labels have X, a label for all pieces but the first."""
+    if rule not in RULES:
+        raise error("bad_words", words=rule, names=", ".join(RULES))
+    if rule != "auto":
+        return rule
+    return "first" if "X" in scheme.labels and scheme.outside[scheme.labels.index("X")] else "mean"
+
+
+def pool(
+    probabilities: np.ndarray, found: Pieces, scheme: Scheme, rule: str = "auto"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Label distributions of words.
+
+    probabilities: float32 [N, L], the batch's tokens laid end to end.
+    rule: "first": that of a word's first token; "mean": see `_mean`; "token": every token is a word.
+    Returns float32 [W, L], and int64 [W] twice: the word's first and last token, as indices into `found`.
+    """
+    rule = choose(rule, scheme)
+    first = np.flatnonzero(found.apart if rule == "token" else found.begins)
+    last = np.append(first[1:], len(found.rows))[: len(first)] - 1
+    pooled = probabilities[found.rows[first]]
+    if rule != "first":
+        many = np.flatnonzero(last > first)
+        if len(many):
+            pooled[many] = _mean(probabilities, found.rows, first[many], last[many], scheme)
+    return pooled, first, last
+
+
+def _mean(
+    probabilities: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray, scheme: Scheme
+) -> np.ndarray:
+    """float32 [W, L]: the probability of a type is its mean over the word's tokens; which prefix it has is asked where
+    a model shows it, however it was trained: of the first token whether a span opens, of the last (or the first, if
+    only first tokens were trained) whether it closes."""
+    sizes = last - first + 1
+    offsets = np.cumsum(sizes) - sizes
+    inside = rows[np.repeat(first - offsets, sizes) + np.arange(sizes.sum())]
+    types = scheme.type_ids + 1 if scheme.outside.any() else scheme.type_ids
+    member = (types[:, None] == np.unique(types)[None, :]).astype(np.float32)
+    mass = np.add.reduceat(probabilities[inside] @ member, offsets, axis=0) / sizes[:, None].astype(np.float32)
+    at_first, at_last = probabilities[rows[first]], probabilities[rows[last]]
+    prefixes = np.array(scheme.prefixes)
+    own = _given(at_first, member, np.eye(len(prefixes), dtype=np.float32))
+    if "E" not in prefixes:
+        return np.asarray(mass @ member.T * own)
+
+    def within(letters: str) -> np.ndarray:
+        """float32 [L, L]: sums over the labels of a type that have one of these prefixes."""
+        return np.asarray(member * np.isin(prefixes, list(letters))[:, None] @ member.T)
+
+    opens = _given(at_first, member, within("BS")) if {"B", "S"} & set(prefixes) else np.ones_like(at_first)
+    closes = np.maximum(_given(at_first, member, within("ES")), _given(at_last, member, within("ES")))
+    share = np.where(np.isin(prefixes, ["B", "S"]), opens, 1 - opens) if "B" in prefixes else np.ones_like(opens)
+    share = share * np.where(np.isin(prefixes, ["E", "S"]), closes, 1 - closes)
+    return np.asarray(mass @ member.T * np.where(scheme.outside, own, share))
+
+
+def _given(probabilities: np.ndarray, member: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """float32 [W, L]: the sums, as shares of their type's probability."""
+    return np.asarray(probabilities @ sums / np.maximum(probabilities @ member @ member.T, np.float32(1e-9)))
+
+
+def _offsets(encoding: Encoding) -> np.ndarray:
+    """int [T, 2]; without a fast tokenizer, those of the caller's words."""
+    if encoding.offsets is not None:
+        return encoding.offsets
+    if encoding.words is None or not len(encoding.words):
+        return np.zeros((len(encoding.ids), 2), np.int32)
+    return np.where(encoding.word_ids[:, None] >= 0, encoding.words[encoding.word_ids], 0)
+
+
+def _classify(text: str) -> np.ndarray:
+    """uint8 [characters + 1], the class of each; the last stands for the end."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    classes = _classes[codes]
+    if not classes.all():
+        for code in np.unique(codes[classes == _UNKNOWN]).tolist():
+            _classes[code] = _class(code)
+        classes = _classes[codes]
+    return np.append(classes, _OTHER)
+
+
+def _class(code: int) -> int:
+    character = chr(code)
+    if character.isspace():
+        return _SPACE
+    if any(low <= code <= high for low, high in _UNSPACED_RANGES):
+        return _UNSPACED
+    return _PUNCTUATION if unicodedata.category(character).startswith("P") else _OTHER
+
+
+def _trim(classes: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move starts right and ends left past white space."""
+    at = np.arange(len(classes))
+    solid = classes != _SPACE
+    following = np.minimum.accumulate(np.where(solid, at, len(classes))[::-1])[::-1]
+    preceding = np.maximum.accumulate(np.where(solid, at + 1, 0))
+    return following[start], np.where(end > start, preceding[np.maximum(end, 1) - 1], start)

@@ -1,0 +1,174 @@
+"""What a model is, before an engine starts: where it lies, its architecture, its head. Reads headers, never weights."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vtag.demo import demo_model
+from vtag.engine.architectures import ARCHITECTURES, Architecture
+from vtag.errors import error
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+HEAD_WEIGHT = re.compile(r"(?:score|classifier)(?:\.\w+)*\.weight")
+TOKENIZER_AND_CONFIG = ["*.json", "*.txt", "*.model", "*.jinja"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A folder that can be loaded.
+
+    head: number of labels of the token-classification head in the weights; None where there is no such head.
+    """
+
+    folder: Path
+    config: Any
+    row: Architecture
+    head: int | None
+
+
+def locate(
+    model: str | Path,
+    *,
+    revision: str | None = None,
+    download_dir: str | None = None,
+    pickle: bool = False,
+    remote_code: bool = False,
+) -> Path:
+    """Folder of `model`: "demo", a folder, or a hub id (from the cache, or downloaded)."""
+    name = str(model)
+    if name == "demo":
+        return demo_model()
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise error("not_a_model", model=name)
+        return folder
+    if folder.exists() or not HUB_ID.fullmatch(name):
+        raise error("model_not_found", model=name)
+    return _from_hub(name, revision, download_dir, pickle, remote_code)
+
+
+def _from_hub(name: str, revision: str | None, download_dir: str | None, pickle: bool, remote_code: bool) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    patterns = [*TOKENIZER_AND_CONFIG, "*.bin" if pickle else "*.safetensors"] + (["*.py"] if remote_code else [])
+    try:
+        return Path(snapshot_download(name, revision=revision, cache_dir=download_dir, allow_patterns=patterns))
+    except RevisionNotFoundError as cause:
+        raise error("revision_not_found", model=name, revision=revision) from cause
+    except RepositoryNotFoundError as cause:
+        raise error("hub_not_found", model=name) from cause
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as cause:
+        raise error("hub_unreachable", model=name) from cause
+
+
+def read(folder: Path, *, name: str, pickle: bool = False, remote_code: bool = False) -> Checkpoint:
+    """Config, architecture and head of the model in `folder`, called `name` by the user."""
+    config = read_config(folder, name, remote_code)
+    row = ARCHITECTURES.get(config.model_type)
+    if row is None:
+        raise error("unsupported_architecture", model=name, type=config.model_type)
+    if row.needs:
+        raise error("needs_more", model=name, type=config.model_type, needs=row.needs)
+    classes = getattr(config, "architectures", None) or []
+    if any(c.endswith("ForSequenceClassification") for c in classes):
+        raise error("sequence_classifier", model=name)
+    head = head_labels(folder, name, pickle)
+    if head is not None and head != config.num_labels:
+        raise error("config_disagrees", model=name, head=head, config=config.num_labels)
+    return Checkpoint(folder, config, row, head)
+
+
+def read_config(folder: Path, name: str, remote_code: bool = False) -> Any:
+    """Hugging Face's config object."""
+    try:
+        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        known = isinstance(raw, dict) and "model_type" in raw
+    except ValueError as cause:
+        raise error("bad_config", model=name) from cause
+    if not known:
+        raise error("bad_config", model=name)
+    if "auto_map" in raw and raw["model_type"] not in ARCHITECTURES and not remote_code:
+        raise error("remote_code", model=name)
+    try:
+        return load_config(str(folder), trust_remote_code=remote_code)
+    except (KeyError, ValueError) as cause:
+        raise error("unsupported_architecture", model=name, type=raw["model_type"]) from cause
+
+
+def load_config(model: str, **kwargs: Any) -> Any:
+    """Hugging Face's config object, also of the model types for which vLLM puts a class of its own into AutoConfig."""
+    import transformers
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    raw, _ = transformers.PretrainedConfig.get_config_dict(model, **kwargs)
+    model_type = raw.get("model_type")
+    if model_type not in ARCHITECTURES:
+        return transformers.AutoConfig.from_pretrained(model, **kwargs)
+    return getattr(transformers, CONFIG_MAPPING_NAMES[model_type]).from_pretrained(model, **kwargs)
+
+
+def head_labels(folder: Path, name: str, pickle: bool = False) -> int | None:
+    """Rows of the head's last matrix, from the headers of the weight files."""
+    shapes = pickle_shapes(folder) if pickle else safetensors_shapes(folder)
+    if not shapes:
+        raise error("pickle_only" if not pickle and any(folder.glob("*.bin")) else "no_weights", model=name)
+    heads = [shape[0] for key, shape in shapes.items() if HEAD_WEIGHT.fullmatch(key) and len(shape) == 2]
+    return heads[-1] if heads else None
+
+
+def safetensors_shapes(folder: Path) -> dict[str, list[int]]:
+    """Names and shapes of all tensors: a safetensors file begins with the length of its JSON header and the header."""
+    shapes: dict[str, list[int]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with open(file, "rb") as f:
+            (length,) = struct.unpack("<Q", f.read(8))
+            header = json.loads(f.read(length))
+        shapes |= {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
+    return shapes
+
+
+def pickle_shapes(folder: Path) -> dict[str, list[int]]:
+    """The same from `pytorch_model*.bin`, read with `weights_only` and memory-mapped."""
+    import torch
+
+    shapes: dict[str, list[int]] = {}
+    for file in sorted(folder.glob("*.bin")):
+        state = torch.load(file, map_location="meta", weights_only=True, mmap=True)
+        shapes |= {key: list(tensor.shape) for key, tensor in state.items() if isinstance(tensor, torch.Tensor)}
+    return shapes
+
+
+def labels_for(checkpoint: Checkpoint, name: str, model_config: dict[str, Any] | None) -> tuple[dict[int, str], bool]:
+    """id2label to use, and whether the head has to be made fresh."""
+    asked = dict(model_config or {})
+    num_labels, id2label = asked.pop("num_labels", None), asked.pop("id2label", None)
+    if asked:
+        raise error("model_config_key", keys=", ".join(sorted(map(str, asked))))
+    if id2label is not None:
+        id2label = {int(i): str(label) for i, label in dict(id2label).items()}
+        if num_labels is None:
+            num_labels = len(id2label)
+    if num_labels is not None and (type(num_labels) is not int or num_labels < 1):
+        raise error("num_labels_number")
+    if id2label is not None and sorted(id2label) != list(range(num_labels or 0)):
+        raise error("id2label_keys", labels=num_labels)
+    if checkpoint.head is None:
+        if num_labels is None:
+            raise error("no_head", model=name)
+        return id2label or {i: f"LABEL_{i}" for i in range(num_labels)}, True
+    if num_labels is not None and num_labels != checkpoint.head:
+        raise error("num_labels", model=name, head=checkpoint.head, asked=num_labels)
+    return id2label or {int(i): str(label) for i, label in checkpoint.config.id2label.items()}, False

@@ -1,0 +1,155 @@
+"""Engine settings that suit this machine and a tagger. Whatever the user passes, or has in the environment, wins."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from vtag.engine.architectures import Architecture
+
+# Tokens of one packed request, and of one engine step: enough to fill the matrices, small enough to stay in the cache.
+PACK_TOKENS = 8192
+# The longest window of the native route on a CPU, unless max_model_len says more: a cache for longer ones takes GiBs.
+NATIVE_TOKENS = 8192
+# A KV cache for 256 short texts at once, each with a block of its own.
+KV_BLOCK = 128
+KV_TOKENS = 256 * KV_BLOCK
+
+
+def cores() -> list[int]:
+    """The CPU cores this process may use."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def on_cuda() -> bool:
+    """Whether vLLM runs on CUDA here."""
+    from vllm.platforms import current_platform
+
+    return bool(current_platform.is_cuda_alike())
+
+
+def dtype() -> str:
+    """bfloat16 where the hardware has it, else float32 (vLLM would take float16, which CPUs only emulate)."""
+    import torch
+
+    if on_cuda():
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    return "bfloat16" if cpu_has_bf16() else "float32"
+
+
+def cpu_has_bf16() -> bool:
+    """AVX512-BF16 or AMX."""
+    import torch
+
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+# Hugging Face lets these depend on the length of the text at hand, vLLM on that of the longest it may get.
+LENGTH_DEPENDENT_ROPES = ("dynamic", "longrope")
+
+
+def runs_natively(row: Architecture, config: Any) -> bool:
+    """Whether vLLM can run this decoder itself here: its CPU attention takes certain head sizes only."""
+    rope = getattr(config.get_text_config(), "rope_parameters", None) or {}
+    if row.native is None or rope.get("rope_type") in LENGTH_DEPENDENT_ROPES:
+        return False
+    if on_cuda():
+        return True
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    text = config.get_text_config()
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return size in CPUAttentionBackend.get_supported_head_sizes()
+
+
+def packed(max_length: int) -> dict[str, Any]:
+    """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache."""
+    tokens = max(PACK_TOKENS, max_length)
+    return {
+        "max_model_len": tokens,
+        "max_num_batched_tokens": tokens,
+        "enable_chunked_prefill": False,
+        "enable_prefix_caching": False,
+        "kv_cache_memory_bytes": 1 << 20,
+        "enforce_eager": True,
+        "use_tqdm_on_load": False,
+        "dtype": dtype(),
+    }
+
+
+def native(max_length: int, config: Any) -> dict[str, Any]:
+    """Engine arguments of the native route: vLLM's own on CUDA; on CPU a KV cache that lets other programs live."""
+    settings = {
+        "max_model_len": max_length,
+        "enable_prefix_caching": False,
+        "use_tqdm_on_load": False,
+        "dtype": dtype(),
+    }
+    if on_cuda():
+        return settings
+    text = config.get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    token_bytes = 2 * 4 * text.num_hidden_layers * heads * size  # keys and values, in float32 at the most
+    return settings | {
+        "enforce_eager": True,
+        "kv_cache_memory_bytes": token_bytes * max(max_length + KV_BLOCK, KV_TOKENS),
+    }
+
+
+ENVIRONMENT = {
+    # One process: starts in a third of the time and lets a script without a main guard run.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    # A packed request is longer than any one text.
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """The process environment while an engine starts; put back after, so that other uses of vLLM stay as they were."""
+    wanted = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
+    # vLLM leaves a core idle otherwise (only read where the engine has its own process).
+    wanted["VLLM_CPU_OMP_THREADS_BIND"] = os.environ.get("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores())))
+    plugins = os.environ.get("VLLM_PLUGINS")
+    if plugins is not None and "vtag" not in plugins.split(","):
+        wanted["VLLM_PLUGINS"] = f"{plugins},vtag"
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        with quiet() if wanted["VLLM_LOGGING_LEVEL"] == "ERROR" else nullcontext():
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No word from the engine below an error, no bars and no deprecations of its libraries."""
+    from transformers.utils import logging as transformers_logging
+
+    loggers = [logging.getLogger(name) for name in ("vllm", "torch", "transformers")]
+    levels = [logger.level for logger in loggers]
+    bars = transformers_logging.is_progress_bar_enabled()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,102 @@
+"""Matrix products on CPU: weights laid out for oneDNN once, at load, in the model's dtype or in int8.
+
+Replaces `nn.Linear` wherever it stands in the module, so that any architecture gets it. Activations stay outside of the
+product: fused into it, GELU and the residual cost oneDNN more than they save (see docs/measurements.md).
+"""
+
+from __future__ import annotations
+
+import weakref
+
+import torch
+from torch import nn
+
+from vtag.errors import error
+
+# oneDNN picks the layout of the weights for a number of tokens; from a few dozen on it is the same.
+TOKENS = 1024
+
+
+class PackedLinear(nn.Module):
+    """`nn.Linear` with its weight in oneDNN's own layout."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), TOKENS)
+        self.bias = None if linear.bias is None else linear.bias.detach()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return out
+
+
+class LastQuantized:
+    """The last activations that were quantised: query, key and value ask for the same ones in turn."""
+
+    def __init__(self) -> None:
+        self._of: weakref.ref[torch.Tensor] | None = None
+        self._for: int | None = None
+        self._value: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def get(self, x: torch.Tensor, parent: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """int8 [tokens, in] and the scale of each token, float32 [tokens, 1]."""
+        if self._value is None or self._for != parent or self._of is None or self._of() is not x:
+            from vllm import _custom_ops as ops
+
+            int8, scales, _ = ops.onednn_scaled_int8_quant(x.reshape(-1, x.shape[-1]).contiguous())
+            self._of, self._for, self._value = weakref.ref(x), parent, (int8, scales)
+        return self._value
+
+
+class Int8Linear(nn.Module):
+    """`nn.Linear` in int8: one scale for the weights of each output, one for the activations of each token."""
+
+    def __init__(self, linear: nn.Linear, parent: nn.Module, last: LastQuantized) -> None:
+        super().__init__()
+        from vllm import _custom_ops as ops
+
+        weight = linear.weight.detach().float()
+        self.scales = (weight.abs().amax(dim=1, keepdim=True) / 127).clamp_(min=1e-12)
+        # The handler reads both where they lie: they must live as long as it does.
+        self.int8 = (weight / self.scales).round_().to(torch.int8).t()
+        self.handler = ops.create_onednn_scaled_mm(self.int8, self.scales, linear.weight.dtype, True, False, 128)
+        self.bias = None if linear.bias is None else linear.bias.detach()
+        self.out_features = linear.out_features
+        # Some modules ask a layer for the dtype of its weight.
+        self.weight = linear.weight.detach().new_empty(0)
+        self.last, self.parent = last, id(parent)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        from vllm import _custom_ops as ops
+
+        int8, scales = self.last.get(x, self.parent)
+        out = x.new_empty(len(int8), self.out_features)
+        ops.onednn_scaled_mm(self.handler, int8, out, scales, None, None, self.bias)
+        return out.view(*x.shape[:-1], self.out_features)
+
+
+# Which expert takes a token is decided by a hair.
+NEVER_INT8 = ("gate", "router")
+
+
+def prepare(model: nn.Module, int8: bool = False) -> None:
+    """Replace the linear layers of the model below its head, in place."""
+    last = LastQuantized()
+    made: dict[nn.Module, nn.Module] = {}
+    for parent in list(model.base_model.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is not nn.Linear:
+                continue
+            if child not in made:
+                to_int8 = int8 and name not in NEVER_INT8
+                made[child] = Int8Linear(child, parent, last) if to_int8 else _packed(child)
+            setattr(parent, name, made[child])
+    if int8 and not any(isinstance(layer, Int8Linear) for layer in made.values()):
+        raise error("nothing_int8", model_type=model.config.model_type)
+
+
+def _packed(linear: nn.Linear) -> nn.Module:
+    """Where oneDNN is not, or only emulates the dtype, the layer as it is."""
+    bf16 = linear.weight.dtype == torch.bfloat16
+    able = torch.ops.mkldnn._is_mkldnn_bf16_supported() if bf16 else linear.weight.dtype == torch.float32
+    return PackedLinear(linear) if torch.backends.mkldnn.is_available() and able else linear

@@ -1,0 +1,66 @@
+"""The native route: a decoder that vLLM runs itself, with a token head put on.
+
+Keeps what vLLM gives its own models: tensor parallelism, quantised weights, LoRA. `native.Qwen2ForCausalLM` is vLLM's
+class of that name, adapted; the classes are made when vLLM asks for them.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from vllm import ModelRegistry
+from vllm.config import VllmConfig
+from vllm.model_executor.layers.pooler import Pooler
+from vllm.model_executor.models.adapters import as_seq_cls_model
+
+from vtag.errors import error
+
+# What Hugging Face's classes call the head; vLLM's adapter knows `score` alone.
+HEAD = re.compile(r"^(?:score|classifier)\.(weight|bias)$")
+
+
+def __getattr__(name: str) -> type[nn.Module]:
+    if name not in ModelRegistry.models:
+        raise AttributeError(name)
+    return adapt(ModelRegistry.models[name].load_model_cls())
+
+
+def adapt(base: type[nn.Module]) -> type[nn.Module]:
+    """vLLM's decoder class -> a token classifier: dropout (identity at inference), then a linear head.
+
+    vLLM's own adapter makes the head (`score`, in its head dtype) and the pooler for every token; what is added here is
+    the head's other name and its bias, and a fresh head where the checkpoint has none.
+    """
+
+    class ForTokenClassification(as_seq_cls_model(base)):  # type: ignore[misc]
+        def __init__(self, *, vllm_config: VllmConfig, prefix: str = "", **kwargs: Any) -> None:
+            super().__init__(vllm_config=vllm_config, prefix=prefix, **kwargs)
+            config = vllm_config.model_config.hf_config
+            generator = torch.Generator().manual_seed(vllm_config.model_config.seed)
+            fresh = torch.empty(self.score.weight.shape).normal_(
+                std=getattr(config, "initializer_range", 0.02), generator=generator
+            )
+            self.score.weight.data.copy_(fresh)
+
+        def _init_pooler(self, vllm_config: VllmConfig, prefix: str = "") -> Pooler:
+            # A head has few rows: it is never quantised, whatever the rest of the model is.
+            vllm_config = copy.copy(vllm_config)
+            vllm_config.quant_config = None
+            return super()._init_pooler(vllm_config, prefix)
+
+        def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
+            loaded: set[str] = super().load_weights((HEAD.sub(r"score.\1", name), weight) for name, weight in weights)
+            # vLLM overlooks linear layers that are not in the files.
+            lost = sorted({name for name, _ in self.named_parameters()} - loaded - {"score.weight", "score.bias"})
+            model = self.vllm_config.model_config
+            if lost and model.quantization is None:
+                raise error("weights_missing", model=model.served_model_name, count=len(lost), first=lost[0])
+            return loaded
+
+    ForTokenClassification.__name__ = ForTokenClassification.__qualname__ = f"{base.__name__}ForTokenClassification"
+    return ForTokenClassification

@@ -1,0 +1,119 @@
+"""One row of many texts through an unchanged Hugging Face module: `[1, tokens]`, no padding.
+
+All but attention and positions works on each token alone, so that a row may hold many texts: positions are given,
+attention is `vtag.engine.attention`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from vtag.engine import attention
+
+# Model types whose module does this; the tests hold each against the module run on one text at a time.
+MODEL_TYPES = frozenset({
+    "albert", "apertus", "arcee", "axk1", "bert", "biogpt", "camembert", "data2vec-text", "deepseek_v3",
+    "diffllama", "distilbert", "electra", "ernie", "esmc", "eurobert", "exaone4", "gemma", "glm", "glm4", "gpt-sw3",
+    "gpt2", "gpt_bigcode", "gpt_neox", "gpt_oss", "gte", "helium", "jina_embeddings_v3", "llama", "ministral",
+    "ministral3", "mistral", "mistral4", "mixtral", "modernbert", "modernvbert", "nemotron", "nomic_bert",
+    "openai_privacy_filter", "persimmon", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "roberta",
+    "roberta-prelayernorm", "roc_bert", "seed_oss", "smollm3", "stablelm", "starcoder2", "xlm-roberta",
+    "xlm-roberta-xl", "xmod",
+})  # fmt: skip
+
+# Of the widest activations of a row: small enough to stay in the cache.
+ROW_BYTES = 8 << 20
+CUDA_ROW_TOKENS = 1 << 16
+
+
+def fits(model: nn.Module) -> bool:
+    """Whether the module takes a row of many texts."""
+    # A rope that stretches with the longest text would let texts see each other's lengths.
+    stretches = any(getattr(m, "rope_type", None) in ("dynamic", "longrope") for m in model.modules())
+    ours = type(model).__module__.startswith("transformers.models.")
+    return ours and model.config.model_type in MODEL_TYPES and not stretches
+
+
+def row_tokens(model: nn.Module) -> int:
+    """How many tokens to run at once."""
+    head = next(model.parameters())
+    if head.is_cuda:
+        return CUDA_ROW_TOKENS
+    config = model.config.get_text_config()
+    width = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    return max(512, ROW_BYTES // (width * head.element_size()))
+
+
+class PackedRow:
+    """`row(ids, lens)`: int64 [tokens], ascending lengths of the texts -> [tokens, labels] in the module's dtype.
+
+    inputs: makes the inputs beyond ids, mask and positions, each token's from its id alone.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Callable[[Any], dict[str, Any]] | None = None) -> None:
+        self.model = model
+        self.inputs = inputs
+        model.set_attn_implementation(attention.NAME)
+        self.takes = set(inspect.signature(model.forward).parameters)
+        self.pad_offset = next((m.padding_idx for m in model.modules() if _skips_padding(m)), None)
+
+    def __call__(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
+        row = ids[None]
+        given: dict[str, Any] = {
+            "input_ids": row,
+            "position_ids": positions(ids, lens, self.pad_offset)[None],
+            # Without a mask, transformers would look for packed texts by itself, for a mask over the whole row.
+            "attention_mask": torch.ones_like(row),
+            "use_cache": False,
+        }
+        given = {name: value for name, value in given.items() if name in self.takes}
+        if self.inputs is not None:
+            given |= self.inputs(row)
+        with attention.packed(lens, ids.device):
+            logits: torch.Tensor = self.model(**given).logits
+        return logits[0]
+
+
+def _skips_padding(module: nn.Module) -> bool:
+    """Whether positions count from the padding id, and only tokens that are not padding (RoBERTa's rule)."""
+    return hasattr(module, "create_position_ids_from_input_ids")
+
+
+def positions(ids: torch.Tensor, lens: Sequence[int], pad_offset: int | None) -> torch.Tensor:
+    """int64 [tokens]: where each token stands in its text."""
+    sizes = np.asarray(lens)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    if pad_offset is None:
+        at = np.arange(ends[-1]) - np.repeat(starts, sizes)
+        return torch.from_numpy(at).to(ids.device)
+    real = (ids != pad_offset).to(torch.int64)
+    count = real.cumsum(0)
+    before = torch.from_numpy(starts).to(ids.device)
+    base = (count - real)[before].repeat_interleave(torch.from_numpy(sizes).to(ids.device))
+    return (count - base) * real + pad_offset
+
+
+def rows(lens: Sequence[int], limit: int, longest: int) -> Iterator[tuple[np.ndarray, list[int]]]:
+    """Texts in order of length, rows of about `limit` tokens: positions int64 [tokens of the row], lengths.
+
+    What a text has beyond `longest` tokens is left out.
+    """
+    sizes = np.asarray(lens, dtype=np.int64)
+    starts = np.cumsum(sizes) - sizes
+    sizes = np.minimum(sizes, longest)
+    order = np.argsort(sizes, kind="stable")
+    sizes, starts = sizes[order], starts[order]
+    ends = np.cumsum(sizes)
+    # Rows of about one size: a short last one would cost nearly as much as a full one.
+    of_row = (ends - 1) * -(-ends[-1] // limit) // ends[-1]
+    for texts in np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(of_row)) + 1):
+        size, start = sizes[texts], starts[texts]
+        shift = start - (np.cumsum(size) - size)
+        yield np.repeat(shift, size) + np.arange(size.sum()), size.tolist()

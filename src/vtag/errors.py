@@ -1,0 +1,258 @@
+"""The one table of what can go wrong: kind -> class, HTTP status, exit code, message with the mend.
+
+Every message is one line, says how to mend the thing, and never holds text of the user's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class VtagError(Exception):
+    """Base of all errors that vtag raises on purpose. `kind` is the row of the table."""
+
+    kind: str = "internal"
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return TABLE[self.kind].status
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command line."""
+        return TABLE[self.kind].exit_code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.kind, str(self))
+
+
+class InputError(VtagError, ValueError):
+    """A text, or a list of texts, that cannot be tagged."""
+
+
+class ModelError(VtagError, ValueError):
+    """A model that cannot be loaded or has no usable token-classification head."""
+
+
+class SettingError(VtagError, ValueError):
+    """An option that does not exist or does not fit."""
+
+
+class MissingPackageError(VtagError, ImportError):
+    """An optional package that the called feature needs."""
+
+
+class EngineError(VtagError, RuntimeError):
+    """The engine failed or was not used as it must be."""
+
+
+class Kind(NamedTuple):
+    """One row of the table."""
+
+    error: type[VtagError]
+    status: int
+    exit_code: int
+    message: str
+
+
+# Exit codes: 2 the command line's words, 3 the model, 4 the input, 5 the machine or its set-up.
+TABLE: dict[str, Kind] = {
+    # the model
+    "model_not_found": Kind(
+        ModelError, 404, 3, "{model}: no such folder, and not a hub id (owner/name): check the path, or say 'demo'"
+    ),
+    "not_a_model": Kind(
+        ModelError, 404, 3, "{model}: no config.json in this folder: name a folder made by save_pretrained"
+    ),
+    "hub_unreachable": Kind(
+        ModelError,
+        503,
+        3,
+        "{model}: no such folder, not in the local cache, and the hub cannot be reached: check path or network",
+    ),
+    "hub_not_found": Kind(
+        ModelError, 404, 3, "{model}: the hub has no such model, or it is private: check the id, or `hf auth login`"
+    ),
+    "revision_not_found": Kind(
+        ModelError, 404, 3, "{model}: no revision {revision!r}: check the branch, tag or commit"
+    ),
+    "bad_config": Kind(
+        ModelError, 422, 3, "{model}: config.json is broken or names no model_type: save the model again"
+    ),
+    "remote_code": Kind(
+        ModelError, 422, 3, "{model}: brings its own Python code: pass trust_remote_code=True if you trust it"
+    ),
+    "unsupported_architecture": Kind(
+        ModelError, 422, 3, "{model}: architecture {type!r} is not supported: `vtag models` lists those that are"
+    ),
+    "needs_more": Kind(
+        ModelError, 422, 3, "{model}: {type} needs {needs}, not text alone: `vtag models` lists those that take text"
+    ),
+    "sequence_classifier": Kind(
+        ModelError, 422, 3, "{model}: labels whole texts, not tokens: name a token classifier, or the base model"
+    ),
+    "no_weights": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: no *.safetensors weights in this folder: save the model again with save_pretrained",
+    ),
+    "pickle_only": Kind(
+        ModelError,
+        422,
+        3,
+        '{model}: has only pickled weights (*.bin), which can run code: pass load_format="pt" if you trust them',
+    ),
+    "weights_missing": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: {count} of the model's weights are not in its files, such as {first}: download or save it again",
+    ),
+    "config_disagrees": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: the head has {head} labels but config.json names {config}: correct id2label in config.json",
+    ),
+    "no_head": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: no token-classification head in the weights: name a fine-tuned model, or pass"
+        ' model_config={{"num_labels": n}} for a newly initialised head',
+    ),
+    "num_labels": Kind(
+        ModelError, 422, 3, "{model}: the head has {head} labels, num_labels={asked} was asked: leave num_labels out"
+    ),
+    "num_labels_number": Kind(SettingError, 422, 2, "num_labels must be a whole number of at least 1"),
+    "id2label_keys": Kind(SettingError, 422, 2, "id2label must have the keys 0 to num_labels - 1 ({labels} labels)"),
+    "model_config_key": Kind(
+        SettingError, 422, 2, "model_config takes num_labels and id2label, not {keys}: pass engine arguments by name"
+    ),
+    "other_task": Kind(SettingError, 422, 2, "task={task!r} is not token classification: use vllm.LLM for other tasks"),
+    # the machine and its set-up
+    "engine_failed": Kind(EngineError, 500, 5, "{model}: the engine did not start: {reason}"),
+    "internal": Kind(EngineError, 500, 70, "unexpected {type}: VTAG_DEBUG=1 shows where; please report it"),
+    "demo_missing": Kind(
+        MissingPackageError, 503, 5, 'the demo model needs packages that are not installed: pip install "vtag[demo]"'
+    ),
+    # labels and decoding
+    "unknown_scheme": Kind(SettingError, 422, 2, "scheme={scheme}: no such tag scheme: use one of {names}"),
+    "scheme_mismatch": Kind(
+        SettingError,
+        422,
+        2,
+        "scheme={scheme}: the labels have the prefixes {prefixes}: leave scheme= out, or name another",
+    ),
+    "bad_words": Kind(SettingError, 422, 2, "words={words}: use one of {names}"),
+    "bad_calibration": Kind(
+        ModelError,
+        422,
+        3,
+        "{path}: not a Viterbi calibration ({reason}): mend the file, or remove it to decode without",
+    ),
+    "unknown_operating_point": Kind(
+        SettingError, 422, 2, "operating_point={point}: the calibration file has {names}: use one of these"
+    ),
+    # the input
+    "not_a_string": Kind(InputError, 422, 4, "text {index} is {type}, not a string: pass strings"),
+    "not_a_prompt": Kind(InputError, 422, 4, "prompt {index} is {type}: pass a string or a list of token ids"),
+    "id_outside": Kind(
+        InputError, 422, 4, "a token id is outside of the model's vocabulary of {size}: use the model's own tokenizer"
+    ),
+    "packed_lora": Kind(
+        SettingError,
+        422,
+        2,
+        "LoRA does not go with this architecture: merge the adapter into the model first (peft's merge_and_unload)",
+    ),
+    "lora_off": Kind(SettingError, 422, 2, "this engine was started without LoRA: pass enable_lora=True to LLM"),
+    "lora_count": Kind(
+        SettingError,
+        422,
+        2,
+        "{adapters} LoRA requests for {texts} texts: pass one for all, or a list with one per text",
+    ),
+    "lora_not_found": Kind(
+        ModelError,
+        404,
+        3,
+        "LoRA adapter {adapter}: no adapter_config.json in its folder: name one made by peft's save_pretrained",
+    ),
+    "lora_refused": Kind(
+        ModelError,
+        422,
+        3,
+        "LoRA adapter {adapter}: {reason} Or merge it into the model first (peft's merge_and_unload)",
+    ),
+    "lora_head": Kind(
+        ModelError,
+        422,
+        3,
+        "LoRA adapter {adapter}: it brings a head of its own, which the engine cannot change by request:"
+        " merge it into the model first (peft's merge_and_unload)",
+    ),
+    "packed_parallel": Kind(
+        SettingError,
+        422,
+        2,
+        "{argument} > 1 does not go with this architecture: leave it at 1 and run one engine per device",
+    ),
+    "not_words": Kind(InputError, 422, 4, "words[{index}] is not a list of strings: pass one list of words per text"),
+    "lone_surrogate": Kind(
+        InputError,
+        422,
+        4,
+        "text {index} has half of a surrogate pair at character {position}: read it with the right encoding",
+    ),
+    "no_offsets": Kind(
+        InputError,
+        422,
+        4,
+        "text {index}: this model's tokenizer gives no offsets and its pieces do not spell the text:"
+        " pass words=[[...], ...]",
+    ),
+    # options
+    "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),
+    "bad_pair": Kind(SettingError, 422, 2, "{option} takes NAME=VALUE, such as {option} max_num_seqs=8"),
+    "unknown_strategy": Kind(SettingError, 422, 2, "no such aggregation_strategy: choose one of {names}"),
+    "needs_fast_tokenizer": Kind(
+        SettingError,
+        422,
+        2,
+        "{strategy} needs a fast tokenizer, which this model has not: use aggregation_strategy=simple",
+    ),
+    "int8_on_gpu": Kind(SettingError, 422, 2, "quantization=int8 is for CPUs: leave it out, or use a method of vLLM's"),
+    "nothing_int8": Kind(
+        SettingError, 422, 2, "{model_type} models have no layer that runs in int8: leave quantization out"
+    ),
+    "stride_without_groups": Kind(
+        SettingError, 422, 2, "stride does not go with aggregation_strategy=none: leave stride out, or use simple"
+    ),
+    "bad_stride": Kind(
+        SettingError,
+        422,
+        2,
+        "stride={stride} does not fit: it must be from 0 to {most} tokens, less than a window holds",
+    ),
+    "bad_threshold": Kind(
+        SettingError, 422, 2, 'threshold must be from 0 to 1, or a dict such as {{"PERSON": 0.9, "*": 0.5}}'
+    ),
+    "bad_top_k": Kind(SettingError, 422, 2, "top_k({k}): ask for at least 1 label"),
+    "window_too_small": Kind(
+        SettingError, 422, 2, "max_length={max_length} leaves no room beside the special tokens: make it larger"
+    ),
+}
+
+
+def error(kind: str, **fields: object) -> VtagError:
+    """Make (not raise) the exception of a row, its message filled with `fields`."""
+    return _restore(TABLE[kind].error, kind, TABLE[kind].message.format(**fields))
+
+
+def _restore(cls: type[VtagError], kind: str, message: str) -> VtagError:
+    made = cls(message)
+    made.kind = kind
+    return made

@@ -1,0 +1,50 @@
+"""What `LLM.encode` gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vtag.decode import scores
+from vtag.errors import error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenClassificationOutput:
+    """What `LLM.encode` gives for one text of T tokens, special tokens included.
+
+    data: float32 [T, labels], logits (neither softmax nor sigmoid).
+    outputs: vLLM's view of the same numbers: `outputs.data` is a torch tensor on `data`'s memory.
+    tokens: the vocabulary pieces. offsets: int32 [T, 2] into the text, None for token ids or without a fast tokenizer.
+    labels: id2label. windows: how many windows the text needed. The rest is vLLM's.
+    multi_label: whether the labels do not exclude each other: their probabilities are sigmoids.
+    """
+
+    data: np.ndarray
+    outputs: Any
+    tokens: list[str]
+    token_ids: list[int]
+    offsets: np.ndarray | None
+    labels: dict[int, str]
+    windows: int
+    request_id: str
+    prompt_token_ids: list[int]
+    finished: bool = True
+    multi_label: bool = False
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """float32 [T, labels], the softmax of `data`, or its sigmoid where labels do not exclude each other."""
+        return scores.sigmoid(self.data) if self.multi_label else scores.softmax(self.data)
+
+    def top_k(self, k: int) -> list[list[tuple[str, float]]]:
+        """For each token its k likeliest labels with their probabilities, the likeliest first."""
+        if k < 1:
+            raise error("bad_top_k", k=k)
+        chances = self.probabilities
+        best = np.argsort(-chances, axis=1, kind="stable")[:, :k]
+        values = np.take_along_axis(chances, best, axis=1)
+        names = [[self.labels[label] for label in row] for row in best.tolist()]
+        return [list(zip(*pair, strict=True)) for pair in zip(names, values.tolist(), strict=True)]

@@ -1,0 +1,232 @@
+"""Tagger: texts to windows, and the windows' logits to spans. It never runs an engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from vtag.decode import scheme as schemes
+from vtag.decode import scores, spans
+from vtag.decode.hf import HF_STRATEGIES, hf_spans, merge_windows
+from vtag.decode.stitch import stitch
+from vtag.decode.viterbi import NO_BIASES, Biases
+from vtag.decode.words import choose
+from vtag.errors import error
+from vtag.text.prompts import encode_ids, split_prompts
+from vtag.text.slow import SlowTokenizer
+from vtag.text.tokenize import FastTokenizer, check_texts
+from vtag.text.windows import hf_windows, make_windows
+from vtag.types import Encoding, Span, Window
+
+DEFAULT_STRATEGY = "viterbi"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Texts on their way through the engine, in order.
+
+    windows: what the engine runs, in order; `window.text` is an index into `encodings`.
+    strategy: the aggregation strategy it was prepared for; None for logits alone.
+    hf_parts: one Encoding a window, where Hugging Face's own stride rule was asked for.
+    """
+
+    encodings: tuple[Encoding, ...]
+    windows: tuple[Window, ...]
+    strategy: str | None = None
+    hf_parts: tuple[Encoding, ...] | None = None
+
+
+class Tagger:
+    """What is known of a model outside of its engine: tokenizer, labels, and the longest input it takes."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        id2label: Mapping[int, str],
+        max_length: int,
+        *,
+        causal: bool = False,
+        multi_label: bool = False,
+        scheme: str | None = None,
+        words: str = "auto",
+        biases: Biases = NO_BIASES,
+    ) -> None:
+        self.id2label = dict(id2label)
+        self.max_length = max_length
+        self.causal = causal
+        self.multi_label = multi_label
+        self.scheme = schemes.read(self.id2label, scheme)
+        self.words = choose(words, self.scheme)
+        self.biases = biases
+        self._text = FastTokenizer(tokenizer) if tokenizer.is_fast else SlowTokenizer(tokenizer)
+        # Where Hugging Face would cut: the tokenizer's own limit, which many tokenizers leave at 1e30.
+        self._hf_max_length = int(min(max_length, tokenizer.model_max_length or max_length))
+
+    def prepare(
+        self,
+        texts: str | Sequence[str] | None = None,
+        *,
+        words: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        delimiter: str = " ",
+        stride: int | None = None,
+        aggregation_strategy: str | None = DEFAULT_STRATEGY,
+        first: int = 0,
+    ) -> Batch:
+        """Tokenize and cut into windows; `aggregation_strategy=None` if only logits are wanted.
+
+        One text or many; or `words`, a list for each text (or the words of one text): then offsets refer to
+        `delimiter.join(words)`. `stride` is the overlap of windows in tokens; given together with one of Hugging
+        Face's strategies, windows are cut and their spans merged by its own rule.
+        `first` is the index of the first text, for error messages.
+        """
+        if aggregation_strategy is not None:
+            check_strategy(aggregation_strategy)
+        if words is not None:
+            encodings = self._encode_words(words, delimiter, first)
+        else:
+            encodings = self._encode_texts([texts] if texts is None or isinstance(texts, str) else texts, first)
+        if aggregation_strategy is not None:
+            self._check_offsets(encodings, aggregation_strategy, first)
+        if stride is not None and aggregation_strategy in HF_STRATEGIES:
+            return self._prepare_hf_stride(encodings, stride, aggregation_strategy)
+        by_lines = aggregation_strategy == "viterbi" and stride is None
+        windows = make_windows(encodings, self.max_length, stride, by_lines=by_lines)
+        return Batch(tuple(encodings), tuple(windows), aggregation_strategy)
+
+    def prepare_prompts(self, prompts: Any) -> Batch:
+        """As `prepare`, for logits alone, of whatever vLLM's `encode` takes: texts, token ids, dicts of either."""
+        items = split_prompts(prompts)
+        texts = [item for item in items if isinstance(item, str)]
+        encoded = iter(self._encode_texts(texts))
+        probe = self._text.encode(["a"])[0]
+        encodings = [next(encoded) if isinstance(item, str) else encode_ids(item, probe) for item in items]
+        return Batch(tuple(encodings), tuple(make_windows(encodings, self.max_length)))
+
+    def pieces(self, encoding: Encoding) -> list[str]:
+        """The vocabulary piece of each token."""
+        return self._text.strings(encoding.ids)
+
+    def finish(
+        self,
+        batch: Batch,
+        logits: Sequence[np.ndarray],
+        *,
+        aggregation_strategy: str | None = None,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+    ) -> list[list[Span]]:
+        """The spans of each text, from the logits of each window: float32 [len(window.ids), labels].
+
+        `threshold` drops spans with a lower score; by label if it is a dict ("*": all others).
+        """
+        strategy = aggregation_strategy or batch.strategy or DEFAULT_STRATEGY
+        check_strategy(strategy)
+        if threshold is not None:
+            check_threshold(threshold)
+        if isinstance(ignore_labels, str):
+            ignore_labels = (ignore_labels,)
+        found = STRATEGIES[strategy](self, batch, logits, strategy, ignore_labels)
+        return found if threshold is None else [_above(threshold, row) for row in found]
+
+    def rows(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """One row of logits per token of each whole text, special tokens included: float32 [T, labels]."""
+        return stitch(batch.encodings, batch.windows, logits, len(self.id2label), causal=self.causal)
+
+    def _encode_texts(self, texts: Iterable[Any], first: int = 0) -> list[Encoding]:
+        return self._text.encode(check_texts(texts, first), first)
+
+    def _encode_words(
+        self, words: Sequence[str] | Sequence[Sequence[str]], delimiter: str, first: int
+    ) -> list[Encoding]:
+        if len(words) and all(isinstance(word, str) for word in words):
+            words = [words]  # type: ignore[list-item]
+        for i, text in enumerate(words, first):
+            if (
+                isinstance(text, str)
+                or not isinstance(text, Iterable)
+                or not all(isinstance(word, str) for word in text)
+            ):
+                raise error("not_words", index=i)
+        return self._text.encode_words(words, delimiter, first)
+
+    def _check_offsets(self, encodings: Sequence[Encoding], strategy: str, first: int) -> None:
+        for i, encoding in enumerate(encodings, first):
+            if encoding.offsets is None:
+                raise error("no_offsets", index=i)
+        if strategy in ("first", "average", "max") and isinstance(self._text, SlowTokenizer):
+            raise error("needs_fast_tokenizer", strategy=strategy)
+
+    def _prepare_hf_stride(self, encodings: Sequence[Encoding], stride: int, strategy: str) -> Batch:
+        if isinstance(self._text, SlowTokenizer):
+            raise error("needs_fast_tokenizer", strategy="stride")
+        if strategy == "none":
+            raise error("stride_without_groups")
+        windows = hf_windows(encodings, self._hf_max_length, stride, from_end=self._text.cuts_left)
+        parts = self._text.overflow(encodings, self._hf_max_length, stride)
+        flat = tuple(part for of_text in parts for part in of_text if len(part.ids))
+        return Batch(tuple(encodings), tuple(windows), strategy, flat)
+
+    def _hf(
+        self, batch: Batch, logits: Sequence[np.ndarray], strategy: str, ignore_labels: Sequence[str]
+    ) -> list[list[Span]]:
+        """Hugging Face's strategies: over whole texts, or window by window under its stride rule."""
+        if batch.hf_parts is None:
+            rows = self.rows(batch, logits)
+            return [self._hf_one(e, row, strategy, ignore_labels) for e, row in zip(batch.encodings, rows, strict=True)]
+        found: list[list[Span]] = [[] for _ in batch.encodings]
+        counts = Counter(window.text for window in batch.windows)
+        for window, part, row in zip(batch.windows, batch.hf_parts, logits, strict=True):
+            found[window.text].extend(self._hf_one(part, row, strategy, ignore_labels))
+        return [merge_windows(row) if counts[text] > 1 else row for text, row in enumerate(found)]
+
+    def _viterbi(
+        self, batch: Batch, logits: Sequence[np.ndarray], strategy: str, ignore_labels: Sequence[str]
+    ) -> list[list[Span]]:
+        """The default: window distributions averaged, then one decode of each whole text."""
+        if not len(logits):
+            return [[] for _ in batch.encodings]
+        chances = (scores.sigmoid if self.multi_label else scores.softmax)(np.concatenate(logits))
+        parts = np.split(chances, np.cumsum([len(row) for row in logits])[:-1])
+        return spans.decode(
+            batch.encodings,
+            stitch(batch.encodings, batch.windows, parts, len(self.id2label), causal=self.causal),
+            self.scheme,
+            words=self.words,
+            ignore_labels=ignore_labels,
+            biases=self.biases,
+            multi_label=self.multi_label,
+        )
+
+    def _hf_one(self, encoding: Encoding, logits: np.ndarray, strategy: str, ignore: Sequence[str]) -> list[Span]:
+        pieces, unk, subword = self._text.pieces(encoding)
+        return hf_spans(encoding, pieces, unk, subword, logits, strategy, self.id2label, ignore, self._text.to_string)
+
+
+Strategy = Callable[[Tagger, Batch, Sequence[np.ndarray], str, Sequence[str]], list[list[Span]]]
+STRATEGIES: dict[str, Strategy] = {**dict.fromkeys(HF_STRATEGIES, Tagger._hf), "viterbi": Tagger._viterbi}
+
+
+def check_strategy(name: str) -> None:
+    """Raise the one-line error for a strategy that does not exist."""
+    if name not in STRATEGIES:
+        raise error("unknown_strategy", names=", ".join(STRATEGIES))
+
+
+def _above(threshold: float | Mapping[str, float], found: list[Span]) -> list[Span]:
+    """The spans that are sure enough."""
+    if not isinstance(threshold, Mapping):
+        threshold = {"*": threshold}
+    rest = threshold.get("*", 0.0)
+    return [span for span in found if span.score >= threshold.get(span.label, rest)]
+
+
+def check_threshold(threshold: object) -> None:
+    """Raise the one-line error for what is no probability, nor a dict of label: probability."""
+    values = list(threshold.values()) if isinstance(threshold, Mapping) else [threshold]
+    if not all(isinstance(value, Real) and 0 <= float(value) <= 1 for value in values):
+        raise error("bad_threshold")

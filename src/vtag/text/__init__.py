@@ -1,0 +1,1 @@
+"""From texts to windows of token ids that a model can take."""

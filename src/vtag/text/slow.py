@@ -1,0 +1,101 @@
+"""Tokenizers without a fast backend: ids as they give them, offsets by walking the pieces along the text."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vtag.text.tokenize import Pieces, check_surrogates, word_offsets
+from vtag.types import Encoding
+
+
+class SlowTokenizer:
+    """The same calls as FastTokenizer; `Encoding.offsets` is None for a text that its pieces do not spell."""
+
+    cuts_left = False
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def encode(self, texts: Sequence[str], first: int = 0) -> list[Encoding]:
+        """Whole texts, never cut. `first` is the index of the first one, for error messages."""
+        check_surrogates(texts, first)
+        result = []
+        for text in texts:
+            made = self._tokenizer(text, truncation=False, padding=False, return_special_tokens_mask=True)
+            ids = np.array(made["input_ids"], dtype=np.int32)
+            special = np.array(made["special_tokens_mask"], dtype=bool)
+            offsets = self._align(text, ids, special)
+            result.append(Encoding(text, ids, special, offsets, _white_space_words(text, offsets, special)))
+        return result
+
+    def encode_words(self, texts: Sequence[Sequence[str]], delimiter: str, first: int = 0) -> list[Encoding]:
+        """Texts given as words, each tokenized alone; a token's offsets are those of its whole word."""
+        check_surrogates(["".join(words) for words in texts], first)
+        result = []
+        for words, bounds in zip(texts, word_offsets(texts, delimiter), strict=True):
+            parts = [self._tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+            body = list(itertools.chain.from_iterable(parts))
+            made = self._tokenizer.prepare_for_model(body, truncation=False, return_special_tokens_mask=True)
+            special = np.array(made["special_tokens_mask"], dtype=bool)
+            word_ids = np.full(len(special), -1, dtype=np.int32)
+            word_ids[~special] = np.repeat(np.arange(len(words)), [len(part) for part in parts])
+            offsets = np.concatenate([bounds, np.zeros((1, 2), np.int32)])[word_ids]
+            ids = np.array(made["input_ids"], dtype=np.int32)
+            result.append(Encoding(delimiter.join(words), ids, special, offsets, word_ids, bounds))
+        return result
+
+    def pieces(self, encoding: Encoding) -> Pieces:
+        """As Hugging Face's pipeline sees them without a fast tokenizer: no token is unknown or continues a word."""
+        none = np.zeros(len(encoding.ids), dtype=bool)
+        return Pieces(self._tokenizer.convert_ids_to_tokens(encoding.ids.tolist()), none, none)
+
+    def strings(self, ids: np.ndarray) -> list[str]:
+        """The vocabulary pieces of some ids."""
+        return list(self._tokenizer.convert_ids_to_tokens(ids.tolist()))
+
+    def to_string(self, pieces: list[str]) -> str:
+        """The tokenizer's own spelling of some pieces."""
+        return str(self._tokenizer.convert_tokens_to_string(pieces))
+
+    def _align(self, text: str, ids: np.ndarray, special: np.ndarray) -> np.ndarray | None:
+        """Offsets [T, 2] from reading the pieces one after another off the text; None where one does not fit."""
+        offsets = np.zeros((len(ids), 2), dtype=np.int32)
+        at = 0
+        for token in np.flatnonzero(~special).tolist():
+            piece = self._tokenizer.convert_ids_to_tokens(int(ids[token]))
+            found = _find(text, at, [piece, self.to_string([piece]).strip(), *_bare(piece)])
+            if found is None:
+                return None
+            offsets[token] = found
+            at = found[1]
+        return None if text[at:].strip() else offsets
+
+
+def _find(text: str, at: int, forms: list[str]) -> tuple[int, int] | None:
+    """Where one of the forms stands next in the text, white space apart and without regard to case."""
+    word = len(text) - len(text[at:].lstrip())
+    for form in filter(None, forms):
+        for start in (at, word):
+            end = start + len(form)
+            if text[start:end] == form or text[start:end].casefold() == form.casefold():
+                return start, end
+    return None
+
+
+def _bare(piece: str) -> list[str]:
+    """The piece without the marks by which tokenizers show where words begin, go on or end."""
+    bare = piece.removeprefix("##").lstrip("▁Ġ")
+    return [bare.removesuffix("</w>").removesuffix("@@")]
+
+
+def _white_space_words(text: str, offsets: np.ndarray | None, special: np.ndarray) -> np.ndarray:
+    """Word ids [T] by white space; each token is its own word where there are no offsets."""
+    if offsets is None:
+        return np.where(special, -1, np.arange(len(special))).astype(np.int32)
+    space = np.array([character.isspace() for character in text] + [False], dtype=bool)
+    word = np.cumsum(space)[offsets[:, 0]]
+    return np.where(special, -1, word).astype(np.int32)

@@ -1,0 +1,198 @@
+"""Fast tokenizers: texts, or words already split, to whole `Encoding`s in batches.
+
+The lists of the Rust side are turned into NumPy arrays once a batch, not once a text: this is the hot path.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vtag.errors import error
+from vtag.types import Encoding
+
+
+class Pieces(NamedTuple):
+    """What Hugging Face's strategies want to know of a text's T tokens, beside the Encoding.
+
+    strings: T vocabulary pieces, such as "##zo" or "▁Paris".
+    unk: bool [T], true where the token is the unknown token.
+    subword: bool [T], true where Hugging Face's pipeline would say that the token continues a word.
+    """
+
+    strings: list[str]
+    unk: np.ndarray
+    subword: np.ndarray
+
+
+class FastTokenizer:
+    """A private copy of a fast tokenizer's backend, so that nobody's truncation or padding reaches it."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._backend = _private_copy(tokenizer)
+        self._unfinished: Any = None
+        self._table: tuple[np.ndarray, np.ndarray] | None = None
+        # As Hugging Face's pipeline: with such a prefix, a piece that is longer than its text continues a word.
+        self._word_aware = bool(getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None))
+        self._unk = -1 if tokenizer.unk_token_id is None else int(tokenizer.unk_token_id)
+
+    def encode(self, texts: Sequence[str], first: int = 0) -> list[Encoding]:
+        """Whole texts, never cut. `first` is the index of the first one, for error messages."""
+        return _encodings(_encode_batch(self._backend, texts, split=False, first=first), texts, None)
+
+    def encode_words(self, texts: Sequence[Sequence[str]], delimiter: str, first: int = 0) -> list[Encoding]:
+        """Texts given as words; offsets refer to `delimiter.join(words)`, as in Hugging Face's pipeline."""
+        raw = _encode_batch(self._backend, [list(words) for words in texts], split=True, first=first)
+        return _encodings(raw, [delimiter.join(words) for words in texts], word_offsets(texts, delimiter))
+
+    def overflow(self, encodings: Sequence[Encoding], max_length: int, stride: int) -> list[list[Encoding]]:
+        """Each text as Hugging Face's tokenizer overflows it at `max_length`, in its order: one Encoding a window.
+
+        Not simply stretches of the whole Encoding: byte-level tokenizers trim the first token of each window otherwise.
+        """
+        split = [_words_of(encoding) for encoding in encodings]
+        with_words = bool(encodings) and split[0] is not None
+        inputs = split if with_words else [encoding.text for encoding in encodings]
+        room = max_length - self._backend.num_special_tokens_to_add(False)
+        raws = []
+        for raw in _encode_batch(self._without_post_processor(), inputs, split=with_words, special=False):
+            raw.truncate(room, stride=stride, direction=self._tokenizer.truncation_side)
+            # One by one: tokenizers' own overflow takes time that grows with the square of the number of windows.
+            raws.append([self._backend.post_process(part) for part in (raw, *raw.overflowing)])
+        owners = [encoding for encoding, parts in zip(encodings, raws, strict=True) for _ in parts]
+        words = [owner.words for owner in owners if owner.words is not None] if with_words else None
+        flat = _encodings(list(itertools.chain.from_iterable(raws)), [owner.text for owner in owners], words)
+        ends = np.cumsum([len(parts) for parts in raws]).tolist()
+        return [flat[end - len(parts) : end] for end, parts in zip(ends, raws, strict=True)]
+
+    @property
+    def cuts_left(self) -> bool:
+        """Whether Hugging Face's tokenizer counts its windows from the end of the text."""
+        return bool(self._tokenizer.truncation_side == "left")
+
+    def pieces(self, encoding: Encoding) -> Pieces:
+        """The vocabulary pieces of a text, and which of them Hugging Face's pipeline holds for parts of words."""
+        strings, lengths = self._pieces_table()
+        assert encoding.offsets is not None
+        starts, ends = encoding.offsets[:, 0], encoding.offsets[:, 1]
+        if self._word_aware:
+            subword = lengths[encoding.ids] != ends - starts
+        else:
+            space = np.frombuffer(encoding.text.encode("utf-32-le"), dtype=np.uint32) == ord(" ")
+            space = np.append(space, False)
+            subword = (starts > 0) & ~space[starts - 1] & ~space[starts]
+        return Pieces(strings[encoding.ids].tolist(), encoding.ids == self._unk, subword)
+
+    def strings(self, ids: np.ndarray) -> list[str]:
+        """The vocabulary pieces of some ids; "" for an id outside of the vocabulary."""
+        strings, _ = self._pieces_table()
+        return [strings[i] if i < len(strings) else "" for i in ids.tolist()]
+
+    def to_string(self, pieces: list[str]) -> str:
+        """The tokenizer's own spelling of some pieces."""
+        return str(self._tokenizer.convert_tokens_to_string(pieces))
+
+    def _without_post_processor(self) -> Any:
+        """A second copy, made when first needed: copying a large vocabulary takes half a second."""
+        if self._unfinished is None:
+            unfinished = _private_copy(self._tokenizer)
+            if unfinished is not self._tokenizer.backend_tokenizer:
+                unfinished.post_processor = None
+            self._unfinished = unfinished
+        return self._unfinished
+
+    def _pieces_table(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each id of the vocabulary its piece (object [V]) and the piece's length (int32 [V])."""
+        if self._table is None:
+            size = max(self._backend.get_vocab(with_added_tokens=True).values()) + 1
+            strings = [self._backend.id_to_token(i) or "" for i in range(size)]
+            lengths = np.fromiter(map(len, strings), dtype=np.int32, count=size)
+            self._table = (np.array(strings, dtype=object), lengths)
+        return self._table
+
+
+def check_texts(texts: Iterable[Any], first: int = 0) -> list[str]:
+    """The texts as a list; raises the one-line error for the first thing that is no string."""
+    texts = list(texts)
+    for i, text in enumerate(texts, first):
+        if not isinstance(text, str):
+            raise error("not_a_string", index=i, type=type(text).__name__)
+    return texts
+
+
+def check_surrogates(texts: Sequence[str], first: int = 0) -> None:
+    """Raise the one-line error for the first text with half of a surrogate pair, which no tokenizer can read."""
+    for i, text in enumerate(texts, first):
+        try:
+            text.encode()
+        except UnicodeEncodeError as exc:
+            raise error("lone_surrogate", index=i, position=exc.start) from None
+
+
+def word_offsets(texts: Sequence[Sequence[str]], delimiter: str) -> list[np.ndarray]:
+    """For each text the offsets of its words in `delimiter.join(words)`: int32 [words, 2]."""
+    result = []
+    for words in texts:
+        lengths = np.fromiter(map(len, words), dtype=np.int32, count=len(words))
+        ends = np.cumsum(lengths + len(delimiter), dtype=np.int32) - len(delimiter)
+        result.append(np.stack([ends - lengths, ends], axis=1).astype(np.int32))
+    return result
+
+
+def _private_copy(tokenizer: Any) -> Any:
+    """A copy of the backend without truncation and padding; the literal "[SEP]" in a text as the original reads it."""
+    original = tokenizer.backend_tokenizer
+    try:
+        backend = type(original).from_str(original.to_str())
+    except Exception:  # a pre-tokenizer written in Python cannot be copied: then the original must do
+        backend = original
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+    return backend
+
+
+def _encode_batch(
+    backend: Any, texts: Sequence[Any], *, split: bool, special: bool = True, first: int = 0
+) -> list[Any]:
+    try:
+        return list(backend.encode_batch(texts, is_pretokenized=split, add_special_tokens=special))
+    except (TypeError, UnicodeEncodeError):  # looked for only now, so that good texts are not read twice
+        check_surrogates(["".join(text) if split else text for text in texts], first)
+        raise
+
+
+def _encodings(raw: list[Any], texts: Sequence[str], words: Sequence[np.ndarray] | None) -> list[Encoding]:
+    """Turn the Rust side's encodings into ours, with one array for the whole batch and views of it for each text."""
+    chain = itertools.chain.from_iterable
+    lengths = np.fromiter(map(len, raw), dtype=np.int64, count=len(raw))
+    total = int(lengths.sum())
+    ids = np.fromiter(chain(r.ids for r in raw), dtype=np.int32, count=total)
+    special = np.fromiter(chain(r.special_tokens_mask for r in raw), dtype=bool, count=total)
+    offsets = np.fromiter(chain(chain(r.offsets for r in raw)), dtype=np.int32, count=2 * total).reshape(total, 2)
+    word_ids = np.fromiter(
+        (-1 if w is None else w for w in chain(r.word_ids for r in raw)), dtype=np.int32, count=total
+    )
+    if words is not None and total:
+        starts = np.concatenate([*(w[:, 0] for w in words), np.zeros(1, np.int32)])
+        first_word = np.cumsum([0, *(len(w) for w in words)])[:-1]
+        of_token = np.where(word_ids < 0, len(starts) - 1, np.repeat(first_word, lengths) + word_ids)
+        offsets += starts[of_token][:, None]
+    result = []
+    begin = 0
+    for i, end in enumerate(np.cumsum(lengths).tolist()):
+        cut = slice(begin, end)
+        own = None if words is None else words[i]
+        result.append(Encoding(texts[i], ids[cut], special[cut], offsets[cut], word_ids[cut], own))
+        begin = end
+    return result
+
+
+def _words_of(encoding: Encoding) -> list[str] | None:
+    if encoding.words is None:
+        return None
+    return [encoding.text[start:end] for start, end in encoding.words.tolist()]

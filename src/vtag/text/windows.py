@@ -1,0 +1,149 @@
+"""Cut texts that are longer than the model takes into overlapping windows; nothing is ever dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vtag.errors import error
+from vtag.text.lines import stretches
+from vtag.types import Encoding, Window
+
+# Long stretches are cut well below the limit: models lose more by unlike neighbours than by missing far ones.
+_SHARE, _LEAST = 4, 64
+
+
+def make_windows(
+    encodings: Sequence[Encoding], max_length: int, stride: int | None = None, *, by_lines: bool = False
+) -> list[Window]:
+    """Windows of at most `max_length` tokens, special tokens included, over each text, in order.
+
+    `stride` tokens of neighbouring windows overlap (default: a quarter of what fits between the special tokens). Cuts
+    are moved back to the nearest word boundary, so that a word is split only if it is longer than a window allows.
+    The special tokens that stand at the ends of the whole text stand at the ends of each window.
+    `by_lines`: a text that does not fit is cut at line ends first; what is too long then, into windows of a quarter of
+    `max_length` (64 tokens at least).
+    """
+    windows = []
+    for text, encoding in enumerate(encodings):
+        size = len(encoding.ids)
+        if size == 0:
+            continue
+        if size <= max_length:
+            windows.append(Window(encoding.ids, text, 0, size))
+            continue
+        prefix, suffix = special_ends(encoding)
+        room = body_size(encoding, max_length)
+        if by_lines:
+            parts = stretches(encoding, prefix, size - suffix)
+            narrow = min(room, max(max_length // _SHARE, _LEAST) - prefix - suffix)
+        else:
+            parts, narrow = [(prefix, size - suffix)], room
+        overlap = narrow // 4 if stride is None else stride
+        check_stride(overlap, narrow)
+        boundaries = _boundaries(encoding)
+        for first, last in parts:
+            cuts = [(first, last)] if last - first <= room else _cuts(boundaries, first, last, narrow, overlap)
+            windows += [_window(encoding, text, start, end, prefix, suffix) for start, end in cuts]
+    return windows
+
+
+def hf_windows(encodings: Sequence[Encoding], max_length: int, stride: int, *, from_end: bool = False) -> list[Window]:
+    """The windows of `tokenizer(text, truncation=True, stride=stride, return_overflowing_tokens=True)`, in its order.
+
+    `from_end`: the tokenizer's truncation_side is "left".
+    """
+    windows = []
+    for text, encoding in enumerate(encodings):
+        size = len(encoding.ids)
+        prefix, suffix = special_ends(encoding)
+        room = body_size(encoding, max_length)
+        check_stride(stride, room)
+        body = size - prefix - suffix
+        if body <= room:
+            if size:
+                windows.append(Window(encoding.ids, text, 0, size))
+            continue
+        for begin in range(0, max(body - stride, 1), room - stride):
+            end = min(begin + room, body)
+            start, stop = (body - end, body - begin) if from_end else (begin, end)
+            windows.append(_window(encoding, text, prefix + start, prefix + stop, prefix, suffix))
+    return windows
+
+
+def special_ends(encoding: Encoding) -> tuple[int, int]:
+    """How many special tokens the tokenizer put before and after the text."""
+    body = np.flatnonzero(~encoding.special)
+    if len(body) == 0:
+        return len(encoding.ids), 0
+    return int(body[0]), len(encoding.ids) - 1 - int(body[-1])
+
+
+def body_size(encoding: Encoding, max_length: int) -> int:
+    """How many tokens of the text itself fit into a window."""
+    room = max_length - sum(special_ends(encoding))
+    if room < 1:
+        raise error("window_too_small", max_length=max_length)
+    return room
+
+
+def check_stride(stride: int, room: int) -> None:
+    """Windows must move on: an overlap as large as the window would never end."""
+    if not 0 <= stride < room:
+        raise error("bad_stride", stride=stride, most=room - 1)
+
+
+def _window(encoding: Encoding, text: int, start: int, end: int, prefix: int, suffix: int) -> Window:
+    """A window over the body tokens [start, end); the first and last ones own the text's special tokens."""
+    size = len(encoding.ids)
+    ids = np.concatenate([encoding.ids[:prefix], encoding.ids[start:end], encoding.ids[size - suffix :]])
+    own_prefix = 0 if start == prefix else prefix
+    return Window(ids, text, 0 if start == prefix else start, size if end == size - suffix else end, own_prefix)
+
+
+def _cuts(
+    boundaries: tuple[np.ndarray, np.ndarray], first: int, last: int, room: int, overlap: int
+) -> list[tuple[int, int]]:
+    """Overlapping stretches of the body [first, last), at most `room` long, each starting after the one before."""
+    strong, weak = boundaries
+    cuts = []
+    start = end = first
+    while start + room < last:
+        # No cut goes back further than this, so that windows stay reasonably full and always move on.
+        low = max(start + room // 2, start + overlap + 1, end + 1)
+        end = _last_boundary(strong, weak, low, start + room)
+        cuts.append((start, end))
+        start = _last_boundary(strong, weak, max(start + 1, end - overlap - room // 4), end - overlap)
+    cuts.append((start, last))
+    return cuts
+
+
+def _last_boundary(strong: np.ndarray, weak: np.ndarray, low: int, high: int) -> int:
+    """The last place in [low, high] to cut at: between words, else between the tokenizer's words, else at `high`."""
+    for places in (strong, weak):
+        i = int(np.searchsorted(places, high, side="right")) - 1
+        if i >= 0 and places[i] >= low:
+            return int(places[i])
+    return high
+
+
+def _boundaries(encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted token positions p where a cut before token p splits no word: after white space (or between the words that
+    the caller gave), and between the tokenizer's own words."""
+    word_ids = encoding.word_ids
+    weak = np.flatnonzero(word_ids[1:] != word_ids[:-1]) + 1
+    if encoding.words is not None or encoding.offsets is None:
+        return weak, weak
+    codes = np.frombuffer(encoding.text.encode("utf-32-le"), dtype=np.uint32)
+    space = np.zeros(len(codes) + 1, dtype=bool)
+    for code in np.unique(codes):
+        if chr(code).isspace():
+            space[:-1] |= codes == code
+    start, before = encoding.offsets[1:, 0], encoding.offsets[:-1, 1]
+    # White space stands before the token, at its own beginning, or at the end of the token before it.
+    spaces = np.concatenate([[0], np.cumsum(space)])
+    gap = spaces[start] - spaces[np.minimum(before, start)] > 0
+    after_space = (before > 0) & space[np.maximum(before - 1, 0)]
+    strong = np.flatnonzero((space[start] & (start >= before)) | gap | after_space) + 1
+    return strong, weak

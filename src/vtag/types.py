@@ -1,0 +1,106 @@
+"""Plain data that travels through vtag: windows into the engine, spans and logits out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One labelled stretch of a text.
+
+    `text` is always `original[start:end]`; offsets are Unicode code points of the caller's string, end exclusive.
+    `score` is a probability in [0, 1].
+    `word` (the tokenizer's own re-spaced spelling) and `index` (position of the token) are Hugging Face's fields and
+    are filled by its strategies only; `index` only by "none".
+    `words` is the half-open range of word indices for input that was already split into words.
+    """
+
+    start: int
+    end: int
+    label: str
+    score: float
+    text: str
+    word: str | None = None
+    index: int | None = None
+    words: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.text!r} [{self.start}:{self.end}] {self.score:.3f}"
+
+    def __repr__(self) -> str:
+        """As a dataclass prints, without the fields that are not filled."""
+        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) is not None)
+        return f"Span({', '.join(shown)})"
+
+    def to_hf(self) -> dict[str, Any]:
+        """The dict of Hugging Face's TokenClassificationPipeline, with plain Python numbers."""
+        word = self.text if self.word is None else self.word
+        if self.index is not None:
+            return {
+                "entity": self.label,
+                "score": self.score,
+                "index": self.index,
+                "word": word,
+                "start": self.start,
+                "end": self.end,
+            }
+        return {"entity_group": self.label, "score": self.score, "word": word, "start": self.start, "end": self.end}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The dict that vtag writes to files and over HTTP: start, end, label, score, text (and words, if any)."""
+        row: dict[str, Any] = {
+            "start": self.start,
+            "end": self.end,
+            "label": self.label,
+            "score": self.score,
+            "text": self.text,
+        }
+        if self.words is not None:
+            row["words"] = list(self.words)
+        return row
+
+    def to_tuple(self) -> tuple[int, int, str]:
+        """`(start, end, label)`, as spaCy and most evaluation tools take it."""
+        return self.start, self.end, self.label
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """One whole text as the tokenizer sees it, never cut. T tokens, the special ones that the tokenizer adds included.
+
+    text: the caller's string (for input already split into words: `delimiter.join(words)`).
+    ids: int32 [T].
+    special: bool [T], true for the tokens that the tokenizer added itself.
+    offsets: int32 [T, 2], code points of `text`, end exclusive, (0, 0) for special tokens; None with a slow tokenizer.
+    word_ids: int32 [T], the tokenizer's own words (or the index of the caller's word), -1 for special tokens.
+    words: int32 [W, 2], offsets of the caller's words in `text`; None where the text was given as one string.
+    """
+
+    text: str
+    ids: np.ndarray
+    special: np.ndarray
+    offsets: np.ndarray | None
+    word_ids: np.ndarray
+    words: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What the model sees at once: a whole text, or a stretch of one that is longer than the model takes.
+
+    ids: int32 [tokens], special tokens included.
+    text: index of the text (its Encoding) in the batch that `Tagger.prepare` was given.
+    start, end: the stretch of the whole text's tokens, end exclusive, that `ids` holds between `prefix` and the
+        window's trailing special tokens. For a text that fits, start = 0, end = T, prefix = 0 and ids = Encoding.ids.
+    prefix: how many special tokens stand before the stretch.
+    """
+
+    ids: np.ndarray
+    text: int
+    start: int
+    end: int
+    prefix: int = 0

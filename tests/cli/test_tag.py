@@ -1,0 +1,67 @@
+"""`vtag tag` on the demo model: JSON lines, brackets, colours, stdin, blank texts."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from vtag.cli.main import main
+from vtag.demo import EXAMPLES
+
+
+def test_examples_in_brackets_where_nobody_looks_at_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tag", "demo", "--examples"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].startswith("Hi, I'm [Marisol GIVEN_NAME] [Okonkwo SURNAME] and")
+    assert len(out.splitlines()) == len(EXAMPLES)
+    assert "CC BY 4.0" in err
+
+
+def test_json_lines_from_stdin_with_exact_offsets_and_blank_lines_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["😀 I am José García.", "", "  ", "\tcall Ann", "no end of line"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(texts).encode())))
+    assert main(["tag", "demo", "--json", "--dtype", "float32"]) == 0
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["text"] for row in rows] == texts
+    assert [(s["label"], s["text"]) for s in rows[0]["spans"]] == [("GIVEN_NAME", "José"), ("SURNAME", "García")]
+    assert rows[1]["spans"] == rows[2]["spans"] == []
+    for row in rows:
+        for span in row["spans"]:
+            assert span["text"] == row["text"][span["start"] : span["end"]]
+            assert set(span) == {"start", "end", "label", "score", "text"}
+    assert err == ""
+
+
+def test_options_between_the_texts_and_a_text_that_looks_like_one(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--threshold", "0.9", "--ignore-labels", "O,SURNAME", "--aggregation-strategy", "first"]
+    assert main(["tag", "demo", "I am Ann Smith.", *options, "--json", "--engine", "max_num_seqs=8", "--", "--x"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["text"] for row in rows] == ["I am Ann Smith.", "--x"]
+    assert [s["label"] for s in rows[0]["spans"]] == ["GIVEN_NAME"]
+
+
+@pytest.mark.parametrize(("environment", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_on_a_terminal_unless_the_user_wants_none(
+    environment: dict[str, str],
+    colored: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["tag", "demo", "I am Ann Smith."]) == 0
+    assert ("\x1b[" in capsys.readouterr().out) is colored
+
+
+def test_no_lines_at_all_start_no_engine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert main(["tag", "./none"]) == 0
+    assert capsys.readouterr() == ("", "")

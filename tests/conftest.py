@@ -1,0 +1,132 @@
+"""What every test shares: no network, and how hard hypothesis searches."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+# Before transformers is imported anywhere: a test that wants the hub must fail here, not only where there is none.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+# No deadline: the machine's load is no property of the code.
+settings.register_profile("default", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=5000)
+settings.load_profile("default")
+
+
+# --- three families of tiny tokenizers, trained here on made-up text, and texts that are hard to split ---
+
+NAMES = ["John", "Smith", "Anna", "München", "Microsoft", "Zürich", "Åsa", "O'Neil", "Jean-Pierre", "U.S.A.", "São"]
+NAMES += ["ﬁnance", "İstanbul", "Straße"]
+WORDS = ["the", "a", "of", "in", "said", "and", "works", "for", "visited", "number", "on", "yesterday", "café", "naïve"]
+WORDS += ["coöperate", "re-read", "3.14"]
+SCRIPTS = ["東京に行きました", "서울특별시", "Москва", "عبد", "الرحمن", "ירושלים", "กรุงเทพ", "हिन्दी", "Αθήνα", "北京"]
+ODD = ["", ".", "...", "(", '"', "--", "👩‍👩‍👧", "🇫🇷", "e\u0301", "ﷺ", "½", "Ⅷ", "ǅ"]
+ODD += ["\u200b", "\x00", "\x07", "\ufeff", "\u00ad"]
+ODD += ["[SEP]", "</s>", "<s>", "[CLS]", "[UNK]", "##ing", "▁", "Ġ", "https://a.b/c?d=e&f", "a@b.co"]
+ODD += ["a" * 130, "xyzzy" * 12]
+GAPS = [" ", " ", " ", " ", " ", " ", "  ", "\n", "\t", "\u00a0", "", "", "-", ", ", ". ", "\r\n", "\u3000"]
+
+
+def _make_word(random_: random.Random) -> str:
+    letters = "".join(random_.choice("abcdefghijklmnoprstuvwzéüßñ") for _ in range(random_.randint(1, 14)))
+    return random_.choice(random_.choice([WORDS, WORDS, NAMES, NAMES, SCRIPTS, ODD, [letters]]))
+
+
+def _make_text(random_: random.Random, longest: int = 24) -> str:
+    count = random_.choice([0, 1, 2, random_.randint(3, longest), random_.randint(3, longest)])
+    text = "".join(_make_word(random_) + random_.choice(GAPS) for _ in range(count))
+    return random_.choice(["", " ", "\n"]) + text if random_.random() < 0.3 else text.strip()
+
+
+@pytest.fixture(scope="session")
+def make_word() -> Callable[[random.Random], str]:
+    """One word: common, a name, another script, an odd thing or random letters."""
+    return _make_word
+
+
+@pytest.fixture(scope="session")
+def make_text() -> Callable[..., str]:
+    """Some words with gaps of all sorts between them; sometimes empty, or with white space around it."""
+    return _make_text
+
+
+def _wrap(tokenizer: Tokenizer, **special: str) -> PreTrainedTokenizerFast:
+    from transformers import PreTrainedTokenizerFast  # takes seconds, which most tests need not wait
+
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+
+
+def _wordpiece() -> PreTrainedTokenizerFast:
+    """As BERT's: lower-cased, accents stripped, ## on continuations."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer.train_from_iterator(
+        _corpus(), trainers.WordPieceTrainer(vocab_size=400, special_tokens=special, show_progress=False)
+    )
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
+    return _wrap(tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
+
+
+def _byte_bpe() -> PreTrainedTokenizerFast:
+    """As RoBERTa's: bytes, a space before the first word, offsets trimmed."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=520, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(_corpus(), trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True)
+    return _wrap(tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+
+
+def _unigram() -> PreTrainedTokenizerFast:
+    """As T5's: NFKC, ▁ before words, offsets that hold the space, one special token at the end only."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    special = ["<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(_corpus(), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing("$A </s>", None, [("</s>", 1)])
+    return _wrap(tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="</s>")
+
+
+def _corpus() -> list[str]:
+    random_ = random.Random(0)
+    return [" ".join(random_.choices(WORDS + NAMES + SCRIPTS, k=8)) for _ in range(300)]
+
+
+FAMILIES: dict[str, Callable[[], PreTrainedTokenizerFast]] = {
+    "wordpiece": _wordpiece,
+    "byte_bpe": _byte_bpe,
+    "unigram": _unigram,
+}
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
+    """A tokenizer of each family."""
+    return FAMILIES[request.param]()
+
+
+@pytest.fixture(scope="session")
+def make_tokenizer() -> Callable[[str], PreTrainedTokenizerFast]:
+    """A fresh tokenizer of the family named."""
+    return lambda name: FAMILIES[name]()

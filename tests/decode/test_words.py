@@ -1,0 +1,97 @@
+"""Tokens are put together to words, and words speak with one voice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vtag.decode import scheme as schemes
+from vtag.decode.words import choose, pieces, pool
+from vtag.errors import SettingError
+from vtag.types import Encoding
+
+
+def encode(text: str, tokens: list[tuple[int, int]], word_ids: list[int], words: np.ndarray | None = None) -> Encoding:
+    special = np.array([word < 0 for word in word_ids], bool)
+    offsets = np.array(tokens, np.int32).reshape(-1, 2)
+    return Encoding(text, np.arange(len(tokens), dtype=np.int32), special, offsets, np.array(word_ids, np.int32), words)
+
+
+def words_of(encoding: Encoding) -> list[str]:
+    found = pieces([encoding])
+    first = np.flatnonzero(found.begins)
+    last = np.append(first, len(found.rows))[1:] - 1
+    return [encoding.text[found.start[a] : found.end[b]] for a, b in zip(first, last, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "word_ids", "words"),
+    [
+        ("Jo Smith", [(0, 0), (0, 2), (3, 6), (6, 8), (0, 0)], [-1, 0, 1, 1, -1], ["Jo", "Smith"]),
+        # one word id for all of it: the punctuation cuts
+        ("(Jo)", [(0, 1), (1, 3), (3, 4)], [0, 0, 0], ["(", "Jo", ")"]),
+        ("a b", [(0, 1), (1, 3)], [0, 0], ["a", "b"]),
+        # offsets with the leading space, and a token of nothing but white space
+        (" Jo  x", [(0, 3), (3, 4), (4, 6)], [0, 1, 2], ["Jo", "x"]),
+        # three byte-level tokens of one character
+        ("a🙂b", [(0, 1), (1, 2), (1, 2), (1, 2), (2, 3)], [0, 1, 2, 3, 4], ["a", "🙂", "b"]),
+        # no spaces between words in this script
+        ("東京都", [(0, 2), (2, 3)], [0, 0], ["東京", "都"]),
+        ("", [], [], []),
+    ],
+)
+def test_words_end_at_white_space_punctuation_and_word_ids(
+    text: str, tokens: list[tuple[int, int]], word_ids: list[int], words: list[str]
+) -> None:
+    assert words_of(encode(text, tokens, word_ids)) == words
+
+
+def test_words_of_the_caller_stay_whole() -> None:
+    own = np.array([[0, 5], [6, 7]], np.int32)
+    encoding = encode("a-b c d", [(0, 1), (1, 2), (2, 3), (4, 5), (6, 7)], [0, 0, 0, 0, 1], own)
+    assert words_of(encoding) == ["a-b c", "d"]
+    assert pieces([encoding]).word.tolist() == [0, 0, 0, 0, 1]
+
+
+def pooled(name: str, rows: list[dict[str, float]], rule: str) -> str:
+    """The label of one word of len(rows) tokens, each with these chances."""
+    found = schemes.make(name, ["A", "C"])
+    chances = np.array([[row.get(label, 0.0) for label in found.labels] for row in rows], np.float32)
+    count = len(rows)
+    encoding = encode("x" * count, [(at, at + 1) for at in range(count)], [0] * count)
+    distribution, _, _ = pool(chances, pieces([encoding]), found, rule)
+    return found.labels[int(distribution[0].argmax())]
+
+
+@pytest.mark.parametrize("rows", [[{"B-A": 1}, {"I-A": 1}, {"I-A": 1}], [{"B-A": 1}, {"B-A": 1}, {"B-A": 1}]])
+def test_mean_asks_the_first_token_for_the_prefix(rows: list[dict[str, float]]) -> None:
+    assert pooled("IOB2", rows, "mean") == "B-A"
+
+
+def test_mean_takes_the_type_that_most_tokens_see() -> None:
+    rows: list[dict[str, float]] = [{"B-A": 0.6, "B-C": 0.4}, {"I-C": 1}, {"I-C": 1}]
+    assert pooled("IOB2", rows, "mean") == "B-C"
+    assert pooled("IOB2", rows, "first") == "B-A"
+
+
+@pytest.mark.parametrize(
+    ("rows", "label"),
+    [
+        ([{"B-A": 1}, {"I-A": 1}, {"E-A": 1}], "S-A"),  # trained on every token
+        ([{"B-A": 1}, {"I-A": 1}], "B-A"),
+        ([{"I-A": 1}, {"E-A": 1}], "E-A"),
+        ([{"S-A": 1}, {"I-A": 1}], "S-A"),  # trained on first tokens
+    ],
+)
+def test_mean_lifts_bioes_from_tokens_to_words(rows: list[dict[str, float]], label: str) -> None:
+    assert pooled("BIOES", rows, "mean") == label
+
+
+def test_auto_is_one_rule() -> None:
+    assert choose("auto", schemes.make("IOB2", ["A"])) == "mean"
+    assert choose("auto", schemes.read(dict(enumerate(["O", "X", "B-A", "I-A"])))) == "first"
+
+
+def test_an_unknown_rule_is_one_line_with_the_names() -> None:
+    with pytest.raises(SettingError, match="token"):
+        choose("last", schemes.make("IOB2", ["A"]))

@@ -1,0 +1,150 @@
+"""What is wrong with a model or an input is one line from the table, and it comes before the engine starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer, EsmTokenizer
+
+from tests.checkpoints import SPOILED, good, in_hub_cache, spoiled
+from vtag import LLM, VtagError
+from vtag.demo import demo_model
+from vtag.engine import checkpoint
+from vtag.tagger import Tagger
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return good(tmp_path_factory.mktemp("models") / "good")
+
+
+@pytest.fixture(scope="module")
+def tagger() -> Tagger:
+    return Tagger(AutoTokenizer.from_pretrained(demo_model()), {0: "O", 1: "B-X"}, 512)
+
+
+def assert_one_line(raised: pytest.ExceptionInfo[VtagError], kind: str) -> None:
+    assert raised.value.kind == kind
+    assert isinstance(raised.value, ValueError)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_folder_that_is_no_token_classifier(kind: str, tmp_path: Path) -> None:
+    folder = spoiled(kind, tmp_path / "model")
+    with pytest.raises(VtagError) as raised:
+        LLM(folder)
+    assert_one_line(raised, kind)
+    assert str(raised.value).startswith(str(folder))
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "./none", "/none/at/all", "with space", ""])
+def test_a_path_that_does_not_exist(name: str) -> None:
+    with pytest.raises(VtagError) as raised:
+        LLM(name)
+    assert_one_line(raised, "model_not_found")
+
+
+@pytest.mark.parametrize(
+    ("model_config", "kind"),
+    [
+        ({"num_labels": 3}, "num_labels"),
+        ({"num_labels": 0}, "num_labels_number"),
+        ({"num_labels": "2"}, "num_labels_number"),
+        ({"num_labels": True}, "num_labels_number"),
+        ({"id2label": {1: "A", 2: "B"}}, "id2label_keys"),
+        ({"labels": 2}, "model_config_key"),
+    ],
+)
+def test_a_model_config_that_does_not_fit(model: Path, model_config: dict[str, object], kind: str) -> None:
+    with pytest.raises(VtagError) as raised:
+        LLM(model, model_config=model_config)
+    assert_one_line(raised, kind)
+
+
+def test_a_wrong_num_labels_names_both_sizes(model: Path) -> None:
+    with pytest.raises(VtagError, match=r"has 2 labels, num_labels=3"):
+        LLM(model, model_config={"num_labels": 3})
+
+
+def test_another_task(model: Path) -> None:
+    with pytest.raises(VtagError) as raised:
+        LLM(model, task="embed")
+    assert_one_line(raised, "other_task")
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["a", 1], "not_a_string"),
+        ([None], "not_a_string"),
+        ([b"a"], "not_a_string"),
+        (["a", "b\ud800"], "lone_surrogate"),
+    ],
+)
+def test_input_that_is_no_text(tagger: Tagger, texts: list[object], kind: str) -> None:
+    with pytest.raises(VtagError) as raised:
+        tagger.prepare(texts)  # type: ignore[arg-type]
+    assert_one_line(raised, kind)
+    assert f"text {len(texts) - 1} " in str(raised.value)
+
+
+def test_a_text_that_a_slow_tokenizer_cannot_align(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("\n".join(["<cls>", "<pad>", "<eos>", "<unk>", *"MKTAG", "<mask>"]), "utf-8")
+    tokenizer = EsmTokenizer(str(tmp_path / "vocab.txt"))
+    with pytest.raises(VtagError) as raised:
+        Tagger(tokenizer, {0: "O", 1: "B-X"}, 128).prepare(["MK?T"])
+    assert_one_line(raised, "no_offsets")
+    assert "words=" in str(raised.value)
+
+
+def test_no_message_holds_the_users_text(tagger: Tagger) -> None:
+    with pytest.raises(VtagError) as raised:
+        tagger.prepare(["secret\ud800"])
+    assert "secret" not in str(raised.value)
+
+
+def test_a_hub_id_in_the_cache_is_found_without_network(tmp_path: Path) -> None:
+    snapshot = in_hub_cache(tmp_path, "owner/tiny-tagger")
+    assert checkpoint.locate("owner/tiny-tagger", download_dir=str(tmp_path)) == snapshot
+    assert checkpoint.locate("owner/tiny-tagger", revision="main", download_dir=str(tmp_path)) == snapshot
+
+
+def test_a_hub_id_runs_from_the_cache(tmp_path: Path) -> None:
+    in_hub_cache(tmp_path, "owner/tiny-tagger")
+    llm = LLM("owner/tiny-tagger", download_dir=str(tmp_path))
+    assert llm.encode("The quick brown fox")[0].data.shape[1] == 2
+
+
+def test_a_hub_id_that_is_not_in_the_cache_without_network(tmp_path: Path) -> None:
+    with pytest.raises(VtagError) as raised:
+        LLM("owner/not-there", download_dir=str(tmp_path))
+    assert_one_line(raised, "hub_unreachable")
+
+
+def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:
+    """In a process of its own: huggingface_hub reads its settings when it is imported."""
+    code = (
+        "from vtag.engine.checkpoint import locate\n"
+        f"try: locate('owner/not-there', download_dir={str(tmp_path)!r})\n"
+        "except Exception as error: print(error.kind)"
+    )
+    environment = {**_environment(), "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "hub_unreachable\n"
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+
+
+def test_an_engine_argument_that_does_not_exist(model: Path) -> None:
+    with pytest.raises(VtagError) as raised:
+        LLM(model, no_such_argument=1)
+    assert raised.value.kind == "engine_failed"
+    assert "no_such_argument" in str(raised.value)
+    assert "\n" not in str(raised.value)

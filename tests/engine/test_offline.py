@@ -1,0 +1,159 @@
+"""`LLM` on the demo model: what `encode` takes and gives, windows, Hugging Face's pipeline as the oracle of `tag`."""
+
+from __future__ import annotations
+
+import gc
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+from vtag import LLM, Span, VtagError
+from vtag.demo import demo_model
+
+TEXTS = [
+    json.loads(line)["text"]
+    for line in (Path(__file__).parent.parent / "data" / "pii_synth_gold.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def llm() -> LLM:
+    return LLM("demo", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def hugging_face() -> tuple[Any, Any]:
+    folder = demo_model()
+    model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    return AutoTokenizer.from_pretrained(folder), model
+
+
+def test_encode_gives_hugging_faces_logits_of_every_token(llm: LLM, hugging_face: tuple[Any, Any]) -> None:
+    tokenizer, model = hugging_face
+    texts = [*TEXTS[:20], "", " ", "a", "Ünïcödé 漢字 😀 e\u0301 [SEP] \u202eRTL"]
+    for text, output in zip(texts, llm.encode(texts, use_tqdm=False), strict=True):
+        encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+        offsets = encoded.pop("offset_mapping")[0]
+        with torch.inference_mode():
+            expected = model(**encoded).logits[0]
+        assert output.token_ids == encoded["input_ids"][0].tolist()
+        assert output.tokens == tokenizer.convert_ids_to_tokens(output.token_ids)
+        np.testing.assert_array_equal(output.offsets, offsets)
+        np.testing.assert_allclose(output.data, expected, atol=1e-4, rtol=0)
+        assert output.windows == 1
+        assert output.finished
+
+
+def test_data_and_outputs_are_the_same_numbers_and_make_tensors_without_a_warning(llm: LLM) -> None:
+    output = llm.encode("Call Ann on 555-0100.")[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(torch.tensor(output.data), output.outputs.data)
+    assert output.data.dtype == np.float32
+    assert output.labels == llm.id2label
+    assert output.data.shape == (len(output.token_ids), len(output.labels))
+
+
+def test_encode_takes_what_vllms_takes(llm: LLM) -> None:
+    text = TEXTS[0]
+    expected = llm.encode(text)[0]
+    ids = expected.token_ids
+    for prompt in (text, [text], ids, [ids], {"prompt": text}, [{"prompt_token_ids": ids}]):
+        (output,) = llm.encode(prompt, use_tqdm=False)
+        np.testing.assert_array_equal(output.data, expected.data)
+    assert llm.encode(ids)[0].offsets is None
+    assert llm.encode([]) == []
+    assert len(llm.encode([text, ids])) == 2
+
+
+def test_an_explicit_pooling_task_goes_to_vllm_untouched(llm: LLM) -> None:
+    stock = llm.encode([TEXTS[0]], pooling_task="token_classify", use_tqdm=False)[0]
+    ours = llm.encode(TEXTS[0])[0]
+    np.testing.assert_allclose(stock.outputs.data.sum(-1), 1, atol=1e-5)
+    np.testing.assert_allclose(stock.outputs.data, torch.softmax(ours.outputs.data, -1), atol=1e-6)
+
+
+def test_a_text_longer_than_the_model_takes_runs_in_windows_and_loses_no_token(
+    llm: LLM, hugging_face: tuple[Any, Any]
+) -> None:
+    text = " ".join(TEXTS)
+    output = llm.encode(text)[0]
+    assert output.token_ids == hugging_face[0](text, verbose=False)["input_ids"]
+    assert output.windows > 10
+    assert output.data.shape == (len(output.token_ids), 35)
+    assert np.isfinite(output.data).all()
+    assert np.abs(output.data).sum(axis=1).min() > 0
+
+
+def test_exactly_the_limit_is_one_window_and_one_token_more_is_two(llm: LLM) -> None:
+    limit = llm.tagger.max_length
+    assert [llm.encode("a " * (n - 2))[0].windows for n in (limit, limit + 1)] == [1, 2]
+
+
+def test_three_thousand_texts_in_one_call_come_back_in_order(llm: LLM) -> None:
+    texts = [TEXTS[i % len(TEXTS)] for i in range(3000)]
+    spans = llm.tag(texts, use_tqdm=False)
+    assert len(spans) == 3000
+    alone = [llm.tag(text, use_tqdm=False)[0] for text in TEXTS[:20]]
+    for one, many in zip(alone, spans, strict=False):
+        assert [s.to_tuple() for s in one] == [s.to_tuple() for s in many]
+        np.testing.assert_allclose([s.score for s in one], [s.score for s in many], atol=1e-4)
+
+
+@pytest.mark.parametrize("strategy", ["none", "simple", "first", "average", "max"])
+def test_tag_equals_hugging_faces_pipeline(llm: LLM, hugging_face: tuple[Any, Any], strategy: str) -> None:
+    tokenizer, model = hugging_face
+    oracle = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy=strategy)
+    texts = TEXTS[:200]
+    found = llm.tag(texts, aggregation_strategy=strategy, use_tqdm=False)
+    for text, spans in zip(texts, found, strict=True):
+        expected = oracle(text)
+        got = [span.to_hf() for span in spans]
+        assert [{**s, "score": 0} for s in got] == [{**s, "score": 0} for s in expected]
+        np.testing.assert_allclose([s["score"] for s in got], [s["score"] for s in expected], atol=1e-4)
+
+
+def test_offsets_are_exact(llm: LLM) -> None:
+    text = "😀 Mr José García, jose@example.com"
+    for span in llm.tag(text)[0]:
+        assert span.text == text[span.start : span.end]
+    assert [span.text for span in llm.tag(text)[0]][:2] == ["José", "García"]
+
+
+def test_an_engine_works_on_when_another_of_the_process_is_collected(llm: LLM) -> None:
+    other = LLM("demo", dtype="float32")
+    del other
+    gc.collect()
+    assert isinstance(llm.tag("I am Ann Smith.")[0][0], Span)
+
+
+def test_ids_outside_of_the_vocabulary_are_refused_before_they_reach_the_engine(llm: LLM) -> None:
+    with pytest.raises(VtagError, match="vocabulary"):
+        llm.encode([1, 10**7])
+    assert len(llm.encode("still alive")) == 1
+
+
+def test_int8_gives_nearly_the_same_labels(llm: LLM) -> None:
+    plain = llm.encode(TEXTS[:60], use_tqdm=False)
+    int8 = LLM("demo", quantization="int8").encode(TEXTS[:60], use_tqdm=False)
+    same = [one.data.argmax(1) == two.data.argmax(1) for one, two in zip(plain, int8, strict=True)]
+    assert np.concatenate(same).mean() > 0.98
+    assert any((one.data != two.data).any() for one, two in zip(plain, int8, strict=True))
+
+
+def test_texts_and_words_may_be_any_iterable_and_what_is_no_text_is_named_by_its_index(llm: LLM) -> None:
+    text = "I am Ann Smith."
+    expected = llm.tag(text)
+    assert llm.tag(t for t in [text]) == expected == llm.tag(np.array([text]))
+    assert llm.tag(words=np.array(text.split())) == llm.tag(words=[text.split()])
+    assert list(llm.tag_stream(text)) == expected
+    assert llm.tag([]) == []
+    for wrong in (None, [None], [text, 7]):
+        with pytest.raises(VtagError, match="not a string"):
+            llm.tag(wrong)  # type: ignore[arg-type]

@@ -1,0 +1,121 @@
+"""The house's rules: what may import what, what importing costs, and that the lock says what pyproject.toml says."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import vtag
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "vtag"
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+LOCK = (ROOT / "requirements" / "cpu.txt").read_text("utf-8")
+
+# A module or folder imports from the layers above its own, and from itself.
+LAYERS = (
+    {"errors"},
+    {"types", "demo"},
+    {"text", "decode"},
+    {"tagger", "files", "output"},
+    {"engine"},
+    {"run", "redaction", "evaluate", "bench", "view"},
+    {"cli", "serve", "integrations"},
+    {"__main__"},
+)
+LAYER_OF = {unit: number for number, units in enumerate(LAYERS) for unit in units}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of everything that a file imports, inside functions and under TYPE_CHECKING too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: a relative import"
+            # "from vtag import demo" names the module in the list.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def unit_of(path: Path) -> str:
+    """`decode` for decode/spans.py, `demo` for demo.py."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_one_way(path: Path) -> None:
+    unit = unit_of(path)
+    used = {name.split(".")[1] for name in imported(path) if name.startswith("vtag.")} - {unit, "__version__"}
+    assert {other for other in used if LAYER_OF[other] >= LAYER_OF[unit]} == set()
+
+
+def test_vllm_is_imported_in_engine_and_serve_alone() -> None:
+    users = {unit_of(path) for path in FILES if any(name.split(".")[0] == "vllm" for name in imported(path))}
+    assert users <= {"engine", "serve"}
+
+
+def test_decode_needs_numpy_alone() -> None:
+    names = {name for path in FILES if unit_of(path) == "decode" for name in imported(path)}
+    roots = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
+    assert roots <= {"numpy", "vtag"}
+
+
+def test_import_vtag_loads_nothing_heavy() -> None:
+    code = "import sys, vtag; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "vtag" in done.stdout.split()
+    assert not {"torch", "vllm", "transformers", "numpy"} & set(done.stdout.split())
+
+
+def test_version_stands_in_one_place() -> None:
+    assert PYPROJECT["project"]["dynamic"] == ["version"]
+    assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "src/vtag/__init__.py"
+    newest = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == vtag.__version__
+
+
+def test_lock_holds_every_dependency_in_the_wanted_version() -> None:
+    pinned: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK, re.MULTILINE):
+        pinned.setdefault(canonicalize_name(name), []).append(version)
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = [
+        *PYPROJECT["project"]["dependencies"],
+        *(line for extra in extras if extra != "cuda" for line in extras[extra]),
+    ]
+    for requirement in map(Requirement, wanted):
+        versions = pinned[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+def test_lock_names_no_host_and_nothing_that_breaks_a_cpu() -> None:
+    assert "://" not in LOCK
+    assert re.search(r"^torch==[\d.]+$", LOCK, re.MULTILINE)
+    assert not re.search(r"^(torchvision|torchaudio|torchcodec|triton|nvidia|cuda|onnxruntime)\b", LOCK, re.MULTILINE)
+
+
+def test_setup_sees_a_cuda_build_by_what_it_asks_for() -> None:
+    needs_cuda = runpy.run_path(str(ROOT / "scripts" / "install_torch.py"))["needs_cuda"]
+
+    def report(*asked: str) -> dict[str, object]:
+        return {"install": [{"metadata": {"name": "torch", "requires_dist": ["filelock", *asked]}}]}
+
+    assert not needs_cuda(report())
+    assert needs_cuda(report('nvidia-cudnn-cu13==9.20.0.48; platform_system == "Linux"'))
+    assert needs_cuda(report('cuda-toolkit[cublas]==13.0.3; platform_system == "Linux"'))
+    assert not needs_cuda({"install": [{"metadata": {"name": "torch"}}]})
+    assert not needs_cuda({"install": []})

@@ -1,0 +1,61 @@
+"""README.md is true: its lines run and print what it says, its table and its commands are those of the code."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_its_python_lines_print_what_it_says() -> None:
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+    printed = "".join(
+        re.findall(r"```\n(.*?)```", re.sub(r"```python\n.*?```", "", README, flags=re.DOTALL), re.DOTALL)
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == printed
+
+
+def test_its_table_of_architectures_is_the_codes() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "architectures.py"))
+    assert script["SECTION"].findall(README) == [script["table"]()]
+
+
+@pytest.mark.parametrize("target", re.findall(r"^    make (\w+)", README, re.MULTILINE))
+def test_its_make_targets_exist(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^):]+)\)", README))
+def test_its_links_lead_somewhere(target: str) -> None:
+    assert (ROOT / target).is_file()
+
+
+def test_its_commands_are_the_command_lines() -> None:
+    from vtag.cli.main import COMMANDS
+
+    assert set(re.findall(r"^    vtag (\w+)", README, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_its_picture_shows_the_demo_models_example_texts() -> None:
+    from vtag.demo import EXAMPLES
+
+    script = runpy.run_path(str(ROOT / "scripts" / "picture.py"))
+    words = re.sub(r"<[^>]*>", " ", script["PICTURE"].read_text("utf-8")).split()
+    assert set("".join(EXAMPLES[4]).split()) <= set(words)
+
+
+def test_the_pictures_script_wraps_at_spaces_and_keeps_every_character() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "picture.py"))
+    row = script["cells"]("one two \x1b[30;48;5;120mthree four\x1b[0m five")
+    lines = script["wrap"](row, 18)
+    assert ["".join(cell.character for cell in line) for line in lines] == ["one two three four", "five"]
+    assert {cell.background for cell in row} == {None, 120}

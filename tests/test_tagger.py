@@ -1,0 +1,162 @@
+"""Tagger's two halves: what goes to the engine, and what comes of its logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import ByT5Tokenizer, CanineTokenizer
+
+from vtag.errors import InputError, SettingError
+from vtag.tagger import STRATEGIES, Batch, Tagger
+
+LABELS = {0: "O", 1: "B-PER", 2: "I-PER"}
+
+
+def logits_for(batch: Batch, label_of_id: dict[int, int], labels: int = 3) -> list[np.ndarray]:
+    """Logits that give each token the label its id has, "O" by default: the same in every window."""
+    result = []
+    for window in batch.windows:
+        label = [label_of_id.get(token, 0) for token in window.ids.tolist()]
+        result.append((6 * np.eye(labels)[label]).astype(np.float32))
+    return result
+
+
+@pytest.fixture
+def tokenizer(make_tokenizer: Any) -> Any:
+    return make_tokenizer("wordpiece")
+
+
+def test_spans_are_slices_of_the_callers_string(tokenizer: Any) -> None:
+    tagger = Tagger(tokenizer, LABELS, 64)
+    texts = ["said John\n", "", "JOHN and São Smith!"]
+    batch = tagger.prepare(texts)
+    ids = tokenizer.convert_tokens_to_ids(["john", "smith"])
+    for strategy in STRATEGIES:
+        found = tagger.finish(batch, logits_for(batch, dict.fromkeys(ids, 1)), aggregation_strategy=strategy)
+        assert [[span.text for span in spans] for spans in found] == [["John"], [], ["JOHN", "Smith"]]
+        for text, spans in zip(texts, found, strict=True):
+            assert all(span.text == text[span.start : span.end] for span in spans)
+
+
+def test_a_single_text_is_a_batch_of_one(tokenizer: Any) -> None:
+    assert len(Tagger(tokenizer, LABELS, 64).prepare("John").encodings) == 1
+
+
+def test_no_texts_give_no_windows_and_no_spans(tokenizer: Any) -> None:
+    tagger = Tagger(tokenizer, LABELS, 64)
+    batch = tagger.prepare([])
+    assert batch.windows == ()
+    assert tagger.finish(batch, []) == []
+    assert tagger.rows(batch, []) == []
+
+
+def test_rows_of_a_text_of_one_window_are_its_logits(tokenizer: Any) -> None:
+    tagger = Tagger(tokenizer, LABELS, 64)
+    batch = tagger.prepare(["John said", ""], aggregation_strategy=None)
+    logits = logits_for(batch, {})
+    for row, own in zip(tagger.rows(batch, logits), logits, strict=True):
+        assert row is own or np.array_equal(row, own)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_rows_of_a_long_text_are_one_for_each_of_its_tokens(tokenizer: Any, causal: bool) -> None:
+    tagger = Tagger(tokenizer, LABELS, 16, causal=causal)
+    batch = tagger.prepare(["a of John " * 40], aggregation_strategy=None)
+    john = tokenizer.convert_tokens_to_ids("john")
+    (rows,) = tagger.rows(batch, logits_for(batch, {john: 1}))
+    assert len(batch.windows) > 5
+    assert rows.dtype == np.float32
+    assert rows.argmax(axis=1).tolist() == [int(token == john) for token in batch.encodings[0].ids]
+
+
+def test_an_empty_text_without_special_tokens_has_no_window_and_no_rows(make_tokenizer: Any) -> None:
+    tokenizer = make_tokenizer("byte_bpe")
+    tokenizer.backend_tokenizer.post_processor = None
+    tagger = Tagger(tokenizer, LABELS, 64)
+    batch = tagger.prepare(["", "a"])
+    logits = logits_for(batch, {})
+    assert [window.text for window in batch.windows] == [1]
+    assert tagger.rows(batch, logits)[0].shape == (0, 3)
+    assert tagger.finish(batch, logits) == [[], []]
+
+
+def test_words_come_back_as_word_indices(tokenizer: Any) -> None:
+    tagger = Tagger(tokenizer, LABELS, 64)
+    john, smith = tokenizer.convert_tokens_to_ids(["john", "smith"])
+    split = ["of", "John", "Smith", "a"]
+    given: list[Any] = [[split], split, np.array([split])]
+    for words in given:
+        batch = tagger.prepare(words=words, delimiter=" ")
+        ((span,),) = tagger.finish(batch, logits_for(batch, {john: 1, smith: 2}))
+        assert (span.words, span.text, span.start) == ((1, 3), "John Smith", 3)
+
+
+def test_spans_under_the_threshold_are_dropped(tokenizer: Any) -> None:
+    tagger = Tagger(tokenizer, LABELS, 64)
+    batch = tagger.prepare(["John"])
+    logits = logits_for(batch, {tokenizer.convert_tokens_to_ids("john"): 1})
+    score = tagger.finish(batch, logits)[0][0].score
+    thresholds: list[Any] = [
+        0,
+        np.float32(0.5),
+        score,
+        1,
+        {"PER": 1.0},
+        {"LOC": 1.0},
+        {"*": 1.0},
+        {"PER": 0.5, "*": 1.0},
+    ]
+    counts = {repr(threshold): len(tagger.finish(batch, logits, threshold=threshold)[0]) for threshold in thresholds}
+    assert list(counts.values()) == [1, 1, 1, 0, 0, 1, 0, 1]
+
+
+def test_labels_to_ignore_may_be_a_single_string(tokenizer: Any) -> None:
+    tagger = Tagger(tokenizer, LABELS, 64)
+    batch = tagger.prepare(["John a"], aggregation_strategy="first")
+    assert [span.label for span in tagger.finish(batch, logits_for(batch, {}), ignore_labels="PER")[0]] == ["O"]
+
+
+def test_mistakes_are_one_line_each(tokenizer: Any) -> None:
+    tagger = Tagger(tokenizer, LABELS, 64)
+    batch = tagger.prepare(["John"])
+    logits = logits_for(batch, {})
+    cases: list[tuple[Any, type[Exception], str]] = [
+        (lambda: tagger.prepare(["a", 3]), InputError, "text 1 is int, not a string"),  # type: ignore[list-item]
+        (lambda: tagger.prepare(), InputError, "text 0 is NoneType, not a string"),
+        (lambda: tagger.prepare(words=[["a"], "b"]), InputError, r"words\[1\] is not a list of strings"),
+        (lambda: tagger.prepare(words=[["a"], None]), InputError, r"words\[1\] is not a list of strings"),  # type: ignore[list-item]
+        (lambda: tagger.prepare(words=[["a", 3]]), InputError, r"words\[0\] is not a list of strings"),  # type: ignore[list-item]
+        (lambda: tagger.prepare(["a"], aggregation_strategy="best"), SettingError, "choose one of none, simple"),
+        (lambda: tagger.finish(batch, logits, aggregation_strategy="best"), SettingError, "choose one of none, simple"),
+        (lambda: tagger.finish(batch, logits, threshold=2), SettingError, "threshold must be from 0 to 1"),
+        (lambda: tagger.prepare(["a"], stride=3, aggregation_strategy="none"), SettingError, "stride does not go with"),
+        (lambda: tagger.prepare(["a" * 9], stride=64, aggregation_strategy="simple"), SettingError, "stride=64"),
+        (
+            lambda: Tagger(tokenizer, LABELS, 8).prepare(["a b c d e f g h"], stride=6),
+            SettingError,
+            "from 0 to 5 tokens",
+        ),
+    ]
+    for call, kind, message in cases:
+        with pytest.raises(kind, match=message) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_slow_tokenizer_that_spells_the_text_tags_it_and_one_that_does_not_names_words() -> None:
+    canine = Tagger(CanineTokenizer(), LABELS, 64)
+    batch = canine.prepare(["a Jo"], aggregation_strategy="simple")
+    ((span,),) = canine.finish(batch, logits_for(batch, {ord("J"): 1, ord("o"): 2}))
+    assert span.text == "Jo"
+    with pytest.raises(SettingError, match="first needs a fast tokenizer"):
+        canine.prepare(["a"], aggregation_strategy="first")
+    with pytest.raises(SettingError, match="stride needs a fast tokenizer"):
+        canine.prepare(["a"], aggregation_strategy="simple", stride=3)
+    byt5 = Tagger(ByT5Tokenizer(), LABELS, 64)
+    with pytest.raises(InputError, match=r"text 1: .*pass words="):
+        byt5.prepare(["a", "é"], aggregation_strategy="simple")
+    assert byt5.prepare(["é"], aggregation_strategy=None).encodings[0].offsets is None
+    batch = byt5.prepare(words=[["é", "x"]], aggregation_strategy="simple")
+    assert [span.words for span in byt5.finish(batch, logits_for(batch, {}), ignore_labels=())[0]] == [(0, 2)]
