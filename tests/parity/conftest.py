@@ -10,8 +10,8 @@ import pytest
 
 from tests.parity.checkpoints import ROWS
 
-# Of weights, texts and the sample; a failing run is repeated with the seed that it printed.
-SEED = int(os.environ.get("VTAG_PARITY_SEED", random.SystemRandom().randrange(1_000_000)))
+# Of weights, texts and the sample: any other may be asked for.
+SEED = int(os.environ.get("VTAG_PARITY_SEED", "24659"))
 # The most asked for are in every run.
 ALWAYS = ["bert", "deberta-v2", "roberta", "distilbert", "qwen2"]
 SAMPLE = [*ALWAYS, *random.Random(SEED).sample(sorted(set(ROWS) - set(ALWAYS)), 10)]

@@ -91,6 +91,7 @@ class Architecture:
     limit: config -> the longest text in tokens, special tokens included.
     shortest: config -> what shorter texts are padded to, as the module cannot compute them otherwise.
     inputs: what the module wants beyond ids and mask.
+    alone: the module makes so much of a last bit that neighbours in a product would show: one text at a time.
     reset: puts back what the module keeps from one call to the next.
     float32_only: the module mixes dtypes and fails in half precision; it is run in float32 whatever was asked for.
     since: the version of vtag that first tested it.
@@ -102,6 +103,7 @@ class Architecture:
     limit: Callable[[Any], int] = positions
     shortest: Callable[[Any], int] | None = None
     inputs: Inputs | None = None
+    alone: bool = False
     reset: Callable[[Any], None] | None = None
     float32_only: bool = False
     since: str = "0.1"
@@ -121,6 +123,7 @@ ENCODER = Architecture()
 FAIRSEQ = Architecture(limit=positions_after_padding)
 RELATIVE = Architecture(limit=any_length)
 DECODER = Architecture(causal=True)
+GATED_DELTA = Architecture(causal=True, alone=True)
 GPT = Architecture(causal=True, inputs=segments())
 GPT2 = Architecture(native="GPT2LMHeadModel", causal=True, inputs=segments())
 BOXES = Architecture(needs="layout boxes")
@@ -204,10 +207,10 @@ ARCHITECTURES: dict[str, Architecture] = {
     "qwen2": Architecture(native="Qwen2ForCausalLM", causal=True),
     "qwen2_moe": Architecture(native="Qwen2MoeForCausalLM", causal=True),
     "qwen3": Architecture(native="Qwen3ForCausalLM", causal=True),
-    "qwen3_5": DECODER,
+    "qwen3_5": GATED_DELTA,
     "qwen3_asr": Architecture(needs="the audio whose words it aligns"),
     "qwen3_moe": Architecture(native="Qwen3MoeForCausalLM", causal=True),
-    "qwen3_next": DECODER,
+    "qwen3_next": GATED_DELTA,
     "rembert": ENCODER,
     "roberta": FAIRSEQ,
     "roberta-prelayernorm": FAIRSEQ,

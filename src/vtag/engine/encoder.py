@@ -48,6 +48,7 @@ class Encoder(nn.Module):
         self.shortest = row.shortest(config) if row.shortest else 1
         self.pad_id: int = getattr(config.get_text_config(), "pad_token_id", None) or 0
         self.inputs = row.inputs(config, tokenizer()) if row.inputs else None
+        self.group_tokens = 1 if row.alone else GROUP_TOKENS
         self.reset = row.reset
         accepted = inspect.signature(model.forward).parameters
         self.takes_mask = "attention_mask" in accepted
@@ -95,7 +96,7 @@ class Encoder(nn.Module):
                 index = torch.from_numpy(tokens).to(ids.device)
                 logits[index] = self.row(ids[index], of_row).to(torch.float32)
             return logits
-        for group in equal_lengths(lens, GROUP_TOKENS):
+        for group in equal_lengths(lens, self.group_tokens):
             index = torch.from_numpy(group[:, : self.longest]).to(ids.device)
             logits[index] = self.group(ids[index]).to(torch.float32)
         return logits
