@@ -31,7 +31,7 @@ def register() -> None:
 
     known = ModelRegistry.get_supported_archs()
     if PACKED not in known:
-        ModelRegistry.register_model(PACKED, "vtag.engine.packed:PackedForTokenClassification")
+        ModelRegistry.register_model(PACKED, "vtag.engine.packed.model:PackedForTokenClassification")
     for row in ARCHITECTURES.values():
         if row.native and row.vllm_name not in known:
             ModelRegistry.register_model(row.vllm_name, f"vtag.engine.native:{row.native}")

@@ -1,7 +1,7 @@
 """One row of many texts through an unchanged Hugging Face module: `[1, tokens]`, no padding.
 
 All but attention and positions works on each token alone, so that a row may hold many texts: positions are given,
-attention is `vtag.engine.attention`.
+attention is `vtag.engine.packed.attention`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vtag.engine import attention
+from vtag.engine.packed import attention
 
 # Model types whose module does this; the tests hold each against the module run on one text at a time.
 MODEL_TYPES = frozenset({

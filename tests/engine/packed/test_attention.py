@@ -15,7 +15,7 @@ from transformers.masking_utils import (
     sliding_window_causal_mask_function,
 )
 
-from vtag.engine import attention
+from vtag.engine.packed import attention
 
 CPU = torch.device("cpu")
 WINDOWS = {

@@ -1,6 +1,6 @@
 """The Hugging Face module of a token classifier, run over many texts at once without padding.
 
-Where the module allows it, many texts make one row (`vtag.engine.packed_row`). For the others texts are grouped by
+Where the module allows it, many texts make one row (`vtag.engine.packed.row`). For the others texts are grouped by
 exactly equal length: a group needs neither padding nor mask, so a text's logits cannot depend on its neighbours, and
 every architecture computes just what it computes for a single text.
 """
@@ -19,9 +19,9 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from vtag.engine.architectures import ARCHITECTURES
 from vtag.engine.checkpoint import HEAD_WEIGHT, load_config
-from vtag.engine.linear import prepare
-from vtag.engine.memory import keep_freed
-from vtag.engine.packed_row import PackedRow, fits, row_tokens, rows
+from vtag.engine.packed.linear import prepare
+from vtag.engine.packed.memory import keep_freed
+from vtag.engine.packed.row import PackedRow, fits, row_tokens, rows
 from vtag.errors import error
 
 if TYPE_CHECKING:

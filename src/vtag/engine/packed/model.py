@@ -21,7 +21,7 @@ from vllm.model_executor.models.interfaces_base import attn_type, default_poolin
 from vllm.tasks import PoolingTask
 from vllm.v1.pool.metadata import PoolingMetadata
 
-from vtag.engine.encoder import Encoder
+from vtag.engine.packed.encoder import Encoder
 
 
 @attn_type("attention_free")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForTokenClassification, GPT2Config, GPT2ForTokenClassification
 
-from vtag.engine.linear import Int8Linear, LastQuantized, PackedLinear, prepare
+from vtag.engine.packed.linear import Int8Linear, LastQuantized, PackedLinear, prepare
 from vtag.errors import SettingError
 
 

@@ -23,7 +23,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from vtag.engine.packed_row import PackedRow, fits, positions, row_tokens, rows
+from vtag.engine.packed.row import PackedRow, fits, positions, row_tokens, rows
 
 SMALL: dict[str, Any] = {
     "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
