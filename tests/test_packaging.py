@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,10 @@ LOCK = (ROOT / "requirements" / "cpu.txt").read_text("utf-8")
 LAYERS = (
     {"errors"},
     {"types", "demo"},
-    {"text", "decode"},
+    {"text", "decode", "view"},
     {"tagger", "files", "output"},
     {"engine"},
-    {"run", "redaction", "evaluate", "bench", "view"},
+    {"run", "redaction", "evaluate", "bench"},
     {"cli", "serve", "integrations"},
     {"__main__"},
 )
@@ -60,6 +61,21 @@ def test_imports_point_one_way(path: Path) -> None:
     unit = unit_of(path)
     used = {name.split(".")[1] for name in imported(path) if name.startswith("vtag.")} - {unit, "__version__"}
     assert {other for other in used if LAYER_OF[other] >= LAYER_OF[unit]} == set()
+
+
+def test_no_two_files_import_each_other_not_even_by_way_of_others() -> None:
+    modules = {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in FILES}
+    imports: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        # What is imported is a module, or a name in one.
+        named = {part for name in imported(path) for part in (name, name.rpartition(".")[0])}
+        imports[module] = named & set(modules) - {module}
+    assert "vtag.engine.checkpoint" in imports["vtag.engine.offline"]
+    assert len(list(TopologicalSorter(imports).static_order())) == len(modules)  # raises CycleError, with the circle
+
+
+def test_view_needs_types_alone() -> None:
+    assert {name for name in imported(SOURCE / "view.py") if name.startswith("vtag.")} == {"vtag.types.Span"}
 
 
 def test_vllm_is_imported_in_engine_and_serve_alone() -> None:

@@ -23,7 +23,7 @@ from transformers import (
 
 from tests.parity.checkpoints import build
 from vtag import LLM
-from vtag.engine import plugin
+from vtag.engine import hook
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 
@@ -100,9 +100,9 @@ def test_the_hook_takes_in_every_order_of_imports(order: str) -> None:
 
 
 def test_vllm_still_has_the_two_modules_that_the_hook_waits_for() -> None:
-    """If this fails after an upgrade of vLLM: correct the names in vtag/engine/plugin.py."""
-    mixin = importlib.import_module(plugin.MIXIN_MODULE).PoolingOfflineMixin
-    assert issubclass(importlib.import_module(plugin.LLM_MODULE).LLM, mixin)
+    """If this fails after an upgrade of vLLM: correct the names in vtag/engine/hook.py."""
+    mixin = importlib.import_module(hook.MIXIN_MODULE).PoolingOfflineMixin
+    assert issubclass(importlib.import_module(hook.LLM_MODULE).LLM, mixin)
 
 
 STOCK = """

@@ -137,9 +137,9 @@ def machine() -> Iterator[Finding]:
 
 def hook() -> Finding:
     """Whether the literal `from vllm import LLM` takes vtag's arguments."""
-    from vtag.engine import plugin
+    from vtag.engine.hook import taught
 
-    if plugin.taught():
+    if taught():
         return Finding("vllm.LLM", 'takes task="token_classification"')
     value = 'does not take task="token_classification"'
     plugins = os.environ.get("VLLM_PLUGINS")

@@ -20,7 +20,7 @@ from vllm.outputs import PoolingOutput
 
 from vtag.decode import calibration
 from vtag.decode import scheme as schemes
-from vtag.engine import adapters, checkpoint, defaults, plugin
+from vtag.engine import adapters, checkpoint, defaults, registry
 from vtag.engine.architectures import PACKED, max_length
 from vtag.engine.defaults import runs_natively
 from vtag.engine.packing import blocks, packs
@@ -108,8 +108,8 @@ class LLM(vllm.LLM):
             # vLLM's "pt" means files called *.pt.
             settings["load_format"] = "auto"
         with defaults.environment():
-            plugin.register()
-            _know(settings["hf_overrides"]["architectures"][0])
+            registry.register()
+            registry.load(settings["hf_overrides"]["architectures"][0])
             # The engine looks through all objects several times while it starts: not through those of its libraries.
             gc.freeze()
             try:
@@ -380,9 +380,3 @@ def _reason(cause: Exception) -> str:
     if complaints:
         return ": ".join([*map(str, complaints[0]["loc"]), complaints[0]["msg"]])
     return next((line for line in map(str.strip, str(cause).splitlines()) if line), type(cause).__name__)
-
-
-def _know(architecture: str) -> None:
-    """Give vLLM the class itself: for a name alone it would start a process to look at it, some eight seconds."""
-    registry = vllm.ModelRegistry
-    registry.register_model(architecture, registry.models[architecture].load_model_cls())

@@ -1,11 +1,10 @@
-"""vLLM's entry points into vtag. Standard library only: these run in every process that imports vLLM.
+"""The import hook behind `from vllm import LLM; LLM(..., task="token_classification")`.
 
-`register` (group `vllm.general_plugins`) makes vtag's model classes known to vLLM, under names of vtag's own.
+Standard library only: it runs in every process that imports vLLM.
 
-`platform` (group `vllm.platform_plugins`) adds no platform. It is where vtag hears of vLLM's import early enough for
-`from vllm import LLM; LLM(..., task="token_classification")`: general plugins load only after `LLM.__init__` has
-raised its TypeError. vLLM resolves its platform while `vllm.entrypoints.llm` is half imported, so an import hook can
-still wrap `LLM.__init__` before anyone can call it.
+`platform` (entry point of the group `vllm.platform_plugins`) adds no platform. It is where vtag hears of vLLM's import
+early enough: general plugins load only after `LLM.__init__` has raised its TypeError. vLLM resolves its platform while
+`vllm.entrypoints.llm` is half imported, so an import hook can still wrap `LLM.__init__` before anyone can call it.
 """
 
 from __future__ import annotations
@@ -21,20 +20,6 @@ from typing import Any
 
 LLM_MODULE = "vllm.entrypoints.llm"
 MIXIN_MODULE = "vllm.entrypoints.pooling.offline"
-
-
-def register() -> None:
-    """Tell vLLM's registry of vtag's model classes; cheap, and harmless when called again."""
-    from vllm import ModelRegistry
-
-    from vtag.engine.architectures import ARCHITECTURES, PACKED
-
-    known = ModelRegistry.get_supported_archs()
-    if PACKED not in known:
-        ModelRegistry.register_model(PACKED, "vtag.engine.packed.model:PackedForTokenClassification")
-    for row in ARCHITECTURES.values():
-        if row.native and row.vllm_name not in known:
-            ModelRegistry.register_model(row.vllm_name, f"vtag.engine.native:{row.native}")
 
 
 def platform() -> None:
