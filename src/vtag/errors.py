@@ -225,6 +225,9 @@ TABLE: dict[str, Kind] = {
         "{strategy} needs a fast tokenizer, which this model has not: use aggregation_strategy=simple",
     ),
     "int8_on_gpu": Kind(SettingError, 422, 2, "quantization=int8 is for CPUs: leave it out, or use a method of vLLM's"),
+    "quantised_float32": Kind(
+        SettingError, 422, 2, "{model}: its quantised weights do not run in float32 on a CPU with AMX: leave dtype out"
+    ),
     "nothing_int8": Kind(
         SettingError, 422, 2, "{model_type} models have no layer that runs in int8: leave quantization out"
     ),

@@ -154,27 +154,20 @@ def of_model(model: str) -> Iterator[Finding]:
     """How a model would run; a model that cannot is a finding too."""
     from transformers import AutoTokenizer
 
-    from vtag.engine import checkpoint, defaults
-    from vtag.engine.architectures import max_length
-    from vtag.tagger import DEFAULT_STRATEGY, Tagger
+    from vtag.engine.plan import plan
+    from vtag.tagger import DEFAULT_STRATEGY
 
     try:
-        folder = checkpoint.locate(model)
-        found = checkpoint.read(folder, name=model)
+        found = plan(model)
     except VtagError as failed:
         yield Finding("model", model, str(failed).removeprefix(f"{model}: "))
         return
-    native = defaults.runs_natively(found.row, found.config)
-    longest = max_length(found.config)
-    yield Finding("model", f"{model}, {found.config.model_type}")
-    yield Finding("runs", "native: as vLLM's own decoder" if native else "packed: many texts in one request")
-    yield Finding("longest text", f"{longest} tokens, longer ones in overlapping windows")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    yield Finding("model", f"{model}, {found.checkpoint.config.model_type}")
+    yield Finding("runs", "packed: many texts in one request" if found.packed else "native: as vLLM's own decoder")
+    yield Finding("longest text", f"{found.limit} tokens, longer ones in overlapping windows")
+    tokenizer = AutoTokenizer.from_pretrained(found.checkpoint.folder)
     yield Finding("tokenizer", "fast" if tokenizer.is_fast else "slow: offsets only where its pieces spell the text")
-    if found.head is None:
-        yield Finding("labels", "no head", 'name a fine-tuned model, or pass model_config={"num_labels": n}')
-        return
-    tagger = Tagger(tokenizer, found.config.id2label, longest, causal=found.row.causal)
+    tagger = found.tagger(tokenizer)
     yield Finding("labels", tagger.scheme.describe())
     yield Finding("strategy", f"{DEFAULT_STRATEGY}, words by {tagger.words}")
 

@@ -66,6 +66,19 @@ def runs_natively(row: Architecture, config: Any) -> bool:
     return size in CPUAttentionBackend.get_supported_head_sizes()
 
 
+def quantised_weights_run(config: Any, asked: Any) -> bool:
+    """Whether this machine runs a checkpoint's quantised weights in the dtype asked for (None: what vtag picks).
+
+    With AMX, vLLM's kernel for int8 weights takes bfloat16 and float16 alone, and fails at the first text.
+    """
+    import torch
+
+    wanted = str(asked or dtype()).removeprefix("torch.")
+    quantised = getattr(config, "quantization_config", None) is not None
+    amx = not on_cuda() and torch.cpu._is_amx_tile_supported()
+    return not (quantised and amx and wanted in ("float", "float32"))
+
+
 def packed(max_length: int) -> dict[str, Any]:
     """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache."""
     tokens = max(PACK_TOKENS, max_length)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,21 +17,16 @@ from tqdm.auto import tqdm
 from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
-from vtag.decode import calibration
-from vtag.decode import scheme as schemes
-from vtag.engine import adapters, checkpoint, defaults, registry
-from vtag.engine.architectures import PACKED, max_length
-from vtag.engine.defaults import runs_natively
+from vtag.engine import adapters, defaults, registry
 from vtag.engine.packing import blocks, packs
+from vtag.engine.plan import TASK, plan
 from vtag.errors import VtagError, error
 from vtag.output import TokenClassificationOutput
-from vtag.tagger import DEFAULT_STRATEGY, Batch, Tagger
+from vtag.tagger import DEFAULT_STRATEGY, Batch
 from vtag.types import Span, Window
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
-
-TASK = "token_classification"
 
 
 class LLM(vllm.LLM):
@@ -60,76 +54,39 @@ class LLM(vllm.LLM):
         operating_point: str = "default",
         **kwargs: Any,
     ) -> None:
-        if task != TASK:
-            raise error("other_task", task=task)
-        name = str(model)
-        pickle, remote_code = kwargs.get("load_format") == "pt", bool(kwargs.get("trust_remote_code"))
-        folder = checkpoint.locate(
+        made = plan(
             model,
-            revision=kwargs.pop("revision", None),
-            download_dir=kwargs.get("download_dir"),
-            pickle=pickle,
-            remote_code=remote_code,
+            task=task,
+            model_config=model_config,
+            scheme=scheme,
+            words_rule=words_rule,
+            operating_point=operating_point,
+            **kwargs,
         )
-        found = checkpoint.read(folder, name=name, pickle=pickle, remote_code=remote_code)
-        self.id2label, fresh = checkpoint.labels_for(found, name, model_config)
-        if fresh:
-            warnings.warn(
-                f"{name}: the head is newly initialised ({len(self.id2label)} labels): train it before use",
-                stacklevel=2,
-            )
-        # What is wrong with these is said before an engine starts.
-        biases = calibration.load(folder, operating_point)
-        schemes.read(self.id2label, scheme)
-        # An id outside of the embedding would take the engine down.
-        self._vocabulary = getattr(found.config.get_text_config(), "vocab_size", None) or 1 << 30
-        int8 = kwargs.get("quantization") == "int8"
-        if int8:
-            # vLLM's own list of methods has no such name.
-            del kwargs["quantization"]
-            if defaults.on_cuda():
-                raise error("int8_on_gpu")
-        self.packed = int8 or not runs_natively(found.row, found.config)
-        longest = 1 << 30 if self.packed or defaults.on_cuda() else defaults.NATIVE_TOKENS
-        limit = min(max_length(found.config), kwargs.pop("max_model_len", None) or longest)
-        settings = defaults.packed(limit) if self.packed else defaults.native(limit, found.config)
-        settings |= {"served_model_name": name} | kwargs
-        settings["hf_overrides"] = {
-            **(kwargs.get("hf_overrides") or {}),
-            "architectures": [PACKED if self.packed else found.row.vllm_name],
-            "id2label": self.id2label,
-            "label2id": {label: i for i, label in self.id2label.items()},
-        }
-        if self.packed:
-            _check_packed(kwargs)
-            # To vLLM the packed model is one that takes ids and gives rows, whatever is inside.
-            settings["hf_overrides"] |= {"is_encoder_decoder": False, "vtag_int8": int8}
-        elif pickle:
-            # vLLM's "pt" means files called *.pt.
-            settings["load_format"] = "auto"
+        self.plan = made
         with defaults.environment():
-            registry.register()
-            registry.load(settings["hf_overrides"]["architectures"][0])
+            registry.load(made.architecture)
             # The engine looks through all objects several times while it starts: not through those of its libraries.
             gc.freeze()
             try:
-                super().__init__(str(folder), runner="pooling", **settings)
+                super().__init__(**made.arguments)
             except VtagError:
                 raise
             except Exception as cause:
-                raise error("engine_failed", model=name, reason=_reason(cause)) from cause
+                raise error("engine_failed", model=made.name, reason=_reason(cause)) from cause
         self._outlive_others()
-        self.tagger = Tagger(
-            self.get_tokenizer(),
-            self.id2label,
-            limit,
-            causal=found.row.causal,
-            multi_label=getattr(found.config, "problem_type", None) == "multi_label_classification",
-            scheme=scheme,
-            words=words_rule,
-            biases=biases,
-        )
+        self.tagger = made.tagger(self.get_tokenizer())
         self._pack_tokens: int = self.llm_engine.vllm_config.scheduler_config.max_num_batched_tokens
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """The labels."""
+        return self.plan.id2label
+
+    @property
+    def packed(self) -> bool:
+        """Whether many texts share a request, or vLLM runs its own decoder."""
+        return self.plan.packed
 
     def encode(
         self,
@@ -309,8 +266,8 @@ class LLM(vllm.LLM):
                     if self.packed:
                         params.extra_kwargs = {"lens": [len(windows[i].ids) for i in request]}
                     ids = np.concatenate([windows[i].ids for i in request])
-                    if ids.max() >= self._vocabulary:
-                        raise error("id_outside", size=self._vocabulary)
+                    if ids.max() >= self.plan.vocabulary:
+                        raise error("id_outside", size=self.plan.vocabulary)
                     lora = lora_request[windows[request[0]].text] if isinstance(lora_request, list) else lora_request
                     engine.add_request(
                         key, {"type": "token", "prompt_token_ids": ids.tolist()}, params, lora_request=lora
@@ -363,15 +320,6 @@ def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int) -> Any:
     if callable(use_tqdm):
         return use_tqdm(total=total)
     return tqdm(total=total, desc="Tagging", unit="text", delay=1, disable=not use_tqdm, leave=False)
-
-
-def _check_packed(kwargs: Mapping[str, Any]) -> None:
-    """What vLLM can do with its own models only."""
-    if kwargs.get("enable_lora"):
-        raise error("packed_lora")
-    for argument in ("tensor_parallel_size", "pipeline_parallel_size"):
-        if (kwargs.get(argument) or 1) > 1:
-            raise error("packed_parallel", argument=argument)
 
 
 def _reason(cause: Exception) -> str:

@@ -24,4 +24,5 @@ def load(architecture: str) -> None:
     """Give vLLM the class itself: for a name alone it would start a process to look at it, some eight seconds."""
     from vllm import ModelRegistry
 
+    register()
     ModelRegistry.register_model(architecture, ModelRegistry.models[architecture].load_model_cls())

@@ -1,0 +1,135 @@
+"""A model's name and options, turned into all that an engine and a Tagger need; what can be refused is refused here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vtag.decode import calibration
+from vtag.decode import scheme as schemes
+from vtag.decode.viterbi import Biases
+from vtag.decode.words import choose
+from vtag.engine import checkpoint, defaults
+from vtag.engine.architectures import PACKED, max_length
+from vtag.engine.checkpoint import Checkpoint
+from vtag.errors import error
+from vtag.tagger import Tagger
+
+TASK = "token_classification"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """How a model will run: all that is known before its engine starts.
+
+    name: the model as the user calls it.
+    packed: whether it runs on the packed route, many texts a request, or natively.
+    limit: the longest window, in tokens.
+    scheme, words_rule, biases: how labels are read, for the Tagger.
+    arguments: vLLM's engine arguments, `model` (the folder) among them.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    packed: bool
+    limit: int
+    id2label: dict[int, str]
+    scheme: str | None
+    words_rule: str
+    biases: Biases
+    arguments: dict[str, Any]
+
+    @property
+    def architecture(self) -> str:
+        """vtag's name of the model class, for vLLM's registry."""
+        return str(self.arguments["hf_overrides"]["architectures"][0])
+
+    @property
+    def vocabulary(self) -> int:
+        """Ids from here on lie outside of the embedding, where they would take the engine down."""
+        return getattr(self.checkpoint.config.get_text_config(), "vocab_size", None) or 1 << 30
+
+    def tagger(self, tokenizer: Any) -> Tagger:
+        """The Tagger of this model, over its tokenizer."""
+        return Tagger(
+            tokenizer,
+            self.id2label,
+            self.limit,
+            causal=self.checkpoint.row.causal,
+            multi_label=getattr(self.checkpoint.config, "problem_type", None) == "multi_label_classification",
+            scheme=self.scheme,
+            words=self.words_rule,
+            biases=self.biases,
+        )
+
+
+def plan(
+    model: str | Path,
+    *,
+    task: str = TASK,
+    model_config: dict[str, Any] | None = None,
+    scheme: str | None = None,
+    words_rule: str = "auto",
+    operating_point: str = "default",
+    **engine: Any,
+) -> Plan:
+    """Find the model and decide how it runs. Arguments are those of `vtag.LLM`; raises ModelError and SettingError."""
+    if task != TASK:
+        raise error("other_task", task=task)
+    name = str(model)
+    pickle, remote_code = engine.get("load_format") == "pt", bool(engine.get("trust_remote_code"))
+    folder = checkpoint.locate(
+        model,
+        revision=engine.pop("revision", None),
+        download_dir=engine.get("download_dir"),
+        pickle=pickle,
+        remote_code=remote_code,
+    )
+    found = checkpoint.read(folder, name=name, pickle=pickle, remote_code=remote_code)
+    id2label, fresh = checkpoint.labels_for(found, name, model_config)
+    biases = calibration.load(folder, operating_point)
+    choose(words_rule, schemes.read(id2label, scheme))
+
+    int8 = engine.get("quantization") == "int8"
+    if int8:
+        del engine["quantization"]  # vLLM's own list of methods has no such name
+        if defaults.on_cuda():
+            raise error("int8_on_gpu")
+    packed = int8 or not defaults.runs_natively(found.row, found.config)
+    if packed:
+        _check_packed(engine)
+    elif not defaults.quantised_weights_run(found.config, engine.get("dtype")):
+        raise error("quantised_float32", model=name)
+    longest = 1 << 30 if packed or defaults.on_cuda() else defaults.NATIVE_TOKENS
+    limit = min(max_length(found.config), engine.pop("max_model_len", None) or longest)
+
+    settings = defaults.packed(limit) if packed else defaults.native(limit, found.config)
+    settings |= {"served_model_name": name, "runner": "pooling"} | engine | {"model": str(folder)}
+    settings["hf_overrides"] = {
+        **(engine.get("hf_overrides") or {}),
+        "architectures": [PACKED if packed else found.row.vllm_name],
+        "id2label": id2label,
+        "label2id": {label: i for i, label in id2label.items()},
+    }
+    if packed:
+        # To vLLM the packed model is one that takes ids and gives rows, whatever is inside.
+        settings["hf_overrides"] |= {"is_encoder_decoder": False, "vtag_int8": int8}
+    elif pickle:
+        settings["load_format"] = "auto"  # vLLM's "pt" means files called *.pt
+    if fresh:
+        warnings.warn(
+            f"{name}: the head is newly initialised ({len(id2label)} labels): train it before use", stacklevel=3
+        )
+    return Plan(name, found, packed, limit, id2label, scheme, words_rule, biases, settings)
+
+
+def _check_packed(engine: Mapping[str, Any]) -> None:
+    """What vLLM can do with its own models only."""
+    if engine.get("enable_lora"):
+        raise error("packed_lora")
+    for argument in ("tensor_parallel_size", "pipeline_parallel_size"):
+        if (engine.get(argument) or 1) > 1:
+            raise error("packed_parallel", argument=argument)
