@@ -134,6 +134,14 @@ TABLE: dict[str, Kind] = {
     "other_task": Kind(SettingError, 422, 2, "task={task!r} is not token classification: use vllm.LLM for other tasks"),
     # the machine and its set-up
     "engine_failed": Kind(EngineError, 500, 5, "{model}: the engine did not start: {reason}"),
+    "closed": Kind(EngineError, 503, 5, "this LLM is closed: make a new one"),
+    "forked": Kind(
+        EngineError,
+        500,
+        5,
+        "this LLM lives in the process that made it, of which this one is a fork: make the LLM in the process that uses"
+        " it, started by spawn",
+    ),
     "internal": Kind(EngineError, 500, 70, "unexpected {type}: VTAG_DEBUG=1 shows where; please report it"),
     "demo_missing": Kind(
         MissingPackageError, 503, 5, 'the demo model needs packages that are not installed: pip install "vtag[demo]"'
@@ -161,6 +169,13 @@ TABLE: dict[str, Kind] = {
     "not_a_prompt": Kind(InputError, 422, 4, "prompt {index} is {type}: pass a string or a list of token ids"),
     "id_outside": Kind(
         InputError, 422, 4, "a token id is outside of the model's vocabulary of {size}: use the model's own tokenizer"
+    ),
+    "prompt_too_long": Kind(
+        InputError,
+        422,
+        4,
+        "a prompt of {tokens} tokens is longer than the model's {limit}: leave pooling_task and pooling_params out,"
+        " and it runs in windows",
     ),
     "packed_lora": Kind(
         SettingError,

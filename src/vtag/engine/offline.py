@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -18,9 +17,10 @@ from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
 from vtag.engine import adapters, defaults, registry
-from vtag.engine.packing import blocks, packs
+from vtag.engine.owner import Owner
+from vtag.engine.packing import blocks, one_ahead, packs, steps, text_lens
 from vtag.engine.plan import TASK, plan
-from vtag.errors import VtagError, error
+from vtag.errors import InputError, VtagError, error
 from vtag.output import TokenClassificationOutput
 from vtag.tagger import DEFAULT_STRATEGY, Batch
 from vtag.types import Span, Window
@@ -74,9 +74,9 @@ class LLM(vllm.LLM):
                 raise
             except Exception as cause:
                 raise error("engine_failed", model=made.name, reason=_reason(cause)) from cause
-        self._outlive_others()
+        self._vllm_config = self.llm_engine.vllm_config
+        self._owner = Owner(self.llm_engine.engine_core)
         self.tagger = made.tagger(self.get_tokenizer())
-        self._pack_tokens: int = self.llm_engine.vllm_config.scheduler_config.max_num_batched_tokens
 
     @property
     def id2label(self) -> dict[int, str]:
@@ -101,20 +101,28 @@ class LLM(vllm.LLM):
         """Logits of every token, special tokens included, one `TokenClassificationOutput` per prompt.
 
         Equal to Hugging Face's `model(**tokenizer(text)).logits[0]`; a text longer than the model takes runs in
-        overlapping windows. With `pooling_params` or `pooling_task` the call goes to vLLM untouched.
+        overlapping windows. With `pooling_params` or `pooling_task` the call goes to vLLM untouched, and a text longer
+        than the model takes is an error.
 
         Args:
             prompts: a string, token ids, or a list of either; vLLM's prompt dicts too.
         """
+        self._owner.check()
         if pooling_params is not None or pooling_task is not None:
-            return super().encode(
-                prompts,
-                pooling_params,
-                use_tqdm=use_tqdm,
-                lora_request=lora_request,
-                pooling_task=pooling_task,
-                tokenization_kwargs=tokenization_kwargs,
-            )
+            stock = super().encode
+
+            def one_turn() -> Generator[None, None, list[Any]]:
+                return stock(
+                    prompts,
+                    pooling_params,
+                    use_tqdm=use_tqdm,
+                    lora_request=lora_request,
+                    pooling_task=pooling_task,
+                    tokenization_kwargs=tokenization_kwargs,
+                )
+                yield
+
+            return self._owner.start(one_turn()).result()
         batch = self.tagger.prepare_prompts(prompts)
         if isinstance(lora_request, list) and len(lora_request) != len(batch.encodings):
             raise error("lora_count", adapters=len(lora_request), texts=len(batch.encodings))
@@ -176,9 +184,10 @@ class LLM(vllm.LLM):
         delimiter: str = " ",
         lora_request: LoRARequest | None = None,
     ) -> Iterator[list[Span]]:
-        """Labelled spans of each text of a stream, in order, in flat memory: a few thousand texts are read ahead.
+        """Labelled spans of each text of a stream, in order, in flat memory: up to 2,048 texts are read ahead.
 
-        While the engine runs one block of texts, another thread decodes the block before and tokenizes the next.
+        `texts` is read in the caller's thread, and may use this LLM itself. An error, of a text or of the stream, comes
+        after the spans of all texts before it.
 
         Args:
             texts: the texts.
@@ -188,38 +197,59 @@ class LLM(vllm.LLM):
             threshold: drop spans with a lower score; by label if it is a dict ("*": all others).
             stride: tokens that neighbouring windows of a long text share; a quarter of the window by default.
         """
+        self._owner.check()
         given: Any = texts if words is None else words
-        read = blocks([given] if given is None or isinstance(given, str) else given)
 
-        def prepare() -> Batch | None:
-            block = next(read, None)
-            if block is None:
-                return None
-            first, items = block
-            named: dict[str, Any] = {"texts": items} if words is None else {"words": items}
-            return self.tagger.prepare(
-                **named,
-                stride=stride,
-                delimiter=delimiter,
-                aggregation_strategy=aggregation_strategy,
-                first=first,
-            )
+        def prepare(first: int, items: list[Any]) -> Iterator[Batch]:
+            try:
+                batch = self.tagger.prepare(
+                    **{"texts" if words is None else "words": items},
+                    stride=stride,
+                    delimiter=delimiter,
+                    aggregation_strategy=aggregation_strategy,
+                    first=first,
+                )
+            except InputError:
+                if len(items) == 1:
+                    raise
+                half = len(items) // 2
+                yield from prepare(first, items[:half])
+                yield from prepare(first + half, items[half:])
+            else:
+                yield batch
 
-        def finish(batch: Batch, logits: list[np.ndarray]) -> list[list[Span]]:
-            return self.tagger.finish(batch, logits, ignore_labels=ignore_labels, threshold=threshold)
+        begun: deque[Future[list[np.ndarray]]] = deque(maxlen=2)
 
-        with ThreadPoolExecutor(1, thread_name_prefix="vtag-host") as host:
-            finishing: Future[list[list[Span]]] | None = None
-            batch = prepare()
-            while batch is not None:
-                preparing = host.submit(prepare)
-                logits = self.run(batch.windows, lora_request=lora_request)
-                if finishing is not None:
-                    yield from finishing.result()
-                finishing = host.submit(finish, batch, logits)
-                batch = preparing.result()
-            if finishing is not None:
-                yield from finishing.result()
+        def batches() -> Iterator[tuple[Batch, Future[list[np.ndarray]]]]:
+            for first, items in blocks([given] if given is None or isinstance(given, str) else given):
+                for batch in prepare(first, items):
+                    begun.append(self._start(batch.windows, lora_request))
+                    yield batch, begun[-1]
+
+        def stream() -> Iterator[list[Span]]:
+            try:
+                # While the engine runs one batch, this thread prepares the next one and decodes the one before.
+                for batch, logits in one_ahead(batches()):
+                    yield from self.tagger.finish(
+                        batch, logits.result(), ignore_labels=ignore_labels, threshold=threshold
+                    )
+            finally:
+                for future in begun:
+                    future.cancel()
+
+        return stream()
+
+    def close(self) -> None:
+        """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
+        self._owner.close()
+        self.__dict__.pop("llm_engine", None)
+        gc.collect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def run(
         self,
@@ -229,90 +259,96 @@ class LLM(vllm.LLM):
         lora_request: list[LoRARequest] | LoRARequest | None = None,
     ) -> list[np.ndarray]:
         """Logits of each window, float32 [tokens, labels]; `lora_request`: one for all, or a list with one per text."""
+        future = self._start(windows, lora_request, bar)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # after Ctrl-C
+
+    def _start(
+        self, windows: Sequence[Window], lora_request: list[LoRARequest] | LoRARequest | None, bar: Any = None
+    ) -> Future[list[np.ndarray]]:
         if lora_request:
             self._check_lora(lora_request)
-        lengths = [len(window.ids) for window in windows]
-        requests = list(packs(lengths, self._pack_tokens)) if self.packed else [[i] for i in range(len(windows))]
+        if windows and np.concatenate([window.ids for window in windows]).max() >= self.plan.vocabulary:
+            raise error("id_outside", size=self.plan.vocabulary)
+        return self._owner.start(self._work(windows, lora_request, bar))
+
+    def _work(
+        self, windows: Sequence[Window], lora_request: list[LoRARequest] | LoRARequest | None, bar: Any
+    ) -> Generator[None, None, list[np.ndarray]]:
+        """Run the windows turn by turn, on the engine's thread."""
+        adapters_of = [
+            lora_request[window.text] if isinstance(lora_request, list) else lora_request for window in windows
+        ]
         logits: list[Any] = [None] * len(windows)
-        for request, rows in self._run_apart(windows, requests, lora_request):
-            sizes = np.cumsum([lengths[i] for i in request])[:-1]
-            for i, row in zip(request, np.split(rows, sizes), strict=True):
-                logits[i] = row
-            if bar is not None:
-                bar.update(len(request))
+        for number, turn in enumerate(self._turns(windows, adapters_of)):
+            if number:
+                yield
+            for request, rows in self._run_turn(windows, turn, adapters_of):
+                sizes = np.cumsum([len(windows[i].ids) for i in request])[:-1]
+                for i, row in zip(request, np.split(rows, sizes), strict=True):
+                    logits[i] = row
+                if bar is not None:
+                    bar.update(len(request))
         return logits
 
-    def _run_apart(self, windows: Sequence[Window], requests: Sequence[Any], lora_request: Any) -> Any:
-        """As `_run_requests`, first those without an adapter: beside one that has an adapter, vLLM's CPU kernels
-        would give it to them as well."""
-        if not isinstance(lora_request, list):
-            return self._run_requests(windows, requests, lora_request)
-        without = [request for request in requests if lora_request[windows[request[0]].text] is None]
-        rest = [request for request in requests if lora_request[windows[request[0]].text] is not None]
-        return chain.from_iterable(self._run_requests(windows, part, lora_request) for part in (without, rest))
+    def _turns(
+        self, windows: Sequence[Window], adapters_of: Sequence[LoRARequest | None]
+    ) -> Iterator[list[np.ndarray]]:
+        """Requests, each the indices of its windows, by turns: what shares a step of the engine is always the same,
+        whatever other threads ask for, and so are the last bits of its numbers."""
+        lengths = np.array([len(window.ids) for window in windows], dtype=np.int64)
+        scheduler = self._vllm_config.scheduler_config
+        if self.packed:
+            for request in packs(lengths, scheduler.max_num_batched_tokens):
+                yield [request]
+            return
+        # Beside a request that has an adapter, vLLM's CPU kernels would give it to one that has none as well.
+        without = np.array([adapter is None for adapter in adapters_of], dtype=bool)
+        for part in (np.flatnonzero(without), np.flatnonzero(~without)):
+            for step in steps(lengths[part], scheduler.max_num_batched_tokens, scheduler.max_num_seqs):
+                yield list(part[step, None])
 
-    def _run_requests(self, windows: Sequence[Window], requests: Sequence[Any], lora_request: Any) -> Any:
-        """Feed the engine, a few requests ahead of it; yields (request, float32 [tokens, labels]) as they finish."""
+    def _run_turn(
+        self, windows: Sequence[Window], turn: list[np.ndarray], adapters_of: Sequence[LoRARequest | None]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Each request of the turn with its logits, float32 [tokens, labels]."""
         engine = self.llm_engine
-        # A packed request fills a step of the engine by itself.
-        ahead = 4 if self.packed else 2 * engine.vllm_config.scheduler_config.max_num_seqs
-        waiting = iter(requests)
-        running: dict[str, Any] = {}
+        running: dict[str, np.ndarray] = {}
+        done: list[tuple[np.ndarray, np.ndarray]] = []
         try:
-            while True:
-                while len(running) < ahead and (request := next(waiting, None)) is not None:
-                    key = str(next(self.request_counter))
-                    params = PoolingParams(task="token_classify", use_activation=False)
-                    if self.packed:
-                        params.extra_kwargs = {"lens": [len(windows[i].ids) for i in request]}
-                    ids = np.concatenate([windows[i].ids for i in request])
-                    if ids.max() >= self.plan.vocabulary:
-                        raise error("id_outside", size=self.plan.vocabulary)
-                    lora = lora_request[windows[request[0]].text] if isinstance(lora_request, list) else lora_request
-                    engine.add_request(
-                        key, {"type": "token", "prompt_token_ids": ids.tolist()}, params, lora_request=lora
-                    )
-                    running[key] = request
-                if not running:
-                    return
+            for request in turn:
+                params = PoolingParams(task="token_classify", use_activation=False)
+                if self.packed:
+                    params.extra_kwargs = {"lens": [len(windows[i].ids) for i in request]}
+                ids = np.concatenate([windows[i].ids for i in request]).tolist()
+                key = str(next(self.request_counter))
+                prompt = {"type": "token", "prompt_token_ids": ids}
+                engine.add_request(key, prompt, params, lora_request=adapters_of[request[0]])
+                running[key] = request
+            while running:
                 for output in engine.step():
-                    yield running.pop(output.request_id), output.outputs.data.float().numpy()
+                    done.append((running.pop(output.request_id), output.outputs.data.float().numpy()))
         finally:
             if running:
                 engine.abort_request(list(running))
+        return done
+
+    def _add_request(self, prompt: Any, params: Any, *args: Any, **kwargs: Any) -> str:
+        """vLLM's own, on the way of `pooling_task`: a packed request may be longer than a text, so that vLLM lets a
+        text pass that is longer than the model takes."""
+        longest = max(text_lens(params.extra_kwargs, len(prompt["prompt_token_ids"])))
+        if longest > self.plan.limit:
+            raise error("prompt_too_long", tokens=longest, limit=self.plan.limit)
+        return super()._add_request(prompt, params, *args, **kwargs)
 
     def _check_lora(self, lora_request: list[LoRARequest] | LoRARequest) -> None:
         if self.packed:
             raise error("packed_lora")
         asked = lora_request if isinstance(lora_request, list) else [lora_request]
         for request in {request.lora_int_id: request for request in asked if request is not None}.values():
-            adapters.check(request, self.llm_engine.vllm_config.lora_config)
-
-    def _outlive_others(self) -> None:
-        """Keep this engine working when another one of this process is collected.
-
-        vLLM's in-process engine takes the process's distributed groups down with it, also under its neighbours
-        (`llm = LLM(a)`, then `llm = LLM(b)` in a notebook): only the last engine of vtag may do that.
-        """
-        client = self.llm_engine.engine_core
-        core = getattr(client, "engine_core", None)
-        if core is None:
-            return
-        client._finalizer.detach()
-        _in_process.add(core)
-        client._finalizer = weakref.finalize(client, _shut_down, core)
-
-
-_in_process: set[Any] = set()
-
-
-def _shut_down(core: Any) -> None:
-    _in_process.discard(core)
-    if _in_process:
-        core.model_executor.shutdown()
-        core.scheduler.shutdown()
-    else:
-        core.shutdown()
+            adapters.check(request, self._vllm_config.lora_config)
 
 
 def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int) -> Any:

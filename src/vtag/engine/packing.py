@@ -1,11 +1,13 @@
-"""Texts into blocks, windows into engine requests. Many windows share a request on the packed route."""
+"""Texts into blocks, windows into what the engine runs at once: a request of many on the packed route, else a step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+Item = TypeVar("Item")
 
 # A block is what is read ahead of the engine: enough texts to fill several requests, and never many long ones: so many
 # texts, or so many characters (or words) in all.
@@ -14,16 +16,39 @@ BLOCK_SIZE = 1 << 20
 
 
 def blocks(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
-    """Runs of texts (or of lists of words) with the index of the first: (index, items)."""
-    first, block, size = 0, [], 0
-    for index, item in enumerate(items):
-        block.append(item)
-        size += len(item) if isinstance(item, Sized) else 1  # what is no text will be refused, with its index
-        if len(block) == BLOCK_TEXTS or size >= BLOCK_SIZE:
+    """Runs of texts (or of lists of words) with the index of the first: (index, items).
+
+    What `items` raises comes after all that it gave before.
+    """
+    first, size = 0, 0
+    block: list[Any] = []
+    try:
+        for item in items:
+            block.append(item)
+            size += len(item) if isinstance(item, Sized) else 1  # what is no text will be refused, with its index
+            if len(block) == BLOCK_TEXTS or size >= BLOCK_SIZE:
+                yield first, block
+                first, size, block = first + len(block), 0, []
+    except Exception:
+        if block:
             yield first, block
-            first, block, size = index + 1, [], 0
+        raise
     if block:
         yield first, block
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Each item once the next one has been asked for; what `items` raises comes after all that it gave before."""
+    held: list[Item] = []
+    try:
+        for item in items:
+            held.append(item)
+            if len(held) == 2:
+                yield held.pop(0)
+    except Exception:
+        yield from held
+        raise
+    yield from held
 
 
 def packs(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:
@@ -39,3 +64,30 @@ def packs(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarra
         last = max(int(np.searchsorted(ends, used + limit, side="right")), first + 1)
         yield order[first:last]
         first = last
+
+
+def steps(lengths: Sequence[int] | np.ndarray, limit: int, count: int) -> Iterator[np.ndarray]:
+    """Indices of the windows that vLLM's scheduler takes in one step, int64, in order: `limit` tokens, `count` windows.
+
+    A window longer than `limit` stands alone, and vLLM takes it in several steps.
+    """
+    first = used = 0
+    for i, length in enumerate(lengths):
+        if i > first and (used + length > limit or i - first == count):
+            yield np.arange(first, i)
+            first, used = i, 0
+        used += length
+    if len(lengths):
+        yield np.arange(first, len(lengths))
+
+
+def text_lens(extra: dict[str, Any] | None, size: int) -> list[int]:
+    """Lengths of the texts in a request of `size` tokens.
+
+    A list that does not add up cannot come from vtag, and an exception here would end the engine for everybody: such
+    a request is read as one text, which can only hurt itself.
+    """
+    lens = (extra or {}).get("lens")
+    if isinstance(lens, list) and all(type(n) is int and n > 0 for n in lens) and sum(lens) == size:
+        return lens
+    return [size]

@@ -9,7 +9,6 @@ so the class also works as a plain vLLM model.
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from typing import Any
 
 import torch
 from torch import nn
@@ -22,6 +21,7 @@ from vllm.tasks import PoolingTask
 from vllm.v1.pool.metadata import PoolingMetadata
 
 from vtag.engine.packed.encoder import Encoder
+from vtag.engine.packing import text_lens
 
 
 @attn_type("attention_free")
@@ -75,15 +75,3 @@ class PackedPooler(Pooler):
         logits = self.encoder(hidden_states.squeeze(-1).to(torch.int64), lens)
         rows = torch.split(logits, sizes)
         return [self.activation(row) if param.use_activation else row for row, param in zip(rows, params, strict=True)]
-
-
-def text_lens(extra: dict[str, Any] | None, size: int) -> list[int]:
-    """Lengths of the texts in a request of `size` tokens.
-
-    A list that does not add up cannot come from vtag, and an exception here would end the engine for everybody: such
-    a request is read as one text, which can only hurt itself.
-    """
-    lens = (extra or {}).get("lens")
-    if isinstance(lens, list) and all(type(n) is int and n > 0 for n in lens) and sum(lens) == size:
-        return lens
-    return [size]

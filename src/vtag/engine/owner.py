@@ -1,0 +1,125 @@
+"""Who may use an engine, from where, and how it ends.
+
+vLLM's engine is no thing for many hands: `step()` gives everybody's outputs to whoever calls it, and what shares a step
+shares the last bits of its numbers. So one thread drives it, one turn at a time, in the order in which turns were asked
+for; the threads that ask wait without any lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from vtag.errors import error
+
+Result = TypeVar("Result")
+
+
+class Owner:
+    """The one thread that drives an engine."""
+
+    def __init__(self, client: Any) -> None:
+        """`client`: vLLM's `LLMEngine.engine_core`."""
+        self._client = client
+        self._process = os.getpid()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-engine")
+        self._closed = False
+        _outlive_others(client)
+        _owners.add(self)
+
+    def check(self) -> None:
+        """Raise EngineError where the engine cannot be used: it was closed, or this process is a fork."""
+        if os.getpid() != self._process:
+            raise error("forked")
+        if self._closed:
+            raise error("closed")
+
+    def start(self, work: Generator[None, None, Result]) -> Future[Result]:
+        """Begin what takes several turns, on the engine's thread: at each `yield` of `work` others may come in between.
+
+        What `work` returns or raises is the future's, and touches nobody else. After the future's `cancel()` it gets
+        no further turn.
+        """
+        self.check()
+        future: Future[Result] = Future()
+        try:
+            self._thread.submit(self._take_turn, work, future)
+        except RuntimeError:  # closed by another thread since
+            self.check()
+            raise
+        return future
+
+    def _take_turn(self, work: Generator[None, None, Result], future: Future[Result]) -> None:
+        try:
+            self.check()
+            if not future.cancelled():
+                next(work)
+                self._thread.submit(self._take_turn, work, future)
+        except StopIteration as done:
+            future.set_result(done.value)
+        except BaseException as cause:
+            future.set_exception(cause)
+
+    def close(self) -> None:
+        """End the engine after the turn at hand; harmless when called again, or in a fork."""
+        if self._closed or os.getpid() != self._process:
+            return
+        self._closed = True
+        self._thread.submit(self._shut_down).result()
+        self._thread.shutdown()
+
+    def leave_to_the_parent(self) -> None:
+        """In a fork: the end of this process is not the engine's."""
+        if not self._closed:
+            self._client._finalizer.detach()
+
+    def _shut_down(self) -> None:
+        self._client._finalizer()  # nothing, where that was done already
+        del self._client
+
+
+_owners: weakref.WeakSet[Owner] = weakref.WeakSet()
+_in_process: set[Any] = set()
+
+
+def _leave_all_to_the_parent() -> None:
+    """In a fork: nothing of the parent's engines may be ended or waited for when this process ends."""
+    if not _owners:
+        return
+    for owner in list(_owners):
+        owner.leave_to_the_parent()
+    from torch.distributed import distributed_c10d
+
+    # Gloo's destructor waits for threads that are not in this process: one more reference, so that it never runs.
+    for group in distributed_c10d._world.pg_map:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
+
+
+os.register_at_fork(after_in_child=_leave_all_to_the_parent)
+
+
+def _outlive_others(client: Any) -> None:
+    """Keep this engine working when another one of this process ends.
+
+    vLLM's in-process engine takes the process's distributed groups down with it, also under its neighbours
+    (`llm = LLM(a)`, then `llm = LLM(b)` in a notebook): only the last engine of vtag may do that.
+    """
+    core = getattr(client, "engine_core", None)
+    if core is None:
+        return
+    client._finalizer.detach()
+    _in_process.add(core)
+    client._finalizer = weakref.finalize(client, _end, core)
+
+
+def _end(core: Any) -> None:
+    _in_process.discard(core)
+    if _in_process:
+        core.model_executor.shutdown()
+        core.scheduler.shutdown()
+    else:
+        core.shutdown()
