@@ -78,6 +78,22 @@ def test_view_needs_types_alone() -> None:
     assert {name for name in imported(SOURCE / "view.py") if name.startswith("vtag.")} == {"vtag.types.Span"}
 
 
+def test_the_map_in_the_design_is_the_tree_as_it_is() -> None:
+    design = (ROOT / "docs" / "design.md").read_text("utf-8")
+    house = design[design.index("    src/vtag/\n") : design.index("    tests/  ")]
+    found: list[str] = []
+    folders: list[str] = []
+    for line in house.splitlines()[1:]:
+        indent = len(line) - len(line.lstrip())
+        if indent < 24:  # else it goes on with the folder of the line before
+            folders = folders[: (indent - 6) // 2]
+        if named := re.match(r"(\w+/) ", line.lstrip()):
+            folders.append(named[1])
+        found += ["".join(folders) + name for name in re.findall(r"\b\w+\.py\b", line)]
+    tree = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
+    assert sorted(found) == [name for name in tree if not name.endswith("/__init__.py")]
+
+
 def test_vllm_is_imported_in_engine_and_serve_alone() -> None:
     users = {unit_of(path) for path in FILES if any(name.split(".")[0] == "vllm" for name in imported(path))}
     assert users <= {"engine", "serve"}

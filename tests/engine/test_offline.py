@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+from vllm import PoolingParams
 
 from vtag import LLM, Span, VtagError
 from vtag.demo import demo_model
@@ -77,6 +78,24 @@ def test_an_explicit_pooling_task_goes_to_vllm_untouched(llm: LLM) -> None:
     ours = llm.encode(TEXTS[0])[0]
     np.testing.assert_allclose(stock.outputs.data.sum(-1), 1, atol=1e-5)
     np.testing.assert_allclose(stock.outputs.data, torch.softmax(ours.outputs.data, -1), atol=1e-6)
+
+
+def test_on_vllms_own_way_a_text_longer_than_the_model_takes_is_refused_in_one_line_and_the_engine_works_on(
+    llm: LLM,
+) -> None:
+    limit = llm.tagger.max_length
+    fits, longer = [1] * limit, [1] * (limit + 1)
+    with pytest.raises(VtagError, match=f"{limit + 1} tokens is longer than the model's {limit}") as raised:
+        llm.encode([fits, longer, fits], pooling_task="token_classify", use_tqdm=False)
+    assert raised.value.kind == "prompt_too_long"
+    with pytest.raises(VtagError, match="longer than the model's"):
+        llm.encode("a " * limit, pooling_params=PoolingParams(), pooling_task="token_classify", use_tqdm=False)
+    (output,) = llm.encode(fits, pooling_task="token_classify", use_tqdm=False)
+    assert output.outputs.data.sum(-1).min() > 0.99
+    # Many texts in one request, as vtag's own travel: each is short enough.
+    many = PoolingParams(use_activation=False, extra_kwargs={"lens": [limit, limit]})
+    (output,) = llm.encode(fits + fits, many, pooling_task="token_classify", use_tqdm=False)
+    assert torch.equal(output.outputs.data[:limit], output.outputs.data[limit:])
 
 
 def test_a_text_longer_than_the_model_takes_runs_in_windows_and_loses_no_token(

@@ -70,13 +70,10 @@ TOLERANCE = 1e-4  # times the spread of the logits
 
 @contextmanager
 def engine(folder: Path, **kwargs: Any) -> Iterator[LLM]:
-    # All that is alive now stays alive: the engine's start and end each look through it twice otherwise, for seconds.
+    # All that is alive now stays alive: the engine's start and end look through it otherwise, for seconds.
     gc.freeze()
-    llm = LLM(model=folder, **{"kv_cache_memory_bytes": 1 << 26} | kwargs)
-    try:
+    with LLM(model=folder, **{"kv_cache_memory_bytes": 1 << 26} | kwargs) as llm:
         yield llm
-    finally:
-        llm.llm_engine.engine_core.shutdown()
 
 
 def check_row(model_type: str, folder: Path) -> None:

@@ -64,18 +64,22 @@ class LLM(vllm.LLM):
             **kwargs,
         )
         self.plan = made
+
+        def start() -> Any:
+            super(LLM, self).__init__(**made.arguments)
+            return self.llm_engine.engine_core
+
         with defaults.environment():
             registry.load(made.architecture)
             # The engine looks through all objects several times while it starts: not through those of its libraries.
             gc.freeze()
             try:
-                super().__init__(**made.arguments)
+                self._owner = Owner(start)
             except VtagError:
                 raise
             except Exception as cause:
                 raise error("engine_failed", model=made.name, reason=_reason(cause)) from cause
         self._vllm_config = self.llm_engine.vllm_config
-        self._owner = Owner(self.llm_engine.engine_core)
         self.tagger = made.tagger(self.get_tokenizer())
 
     @property

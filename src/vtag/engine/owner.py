@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -22,13 +22,17 @@ Result = TypeVar("Result")
 class Owner:
     """The one thread that drives an engine."""
 
-    def __init__(self, client: Any) -> None:
-        """`client`: vLLM's `LLMEngine.engine_core`."""
-        self._client = client
+    def __init__(self, start: Callable[[], Any]) -> None:
+        """`start` makes the engine, on that thread too, and returns vLLM's client of it (`LLMEngine.engine_core`).
+
+        Were it made elsewhere, OpenMP would have two teams of workers, and its workers would go to sleep between the
+        products of a small model (5 % of the time).
+        """
         self._process = os.getpid()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-engine")
         self._closed = False
-        _outlive_others(client)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-engine")
+        self._client = self._thread.submit(start).result()
+        _outlive_others(self._client)
         _owners.add(self)
 
     def check(self) -> None:
