@@ -235,11 +235,8 @@ print(llm.tag("anna called bob") == before)
 """
 
 
-@pytest.mark.parametrize("model_type", ROUTES.values())
-def test_a_forked_child_is_told_in_one_line_ends_in_peace_and_leaves_its_parent_the_engine(
-    model_type: str, tmp_path: Path
-) -> None:
-    command = [sys.executable, "-c", FORK, str(build(model_type, tmp_path, seed=0))]
+def test_a_forked_child_is_told_in_one_line_ends_in_peace_and_leaves_its_parent_the_engine(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORK, str(build("bert", tmp_path, seed=0))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.splitlines() == ["forked 1"] * 3 + ["0", "True"], done.stderr
     assert done.returncode == 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ctypes
 
 # glibc's names for them, from malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 KEPT = 512 << 20
+# A thread that is not the main one has its memory in heaps of 64 MiB, each given back once it is empty, unless it is to
+# have as much in reserve. (Address space: what is not touched takes no memory.)
+HEAP = 64 << 20
 
 
 def keep_freed() -> None:
@@ -19,3 +22,4 @@ def keep_freed() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, KEPT)
         mallopt(M_TRIM_THRESHOLD, KEPT)
+        mallopt(M_TOP_PAD, HEAP)
