@@ -27,8 +27,9 @@ from vtag.errors import error
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
 
-# Bounds the memory of one group: attention scores of a group are heads * tokens * length numbers.
+# Bound a group, and with it its largest matrix: on a CPU such matrices stay near the cache, and in memory that is kept.
 GROUP_TOKENS = 8192
+GROUP_BYTES = 16 << 20
 
 
 class Encoder(nn.Module):
@@ -48,7 +49,7 @@ class Encoder(nn.Module):
         self.shortest = row.shortest(config) if row.shortest else 1
         self.pad_id: int = getattr(config.get_text_config(), "pad_token_id", None) or 0
         self.inputs = row.inputs(config, tokenizer()) if row.inputs else None
-        self.group_tokens = 1 if row.alone else GROUP_TOKENS
+        self.alone = row.alone
         self.reset = row.reset
         accepted = inspect.signature(model.forward).parameters
         self.takes_mask = "attention_mask" in accepted
@@ -101,6 +102,18 @@ class Encoder(nn.Module):
             logits[index] = self.group(ids[index]).to(torch.float32)
         return logits
 
+    def group_tokens(self, length: int) -> int:
+        """How many tokens to run at once, of texts of this length: scores are heads * tokens * length numbers."""
+        if self.alone:
+            return 1
+        weight = next(self.model.parameters())
+        if weight.is_cuda:
+            return GROUP_TOKENS
+        config = self.model.config.get_text_config()
+        width = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+        widest = max(width, length * getattr(config, "num_attention_heads", 1))
+        return min(GROUP_TOKENS, GROUP_BYTES // (widest * weight.element_size()))
+
     def group(self, ids: torch.Tensor) -> torch.Tensor:
         """Logits of texts of one length, [texts, length, labels]."""
         if self.reset is not None:
@@ -126,13 +139,13 @@ def check_complete(missing: Iterable[str], base: str, name: str) -> None:
         raise error("weights_missing", model=name, count=len(lost), first=lost[0])
 
 
-def equal_lengths(lens: Sequence[int], group_tokens: int) -> Iterator[np.ndarray]:
-    """Token positions of the texts, int64 [texts, length], for groups of equal length of about `group_tokens`."""
+def equal_lengths(lens: Sequence[int], group_tokens: Callable[[int], int]) -> Iterator[np.ndarray]:
+    """Token positions of the texts, int64 [texts, length], for groups of equal length, about `group_tokens(length)`."""
     lengths = np.asarray(lens, dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     order = np.argsort(lengths, kind="stable")
     distinct, first = np.unique(lengths[order], return_index=True)
     for length, texts in zip(distinct.tolist(), np.split(order, first[1:]), strict=True):
-        step = max(1, group_tokens // length)
+        step = max(1, group_tokens(length) // length)
         for i in range(0, len(texts), step):
             yield starts[texts[i : i + step], None] + np.arange(length)
