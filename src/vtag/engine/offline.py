@@ -6,6 +6,7 @@ import gc
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -204,29 +205,14 @@ class LLM(vllm.LLM):
         self._owner.check()
         given: Any = texts if words is None else words
 
-        def prepare(first: int, items: list[Any]) -> Iterator[Batch]:
-            try:
-                batch = self.tagger.prepare(
-                    **{"texts" if words is None else "words": items},
-                    stride=stride,
-                    delimiter=delimiter,
-                    aggregation_strategy=aggregation_strategy,
-                    first=first,
-                )
-            except InputError:
-                if len(items) == 1:
-                    raise
-                half = len(items) // 2
-                yield from prepare(first, items[:half])
-                yield from prepare(first + half, items[half:])
-            else:
-                yield batch
-
+        prepare = partial(
+            self.tagger.prepare, stride=stride, delimiter=delimiter, aggregation_strategy=aggregation_strategy
+        )
         begun: deque[Future[list[np.ndarray]]] = deque(maxlen=2)
 
         def batches() -> Iterator[tuple[Batch, Future[list[np.ndarray]]]]:
             for first, items in blocks([given] if given is None or isinstance(given, str) else given):
-                for batch in prepare(first, items):
+                for batch in _batches(prepare, "texts" if words is None else "words", items, first):
                     begun.append(self._start(batch.windows, lora_request))
                     yield batch, begun[-1]
 
@@ -353,6 +339,20 @@ class LLM(vllm.LLM):
         asked = lora_request if isinstance(lora_request, list) else [lora_request]
         for request in {request.lora_int_id: request for request in asked if request is not None}.values():
             adapters.check(request, self._vllm_config.lora_config)
+
+
+def _batches(prepare: Callable[..., Batch], named: str, items: list[Any], first: int) -> Iterator[Batch]:
+    """One batch; where a text is bad, those before it in batches of their own, and then its error."""
+    try:
+        batch = prepare(**{named: items}, first=first)
+    except InputError:
+        if len(items) == 1:
+            raise
+        half = len(items) // 2
+        yield from _batches(prepare, named, items[:half], first)
+        yield from _batches(prepare, named, items[half:], first + half)
+    else:
+        yield batch
 
 
 def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int) -> Any:
