@@ -10,11 +10,12 @@ from vtag.errors import VtagError
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
     from vtag.output import TokenClassificationOutput
+    from vtag.run import tag_files
     from vtag.tagger import Tagger
     from vtag.types import Span
 
 __version__ = "0.1.0"
-__all__ = ["LLM", "Span", "Tagger", "TokenClassificationOutput", "VtagError", "__version__"]
+__all__ = ["LLM", "Span", "Tagger", "TokenClassificationOutput", "VtagError", "__version__", "tag_files"]
 
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
@@ -22,6 +23,7 @@ _LAZY = {
     "Span": "vtag.types",
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
+    "tag_files": "vtag.run",
 }
 
 

@@ -56,7 +56,8 @@ class Kind(NamedTuple):
     message: str
 
 
-# Exit codes: 2 the command line's words, 3 the model, 4 the input, 5 the machine or its set-up.
+# Exit codes: 2 the command line's words, 3 the model, 4 the input, 5 the machine or its set-up; 6, of no error in this
+# table: `vtag run` is through, but some records could not be tagged.
 TABLE: dict[str, Kind] = {
     # the model
     "model_not_found": Kind(
@@ -228,6 +229,61 @@ TABLE: dict[str, Kind] = {
         4,
         "text {index}: this model's tokenizer gives no offsets and its pieces do not spell the text:"
         " pass words=[[...], ...]",
+    ),
+    # files
+    "no_such_format": Kind(SettingError, 422, 2, "no such format: choose one of {names}"),
+    "unknown_format": Kind(
+        SettingError, 422, 2, "{path}: its extension tells no format: pass --format, one of {names}"
+    ),
+    "unknown_output": Kind(SettingError, 422, 2, "the output's extension tells no format: use one of {names}"),
+    "nothing_to_read": Kind(
+        InputError, 422, 4, "{path}: no file of a known extension there: check the path, or pass --format ({names})"
+    ),
+    "input_is_output": Kind(SettingError, 422, 2, "{path}: would be read and written at once: name another output"),
+    "input_gone": Kind(
+        InputError, 422, 5, "{path}: there is no such file, or it may not be read: check the path and its rights"
+    ),
+    "input_broken": Kind(
+        InputError, 422, 4, "{path}: is damaged behind record {record}: replace the file, and begin anew with --restart"
+    ),
+    "bad_header": Kind(
+        InputError, 422, 4, "{file}: its header is not UTF-8 or names a field twice: mend it, each field needs a name"
+    ),
+    "no_text_field": Kind(
+        InputError, 422, 4, "{path}: has no field {field!r}: name the field of the texts (--text-field, --words-field)"
+    ),
+    "field_taken": Kind(
+        InputError,
+        422,
+        4,
+        "{path}: has a field {field!r} already: name another for the spans (--spans-field), or pass --overwrite-field",
+    ),
+    "bad_record": Kind(
+        InputError, 422, 4, "{path}: record {record}: {reason}: mend it, or run without --strict to leave it out"
+    ),
+    "output_exists": Kind(
+        SettingError, 422, 2, "{output}: exists already: name another output, or pass --restart to write it anew"
+    ),
+    "output_busy": Kind(
+        EngineError, 503, 5, "{output}: another run is writing it: wait for that one, or name another output"
+    ),
+    "output_lost": Kind(
+        EngineError, 500, 5, "{path}: less is there than its journal says: put it back, or begin anew with --restart"
+    ),
+    "output_failed": Kind(
+        EngineError,
+        500,
+        5,
+        "{output}: cannot be written ({reason}): mend that; the same command then goes on where this one stopped",
+    ),
+    "another_run": Kind(
+        SettingError,
+        422,
+        2,
+        "{output}: was begun with another {what}: give it as it was, name another output, or begin anew with --restart",
+    ),
+    "files_missing": Kind(
+        MissingPackageError, 503, 5, '{what} files need packages that are not installed: pip install "vtag[files]"'
     ),
     # options
     "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),

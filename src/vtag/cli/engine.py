@@ -1,4 +1,4 @@
-"""What every command with an engine shares: its options, and how it is started."""
+"""What every command with an engine shares: its options, how it is started, and how texts are tagged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from vtag.errors import error
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
+
+
+STRATEGIES = "viterbi (default), none, simple, first, average or max"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +29,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tagging(parser: argparse.ArgumentParser) -> None:
+    """What `LLM.tag` takes."""
+    parser.add_argument("--aggregation-strategy", metavar="NAME", help=STRATEGIES)
+    parser.add_argument("--threshold", metavar="P", type=float, help="leave out spans with a lower score")
+    parser.add_argument("--ignore-labels", metavar="A,B", default="O", help="labels that make no span (default: O)")
+
+
+def tagging(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `LLM.tag`; refused here if they are wrong, before an engine starts."""
+    from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+
+    strategy = args.aggregation_strategy or DEFAULT_STRATEGY
+    check_strategy(strategy)
+    if args.threshold is not None:
+        check_threshold(args.threshold)
+    return {
+        "aggregation_strategy": strategy,
+        "ignore_labels": args.ignore_labels.split(","),
+        "threshold": args.threshold,
+    }
+
+
 def start(args: argparse.Namespace) -> LLM:
     """The engine for `args.model`."""
-    given = engine_arguments(args.engine) | ({"dtype": args.dtype} if args.dtype else {})
+    given = arguments(args)
     from vtag.engine.checkpoint import HUB_ID, locate
 
     if not HUB_ID.fullmatch(args.model):
@@ -38,10 +63,15 @@ def start(args: argparse.Namespace) -> LLM:
     return LLM(model=args.model, **given)
 
 
-def engine_arguments(pairs: list[str]) -> dict[str, Any]:
+def arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `LLM` besides the model."""
+    return pairs(args.engine) | ({"dtype": args.dtype} if args.dtype else {})
+
+
+def pairs(given: list[str]) -> dict[str, Any]:
     """`["max_num_seqs=8", "revision=main"]` -> `{"max_num_seqs": 8, "revision": "main"}`."""
     arguments: dict[str, Any] = {}
-    for pair in pairs:
+    for pair in given:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
             raise error("bad_pair", option="--engine")

@@ -16,7 +16,9 @@ from vtag.errors import VtagError, error
 # Each is a module of this package with `parser()` and `run(arguments)`.
 COMMANDS = {
     "tag": "tag texts with a model",
+    "run": "tag the records of files into a file; stopped at any moment, the same command goes on",
     "doctor": "say what is installed, what will be used and how to mend what is wrong",
+    "formats": "list the file formats that vtag run reads and writes",
     "models": "list the architectures that vtag runs",
 }
 USAGE = 2

@@ -11,8 +11,6 @@ from typing import Any, TextIO
 from vtag.cli import engine
 from vtag.errors import error
 
-STRATEGIES = "viterbi (default), none, simple, first, average or max"
-
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The arguments of `vtag tag`."""
@@ -20,9 +18,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     new.add_argument("text", metavar="TEXT", nargs="*", help="texts to tag; without any, one a line from stdin")
     new.add_argument("--examples", action="store_true", help="tag the demo model's example texts")
     new.add_argument("--json", action="store_true", help='one line a text: {"text": ..., "spans": [...]}')
-    new.add_argument("--aggregation-strategy", metavar="NAME", help=STRATEGIES)
-    new.add_argument("--threshold", metavar="P", type=float, help="leave out spans with a lower score")
-    new.add_argument("--ignore-labels", metavar="A,B", default="O", help="labels that make no span (default: O)")
+    engine.add_tagging(new)
     engine.add_options(new)
     return new
 
@@ -30,21 +26,15 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Tag and print."""
     texts = _texts(args)
-    options = {"ignore_labels": args.ignore_labels.split(","), "threshold": args.threshold}
-
     # Heavy imports only now; and whatever can be wrong with the input is said before an engine starts.
-    from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+    options = engine.tagging(args)
     from vtag.text.tokenize import check_surrogates
 
-    strategy = args.aggregation_strategy or DEFAULT_STRATEGY
-    check_strategy(strategy)
-    if args.threshold is not None:
-        check_threshold(args.threshold)
     check_surrogates(texts)
     if not texts:
         return 0
     llm = engine.start(args)
-    spans = llm.tag(texts, aggregation_strategy=strategy, use_tqdm=sys.stderr.isatty(), **options)
+    spans = llm.tag(texts, use_tqdm=sys.stderr.isatty(), **options)
     if args.model == "demo" and not args.json:
         from vtag.demo import ATTRIBUTION
 

@@ -204,30 +204,95 @@ class LLM(vllm.LLM):
         """
         self._owner.check()
         given: Any = texts if words is None else words
-
+        named = "texts" if words is None else "words"
         prepare = partial(
             self.tagger.prepare, stride=stride, delimiter=delimiter, aggregation_strategy=aggregation_strategy
         )
-        begun: deque[Future[list[np.ndarray]]] = deque(maxlen=2)
+        finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
 
-        def batches() -> Iterator[tuple[Batch, Future[list[np.ndarray]]]]:
+        def batches() -> Iterator[list[Batch | InputError]]:
             for first, items in blocks([given] if given is None or isinstance(given, str) else given):
-                for batch in _batches(prepare, "texts" if words is None else "words", items, first):
-                    begun.append(self._start(batch.windows, lora_request))
-                    yield batch, begun[-1]
+                for batch in _batches(prepare, named, items, first):
+                    if isinstance(batch, InputError):
+                        raise batch
+                    yield [batch]
 
         def stream() -> Iterator[list[Span]]:
-            try:
-                # While the engine runs one batch, this thread prepares the next one and decodes the one before.
-                for batch, logits in one_ahead(batches()):
-                    yield from self.tagger.finish(
-                        batch, logits.result(), ignore_labels=ignore_labels, threshold=threshold
-                    )
-            finally:
-                for future in begun:
-                    future.cancel()
+            for answers, _ in self._flow(batches(), finish, lora_request):
+                yield from answers  # type: ignore[misc]
 
         return stream()
+
+    def tag_chunks(
+        self,
+        chunks: Iterable[Sequence[Any]],
+        *,
+        words: bool = False,
+        aggregation_strategy: str = DEFAULT_STRATEGY,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+    ) -> Iterator[tuple[list[list[Span] | InputError], int]]:
+        """For each chunk the spans of its texts, equal to those of `tag(chunk)`, and how many tokens the engine ran.
+
+        For work that may stop between two chunks and go on later: what is packed together is of one chunk, so that its
+        answers are the same bytes whatever comes before it. A text that cannot be tagged has its InputError in the
+        place of its spans. One chunk is read ahead of the engine.
+
+        Args:
+            chunks: lists of texts, or of texts already split into words where `words` is true. The rest is as in
+                `tag_stream`.
+        """
+        self._owner.check()
+        named = "words" if words else "texts"
+        prepare = partial(self.tagger.prepare, stride=stride, aggregation_strategy=aggregation_strategy)
+        finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
+
+        def batches(chunk: Sequence[Any]) -> Iterator[Batch | InputError]:
+            for first, items in blocks(chunk):
+                yield from _batches(prepare, named, items, first)
+
+        return self._flow(map(batches, chunks), finish, None)
+
+    def _flow(
+        self,
+        groups: Iterable[Iterable[Batch | InputError]],
+        finish: Callable[..., list[list[Span]]],
+        lora_request: LoRARequest | None,
+    ) -> Iterator[tuple[list[list[Span] | InputError], int]]:
+        """For each group of batches its answers and its count of tokens.
+
+        While the engine runs one group, this thread prepares the next one and decodes the one before.
+        """
+        begun: deque[list[Future[list[np.ndarray]]]] = deque(maxlen=2)
+
+        def begin(group: Iterable[Batch | InputError]) -> list[tuple[Batch, Future[list[np.ndarray]]] | InputError]:
+            started: list[tuple[Batch, Future[list[np.ndarray]]] | InputError] = []
+            begun.append([])
+            for batch in group:
+                if isinstance(batch, InputError):
+                    started.append(batch)
+                else:
+                    begun[-1].append(self._start(batch.windows, lora_request))
+                    started.append((batch, begun[-1][-1]))
+            return started
+
+        try:
+            for started in one_ahead(map(begin, groups)):
+                answers: list[list[Span] | InputError] = []
+                tokens = 0
+                for part in started:
+                    if isinstance(part, InputError):
+                        answers.append(part)
+                        continue
+                    batch, logits = part
+                    answers += finish(batch, logits.result())
+                    tokens += sum(len(window.ids) for window in batch.windows)
+                yield answers, tokens
+        finally:
+            for futures in begun:
+                for future in futures:
+                    future.cancel()
 
     def close(self) -> None:
         """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
@@ -341,13 +406,14 @@ class LLM(vllm.LLM):
             adapters.check(request, self._vllm_config.lora_config)
 
 
-def _batches(prepare: Callable[..., Batch], named: str, items: list[Any], first: int) -> Iterator[Batch]:
-    """One batch; where a text is bad, those before it in batches of their own, and then its error."""
+def _batches(prepare: Callable[..., Batch], named: str, items: list[Any], first: int) -> Iterator[Batch | InputError]:
+    """One batch; where a text is bad, what is before and behind it in batches of their own, its error between them."""
     try:
         batch = prepare(**{named: items}, first=first)
-    except InputError:
+    except InputError as refused:
         if len(items) == 1:
-            raise
+            yield refused
+            return
         half = len(items) // 2
         yield from _batches(prepare, named, items[:half], first)
         yield from _batches(prepare, named, items[half:], first + half)

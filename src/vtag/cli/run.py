@@ -1,0 +1,92 @@
+"""`vtag run MODEL INPUT... -o OUTPUT`: files in, a file out; a run that was stopped goes on with the same command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from vtag.cli import engine
+
+FAILURES = 6
+INTERRUPTED = 130
+
+
+def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The arguments of `vtag run`."""
+    new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or demo")
+    new.add_argument("input", metavar="INPUT", nargs="+", help="files, folders, globs, or - for stdin")
+    new.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="a file; its extension tells the format")
+    new.add_argument("--format", metavar="NAME", help="format of the inputs, if not told by extension: vtag formats")
+    new.add_argument("--text-field", metavar="NAME", default="text", help="field with the text (default: text)")
+    new.add_argument("--words-field", metavar="NAME", help="field with words to tag instead of the text")
+    new.add_argument("--spans-field", metavar="NAME", default="spans", help="field for the spans (default: spans)")
+    new.add_argument("--overwrite-field", action="store_true", help="replace the spans that the input has")
+    new.add_argument("--strict", action="store_true", help="stop at the first record that cannot be tagged")
+    new.add_argument("--restart", action="store_true", help="forget an earlier run and its output, begin anew")
+    new.add_argument("--quiet", action="store_true", help="neither progress nor summary")
+    engine.add_tagging(new)
+    new.add_argument("--stride", metavar="TOKENS", type=int, help="tokens that windows of a long text share")
+    new.add_argument("--scheme", metavar="NAME", help="tag scheme of the labels, if their names do not tell")
+    new.add_argument(
+        "--words-rule", metavar="NAME", help="how a word's tokens become a label: auto, first, mean, token"
+    )
+    new.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a hub model")
+    new.add_argument("--quantization", metavar="NAME", help="int8, or a method of vLLM's")
+    engine.add_options(new)
+    return new
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run, and say what it came to."""
+    options = engine.tagging(args)
+    given = {
+        name: value
+        for name in ("scheme", "words_rule", "revision", "quantization")
+        if (value := getattr(args, name)) is not None
+    }
+    from vtag.cli.bar import Bar, summary
+    from vtag.files.journal import State
+    from vtag.run import tag_files
+
+    def say(line: str) -> None:
+        if not args.quiet:
+            print(f"vtag: {line}", file=sys.stderr, flush=True)
+
+    if "-" in (args.output, *args.input):
+        say("from stdin or to stdout there is no journal: stopped, this run cannot go on")
+    bar = Bar(sys.stderr)
+
+    def watch(state: State, share: float | None) -> None:
+        first = bar.state is None
+        bar(state, share)
+        if first and state.done:
+            say("finished already, nothing to do (--restart begins anew)")
+        elif first and state.records:
+            say(f"goes on behind {state.records:,} records")
+
+    try:
+        state = tag_files(
+            args.model,
+            args.input,
+            args.output,
+            format=args.format,
+            text_field=args.text_field,
+            words_field=args.words_field,
+            spans_field=args.spans_field,
+            overwrite_field=args.overwrite_field,
+            stride=args.stride,
+            strict=args.strict,
+            restart=args.restart,
+            watch=None if args.quiet else watch,
+            **options,
+            **given | engine.arguments(args),
+        )
+    except KeyboardInterrupt:
+        bar.close()
+        safe = bar.state.records if bar.state else 0
+        say(f"interrupted; {safe:,} records are safe, and the same command goes on from there")
+        return INTERRUPTED
+    finally:
+        bar.close()
+    say(summary(state))
+    return FAILURES if state.failures else 0

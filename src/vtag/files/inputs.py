@@ -1,0 +1,114 @@
+"""Which files a run reads: from names, globs, folders and "-", in a fixed order."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from vtag.errors import VtagError, error
+from vtag.files import formats
+from vtag.files.compression import SUFFIXES, unpacked
+from vtag.files.records import Bad, Record
+
+STDIN = "-"
+EDGE = 1 << 20  # bytes at the head and at the tail that tell one input from another
+
+
+class Input(NamedTuple):
+    """One file, or stdin."""
+
+    path: str
+    format: str
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk; 0 for stdin."""
+        return 0 if self.path == STDIN else Path(self.path).stat().st_size
+
+
+def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path] = ()) -> list[Input]:  # noqa: A002
+    """The inputs. Of a folder, those of a known extension anywhere below, in the order of their names.
+
+    `besides` are files that are not inputs though they lie there (what the run itself writes).
+    """
+    formats.named(format)
+    ours = {path.resolve() for path in besides}
+    found: list[Input] = []
+    for name in given:
+        if name == STDIN:
+            found.append(Input(name, format or "jsonl"))
+            continue
+        paths = _expand(name)
+        for path in paths:
+            kind = format or formats.by_extension(path.name)
+            if path.resolve() in ours:
+                if str(path) == name:
+                    raise error("input_is_output", path=name)
+            elif kind is not None:
+                found.append(Input(str(path), kind))
+            elif str(path) == name:
+                raise error("unknown_format", path=name, names=", ".join(formats.FORMATS))
+    if not found:
+        raise error("nothing_to_read", path=given[0] if given else "", names=", ".join(formats.FORMATS))
+    return found
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
+    if path.exists():
+        return [path]
+    if glob.has_magic(name):
+        return sorted(p for p in map(Path, glob.glob(name, recursive=True)) if p.is_file())
+    raise error("input_gone", path=name)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+@contextmanager
+def opened(source: Input) -> Iterator[BinaryIO]:
+    """The bytes of a file as they lie on disk."""
+    if source.path == STDIN:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(source.path, "rb")  # noqa: SIM115
+    except OSError as cause:
+        raise error("input_gone", path=source.path) from cause
+    with file:
+        yield file
+
+
+def records(source: Input, raw: BinaryIO, after: int = 0) -> Iterator[Record | Bad]:
+    """The records of an opened file behind record number `after`."""
+    number = after
+    try:
+        file = unpacked(raw, source.path) if Path(source.path).suffix.lower() in SUFFIXES else raw
+        for record in formats.reader(source.format)(file, after):
+            number = record.number
+            yield record
+    except VtagError:
+        raise
+    except Exception as cause:  # gzip, zstandard, Arrow and the system each have their own
+        raise error("input_broken", path=source.path, record=number) from cause
+
+
+def fingerprint(sources: Sequence[Input]) -> str:
+    """Tells these inputs from others: their names, sizes, heads and tails."""
+    digest = hashlib.sha256()
+    for source in sources:
+        with opened(source) as file:
+            size = source.size
+            digest.update(f"{source.path}\0{source.format}\0{size}\0".encode(errors="surrogateescape"))
+            digest.update(file.read(EDGE))
+            file.seek(max(size - EDGE, 0))
+            digest.update(file.read(EDGE))
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""The journal of a run: which command it belongs to, and how far its output is safe on disk.
+
+One JSON object a line: the key, then one state for each chunk, the last of them marked as done. A line counts when it
+is whole; it is written after the chunk's bytes have reached the disk. No line holds text of the input.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vtag.errors import error
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a run is.
+
+    file, record: of the last record read, the number of its file (from 0) and its own there.
+    size, errors_size: what is safe of the output (bytes, or parts) and of the errors file (bytes).
+    records: how many were read; failures: how many of them were not tagged. labels: spans by label.
+    tokens: how many the engine ran. seconds: the time since the start, stops not counted.
+    """
+
+    file: int = 0
+    record: int = 0
+    size: int = 0
+    errors_size: int = 0
+    records: int = 0
+    failures: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    labels: dict[str, int] = field(default_factory=dict)
+    done: bool = False
+
+
+class Journal:
+    """A journal, open and locked; the lock goes with the process, however that ends."""
+
+    def __init__(self, path: Path, output: str) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            os.close(self._file)
+            raise error("output_busy", output=output) from cause
+        self._folder = path.parent
+        self.key: dict[str, str] | None = None
+        self.state = State()
+        self._end = 0
+        self._read()
+
+    def begin(self, key: Mapping[str, str]) -> None:
+        """Forget what was, and write the key."""
+        os.ftruncate(self._file, 0)
+        self._end, self.key, self.state = 0, dict(key), State()
+        self._write({"key": self.key})
+        sync_folder(self._folder)
+
+    def add(self, state: State) -> None:
+        """From now on the run is as far as `state`."""
+        self._write(asdict(state))
+        self.state = state
+
+    def differs(self, key: Mapping[str, str]) -> list[str]:
+        """Names of what is not as it was when the journal was begun."""
+        had = self.key or {}
+        return [name for name in dict.fromkeys([*key, *had]) if key.get(name) != had.get(name)]
+
+    def close(self) -> None:
+        """Give up the lock."""
+        os.close(self._file)
+
+    def _read(self) -> None:
+        with open(self._file, "rb", closefd=False) as file:
+            for line in file:
+                if (row := _parse(line)) is None:
+                    break
+                if self.key is None:
+                    self.key = row.get("key")
+                    if self.key is None:
+                        break
+                else:
+                    self.state = State(**row)
+                self._end += len(line)
+
+    def _write(self, row: dict[str, Any]) -> None:
+        data = json.dumps(row).encode() + b"\n"
+        # What a kill left half written is written over.
+        os.ftruncate(self._file, self._end)
+        write_all(self._file, data, self._end)
+        os.fsync(self._file)
+        self._end += len(data)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def write_all(file: int, data: bytes, at: int) -> None:
+    """All of the data, from byte `at` on: the system may take less at once."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file, view, at)
+        view, at = view[written:], at + written
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new and renamed files in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,101 @@
+"""JSON Lines: one object a line. What is not ours in a line is written again as it was, character for character."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vtag.files.records import Bad, Record, Row
+from vtag.types import Span
+
+BLANK = " \t\n\r"
+_decoder = json.JSONDecoder()
+
+
+def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
+    """The records behind line `after`; blank lines are none."""
+    for number, line in enumerate(file, 1):
+        if number <= after:
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip(BLANK)
+        except UnicodeDecodeError:
+            yield Bad(number, "not_utf8")
+            continue
+        if not text:
+            continue
+        try:
+            fields = _decoder.decode(text)
+        except (ValueError, RecursionError):
+            yield Bad(number, "not_json")
+            continue
+        yield Record(number, fields, text) if isinstance(fields, dict) else Bad(number, "not_object")
+
+
+class Writer:
+    """One object a line, the spans as its last field: `"spans": [{"start", "end", "label", "score", "text"}]`."""
+
+    def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
+        self._field = spans_field
+        self._key = f"{json.dumps(spans_field, ensure_ascii=False)}: "
+
+    def fits(self, record: Record) -> bool:
+        """An object holds whatever there is."""
+        return True
+
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        """These rows as lines."""
+        return "".join(self._line(record, spans) for record, spans in rows).encode()
+
+    def _line(self, record: Record, spans: Sequence[Span]) -> str:
+        rest = record.source if isinstance(record.source, str) else dumps(dict(record.fields))
+        if self._field in record.fields:
+            rest = _without(rest, self._field)
+        body = rest[:-1].rstrip(BLANK)
+        return f"{body}{'' if body == '{' else ', '}{self._key}{dump_spans(spans)}}}\n"
+
+
+def dump_spans(spans: Sequence[Span]) -> str:
+    """`[{"start": ..., "end": ..., "label": ..., "score": ..., "text": ...}, ...]`."""
+    return dumps([span.to_dict() for span in spans])
+
+
+def _plain(value: Any) -> Any:
+    """Values of Parquet that JSON has no word for."""
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Decimal | datetime.timedelta):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+dumps = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
+
+
+def _without(line: str, field: str) -> str:
+    """The object without a field, wherever and however often it has it."""
+    kept = []
+    at = _skip(line, 1)
+    while line[at] != "}":
+        begin = at
+        key, at = _decoder.raw_decode(line, at)
+        _, at = _decoder.raw_decode(line, _skip(line, _skip(line, at) + 1))
+        if key != field:
+            kept.append(line[begin:at])
+        at = _skip(line, at)
+        if line[at] == ",":
+            at = _skip(line, at + 1)
+    return "{" + ", ".join(kept) + "}"
+
+
+def _skip(line: str, at: int) -> int:
+    while line[at] in BLANK:
+        at += 1
+    return at

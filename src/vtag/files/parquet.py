@@ -1,0 +1,272 @@
+"""Parquet, by way of Arrow: row groups are streamed, and columns that are not ours keep their types."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vtag.errors import error
+from vtag.files.jsonl import dumps
+from vtag.files.records import Record, Row, has_surrogate
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ImportError as cause:
+    raise error("files_missing", what="Parquet") from cause
+
+ROWS = 1024  # read at once
+# A row group of the output: so many rows, or so many bytes in memory.
+GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26
+
+
+def read(file: BinaryIO, after: int) -> Iterator[Record]:
+    """The records behind row `after`."""
+    parquet = pq.ParquetFile(file)
+    if len(set(parquet.schema_arrow.names)) < len(parquet.schema_arrow.names):
+        raise error("bad_header", file=getattr(file, "name", "-"))
+    number = 0
+    for group in range(parquet.num_row_groups):
+        rows = parquet.metadata.row_group(group).num_rows
+        if number + rows <= after:
+            number += rows
+            continue
+        for batch in parquet.iter_batches(ROWS, row_groups=[group]):
+            columns = Columns(batch)
+            for i in range(batch.num_rows):
+                number += 1
+                if number > after:
+                    yield Record(number, Fields(columns, i), (batch, i))
+
+
+class Columns:
+    """The columns of a batch as Python's lists, each made when it is first asked for."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        self.names = dict.fromkeys(batch.schema.names)
+        self.lists: dict[str, list[Any]] = {}
+
+    def __getitem__(self, name: str) -> list[Any]:
+        if name not in self.lists:
+            self.lists[name] = _python(self.batch.column(name))
+        return self.lists[name]
+
+
+class Fields(Mapping[str, Any]):
+    """One row of a batch."""
+
+    def __init__(self, columns: Columns, row: int) -> None:
+        self._columns, self._row = columns, row
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
+            raise KeyError(name)
+        return self._columns[name][self._row]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns.names)
+
+    def __len__(self) -> int:
+        return len(self._columns.names)
+
+
+def _python(column: pa.Array) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except ValueError:  # times finer than Python's, or text that is no UTF-8
+        return [_scalar(value) for value in column]
+
+
+def _scalar(value: Any) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return value.as_buffer().to_pybytes()
+    except ValueError:
+        return str(value.cast(pa.string()).as_py())
+
+
+class Writer:
+    """The spans as a list of structs in the last column. One chunk is a Parquet file of its own, until `join`."""
+
+    def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
+        self._field, self._words = spans_field, words
+
+    def fits(self, record: Record) -> bool:
+        """`join` finds a type for every column."""
+        return True
+
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        """These rows as a file."""
+        tables = [_table(part) for part in _runs([record for record, _ in rows])]
+        tables = [table.drop_columns([self._field]) if self._field in table.column_names else table for table in tables]
+        whole = _stacked(tables)
+        spans = _spans([spans for _, spans in rows], self._words)
+        out = io.BytesIO()
+        pq.write_table(whole.append_column(pa.field(self._field, spans.type), spans), out)
+        return out.getvalue()
+
+
+def join(parts: Sequence[Path], out: BinaryIO, spans_field: str, words: bool = False) -> None:
+    """All parts as one file. A column whose type changes so that no type holds all of it is written as JSON."""
+    as_json: set[str] = set()
+    schemas = [pq.read_schema(part) for part in parts] or [pa.schema([(spans_field, _spans([], words).type)])]
+    while True:
+        schema = _common(schemas, as_json, last=spans_field)
+        out.seek(0)
+        out.truncate()
+        try:
+            with pq.ParquetWriter(out, schema) as writer:
+                group: list[pa.Table] = []
+                for part in parts:
+                    group.append(_as(pq.read_table(part), schema))
+                    if sum(t.num_rows for t in group) >= GROUP_ROWS or sum(t.nbytes for t in group) >= GROUP_BYTES:
+                        writer.write_table(pa.concat_tables(group), row_group_size=GROUP_ROWS)
+                        group = []
+                if group:
+                    writer.write_table(pa.concat_tables(group), row_group_size=GROUP_ROWS)
+            return
+        except MixedColumnError as mixed:
+            as_json.add(str(mixed))
+
+
+class MixedColumnError(Exception):
+    """A column, by name, whose values its common type does not hold."""
+
+
+# What marks a column that holds JSON, because no type of Arrow's holds all its values.
+JSON = {b"vtag": b"json"}
+
+
+def _runs(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Neighbours out of one batch, or out of files of other formats."""
+    run: list[Record] = []
+    for record in records:
+        if run and _batch(run[0]) is not _batch(record):
+            yield run
+            run = []
+        run.append(record)
+    if run:
+        yield run
+
+
+def _batch(record: Record) -> pa.RecordBatch | None:
+    return record.source[0] if isinstance(record.source, tuple) else None
+
+
+def _table(records: Sequence[Record]) -> pa.Table:
+    batch = _batch(records[0])
+    if batch is not None:
+        return pa.Table.from_batches([batch]).take(pa.array([record.source[1] for record in records], pa.int64()))
+    columns = [_column(name, [r.fields.get(name) for r in records]) for name in _names(r.fields for r in records)]
+    return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _names(of: Any) -> list[str]:
+    """Names in the order in which they first come."""
+    return list(dict.fromkeys(name for names in of for name in names))
+
+
+def _column(name: str, values: list[Any]) -> tuple[pa.Field, pa.Array]:
+    name = name.encode(errors="backslashreplace").decode()
+    try:
+        array = pa.array(values)
+    except (pa.ArrowException, ValueError, OverflowError, TypeError):
+        array = None
+    if array is None or not _has_fields(array.type):
+        return pa.field(name, pa.string(), metadata=JSON), _json(values)
+    return pa.field(name, array.type), array
+
+
+def _has_fields(kind: pa.DataType) -> bool:
+    """Parquet has no structs without fields."""
+    children = [kind.field(i).type for i in range(kind.num_fields)]
+    return not (pa.types.is_struct(kind) and not children) and all(map(_has_fields, children))
+
+
+def _json(values: Sequence[Any]) -> pa.Array:
+    texts = [None if value is None else dumps(value) for value in values]
+    if any(text is not None and has_surrogate(text) for text in texts):
+        texts = [None if value is None else json.dumps(value) for value in values]
+    return pa.array(texts, pa.string())
+
+
+def _stacked(tables: Sequence[pa.Table]) -> pa.Table:
+    as_json: set[str] = set()
+    while True:
+        schema = _common([table.schema for table in tables], as_json)
+        try:
+            return pa.concat_tables([_as(table, schema) for table in tables])
+        except MixedColumnError as mixed:
+            as_json.add(str(mixed))
+
+
+def _common(schemas: Sequence[pa.Schema], as_json: set[str], last: str | None = None) -> pa.Schema:
+    """One schema for all, `last` behind the other columns."""
+    # Most are equal, and a night's run has tens of thousands.
+    schemas = list({schema.to_string(show_schema_metadata=False): schema for schema in schemas}.values())
+    names = _names(schema.names for schema in schemas)
+    if last is not None:
+        names = [name for name in names if name != last] + [last]
+    fields = [_field(name, [s.field(name) for s in schemas if name in s.names], as_json) for name in names]
+    return pa.schema(fields, metadata=schemas[0].metadata)
+
+
+def _field(name: str, fields: Sequence[pa.Field], as_json: set[str]) -> pa.Field:
+    if name not in as_json and not any(_is_json(field) for field in fields):
+        try:
+            (field,) = pa.unify_schemas(
+                [pa.schema([field.with_nullable(True)]) for field in fields], promote_options="permissive"
+            )
+            return field
+        except pa.ArrowException:
+            pass
+    return pa.field(name, pa.string(), metadata=JSON)
+
+
+def _is_json(field: pa.Field) -> bool:
+    return bool((field.metadata or {}).get(b"vtag") == b"json")
+
+
+def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table under another schema: columns cast, written as JSON, or empty where it has none."""
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+            continue
+        column, is_json = table.column(field.name), _is_json(table.schema.field(field.name))
+        if _is_json(field) and not is_json:
+            column = _json(column.to_pylist())
+        elif column.type != field.type:
+            try:
+                column = column.cast(field.type)
+            except pa.ArrowException as cause:
+                raise MixedColumnError(field.name) from cause
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _spans(rows: Sequence[Sequence[Any]], words: bool) -> pa.Array:
+    flat = [span for row in rows for span in row]
+    columns = {
+        "start": pa.array([span.start for span in flat], pa.int64()),
+        "end": pa.array([span.end for span in flat], pa.int64()),
+        "label": pa.array([span.label for span in flat], pa.string()),
+        "score": pa.array([span.score for span in flat], pa.float64()),
+        "text": pa.array([span.text for span in flat], pa.string()),
+    }
+    if words:
+        columns["words"] = pa.array([span.words for span in flat], pa.list_(pa.int64()))
+    ends = [0]
+    for row in rows:
+        ends.append(ends[-1] + len(row))
+    structs = pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), structs)

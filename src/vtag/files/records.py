@@ -1,0 +1,66 @@
+"""What readers give and writers take, whatever the format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from vtag.types import Span
+
+
+class Record(NamedTuple):
+    """One record of a file.
+
+    number: from 1, its line in JSONL and plain text, its row (without the header) in CSV, TSV and Parquet.
+    fields: its values by name.
+    source: what a writer of the same format copies, so that fields stay as they were: JSONL's line, Parquet's row.
+    """
+
+    number: int
+    fields: Mapping[str, Any]
+    source: Any = None
+
+
+class Bad(NamedTuple):
+    """A record that cannot be read or tagged; `reason` is a key of REASONS."""
+
+    number: int
+    reason: str
+
+
+# Why a record was not tagged: never with a word of its text.
+REASONS = {
+    "not_utf8": "not UTF-8",
+    "not_json": "not JSON",
+    "not_object": "JSON, but not an object",
+    "bad_row": "quotes that do not close, or text behind a closing quote",
+    "columns": "more or fewer fields than the header names",
+    "no_field": "the text's field is missing",
+    "not_a_string": "the text is not a string",
+    "not_words": "the words are not a list of strings",
+    "lone_surrogate": "half of a surrogate pair",
+    "spans_field": "has a field of the spans' name already",
+    "new_field": "has a field that the output's header does not name",
+    "no_offsets": "the tokenizer's pieces do not spell the text",
+}
+
+Row = tuple[Record, Sequence[Span]]
+
+
+class Writer(Protocol):
+    """Turns rows into the bytes of one chunk of a file."""
+
+    def fits(self, record: Record) -> bool:
+        """Whether the format can hold all fields of this record."""
+
+    def encode(self, rows: Sequence[Row]) -> bytes:
+        """The bytes of these rows, to be written behind those of the rows before."""
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether the text has half of a surrogate pair, which neither UTF-8 nor a tokenizer can take."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

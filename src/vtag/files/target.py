@@ -1,0 +1,122 @@
+"""An output with its errors file and its journal: what is written when, so that a run can be stopped at any moment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from vtag.errors import error
+from vtag.files import formats
+from vtag.files.chunks import Fields
+from vtag.files.inputs import STDIN
+from vtag.files.journal import Journal, State
+from vtag.files.jsonl import dumps
+from vtag.files.records import Row, Writer
+from vtag.files.store import Appended, Parts, Pipe, Store, beside
+
+
+class Target:
+    """Where a run writes: `open` it, `commit` chunk after chunk, `finish`.
+
+    files: the output, its journal and its errors; none for stdout.
+    state: what is safe.
+    writer: turns records with their spans into bytes, from `open` on.
+    """
+
+    writer: Writer
+
+    def __init__(self, output: str, fields: Fields) -> None:
+        self._name, self._fields = output, fields
+        self._journal: Journal | None = None
+        self.state = State()
+        self.files: tuple[Path, ...] = ()
+        self.kind = "jsonl"
+        self._store: Store = Pipe(sys.stdout.buffer)
+        self._errors: Store = Pipe(sys.stderr.buffer)
+        if output == STDIN:
+            return
+        path = Path(output)
+        self.files = (path, beside(path, ".journal"), beside(path, ".errors.jsonl"))
+        self.kind = formats.output(path.name)
+        join = formats.joiner(self.kind)
+        words = fields.words is not None
+        self._store = Parts(path, partial(join, spans_field=fields.spans, words=words)) if join else Appended(path)
+        self._errors = Appended(self.files[2])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def open(self, key: Mapping[str, str] | None, *, restart: bool = False) -> State:
+        """Go on where an earlier run with this key was stopped, or begin. Without a key there is no journal."""
+        with self._writing():
+            if self.files:
+                self._resume(key, restart)
+            if not self.state.done:
+                self._store.resume(self.state.size)
+                self._errors.resume(self.state.errors_size)
+        begun = self.files[0] if self.state.size else None
+        words = self._fields.words is not None
+        self.writer = formats.writer(self.kind)(self._fields.spans, words=words, begun=begun)
+        return self.state
+
+    def commit(self, state: State, rows: Sequence[Row], errors: Sequence[Mapping[str, Any]]) -> State:
+        """Write a chunk, wait for the disk, and only then say so in the journal; `state` is where the chunk ends."""
+        with self._writing():
+            if rows:
+                state = replace(state, size=self._store.write(self.writer.encode(rows)))
+            if errors:
+                lines = "".join(dumps(line) + "\n" for line in errors).encode(errors="backslashreplace")
+                state = replace(state, errors_size=self._errors.write(lines))
+            self._say(state)
+        return state
+
+    def finish(self) -> State:
+        """The last chunk was committed."""
+        with self._writing():
+            self._store.finish()
+            self._say(replace(self.state, done=True))
+            self._store.clean()
+        return self.state
+
+    def _resume(self, key: Mapping[str, str] | None, restart: bool) -> None:
+        output, journal = self.files[:2]
+        if output.exists() and not restart and (key is None or not journal.exists()):
+            raise error("output_exists", output=self._name)
+        if key is None:
+            return
+        self._journal = Journal(journal, self._name)
+        if restart or self._journal.key is None:
+            if output.exists() and not restart:
+                raise error("output_exists", output=self._name)
+            self._journal.begin(key)
+            output.unlink(missing_ok=True)
+        elif others := self._journal.differs(key):
+            raise error("another_run", output=self._name, what=" and another ".join(others[:3]))
+        self.state = self._journal.state
+        if self.state.done:
+            if not output.exists():
+                raise error("output_lost", path=self._name)
+            self._store.clean()
+
+    def _say(self, state: State) -> None:
+        if self._journal is not None:
+            self._journal.add(state)
+        self.state = state
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as cause:
+            raise error("output_failed", output=self._name, reason=cause.strerror or type(cause).__name__) from cause

@@ -1,0 +1,178 @@
+"""Tag the records of files into a file, exactly once each, however often the work is stopped.
+
+Chunk by chunk: records in, spans, bytes out. A chunk's bytes are on the disk before the journal says so, and what the
+journal does not know is done again; since a chunk is packed alone, it becomes the same bytes again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import astuple, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vtag.errors import InputError, error
+from vtag.files import chunks, inputs
+from vtag.files.chunks import Chunk, Fields
+from vtag.files.inputs import STDIN, Input
+from vtag.files.journal import State
+from vtag.files.records import REASONS, Bad, Row
+from vtag.files.target import Target
+from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+
+if TYPE_CHECKING:
+    from vtag.engine.offline import LLM
+
+# Called with the state and with the share of the input that is read, from 0 to 1 (None where nobody knows).
+Watch = Callable[[State, float | None], None]
+
+
+def tag_files(
+    model: str | Path | LLM,
+    sources: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+    text_field: str = "text",
+    words_field: str | None = None,
+    spans_field: str = "spans",
+    overwrite_field: bool = False,
+    aggregation_strategy: str = DEFAULT_STRATEGY,
+    ignore_labels: Sequence[str] = ("O",),
+    threshold: float | Mapping[str, float] | None = None,
+    stride: int | None = None,
+    strict: bool = False,
+    restart: bool = False,
+    watch: Watch | None = None,
+    **engine: Any,
+) -> State:
+    """Tag every record of some files into one file; the same call goes on where an earlier one was stopped.
+
+    Beside the output lie its journal (`.journal`) and, if records could not be tagged, `.errors.jsonl` with the file,
+    number and reason of each. Raises VtagError for what ends the run: what is committed until then is safe. From stdin
+    or to stdout ("-") there is no journal.
+
+    Args:
+        model: a model as `LLM` takes it, or an LLM.
+        sources: files, folders, globs or "-".
+        output: a file whose extension tells its format, or "-" (JSON Lines; records that failed go to stderr).
+        format: format of the inputs, where their extensions do not tell.
+        text_field, words_field: the field with the text, or the one with its words instead.
+        spans_field: where the spans go; an input that has such a field is refused unless `overwrite_field`.
+        aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
+        strict: stop at the first record that cannot be tagged.
+        restart: forget what an earlier run has left at this output.
+        watch: called before the engine starts and after each chunk, with the state and the share of the input read.
+        engine: arguments of `LLM`.
+
+    Returns:
+        The last state: records, failures, tokens, seconds, spans by label.
+    """
+    check_strategy(aggregation_strategy)
+    if threshold is not None:
+        check_threshold(threshold)
+    options: dict[str, Any] = {
+        "aggregation_strategy": aggregation_strategy,
+        "ignore_labels": tuple(ignore_labels),
+        "threshold": threshold,
+        "stride": stride,
+    }
+    fields = Fields(text_field, words_field, spans_field, overwrite_field)
+    given = [sources] if isinstance(sources, str | Path) else sources
+    with ExitStack() as stack:
+        target = stack.enter_context(Target(str(output), fields))
+        found = inputs.find([str(source) for source in given], format, target.files)
+        for source in found:
+            chunks.check(source, fields)
+        key = None
+        if target.files and all(source.path != STDIN for source in found):
+            key = _key(found, fields, options) | _identity(model, engine)
+        watch = watch or (lambda state, share: None)
+        watch(target.open(key, restart=restart), None)
+        if not target.state.done:
+            llm = stack.enter_context(_start(model, engine)) if isinstance(model, str | Path) else model
+            _work(llm, found, fields, options, target, strict, watch)
+    return target.state
+
+
+def _work(
+    llm: LLM,
+    sources: Sequence[Input],
+    fields: Fields,
+    options: Mapping[str, Any],
+    target: Target,
+    strict: bool,
+    watch: Watch,
+) -> None:
+    """Chunk after chunk. While the engine runs one, this thread reads and tokenizes the next, and writes the last."""
+    state = target.state
+    start, before = time.monotonic(), state.seconds
+    ahead: deque[Chunk] = deque()
+
+    def texts() -> Iterator[list[Any]]:
+        for chunk in chunks.read(sources, state.file, state.record, fields):
+            ahead.append(chunk)
+            yield chunk.texts
+
+    for answers, tokens in llm.tag_chunks(texts(), words=fields.words is not None, **options):
+        chunk = ahead.popleft()
+        rows: list[Row] = []
+        bad = chunk.bad
+        for (file, record), spans in zip(chunk.records, answers, strict=True):
+            if isinstance(spans, InputError):
+                bad.append((file, Bad(record.number, spans.kind)))
+            elif not target.writer.fits(record):
+                bad.append((file, Bad(record.number, "new_field")))
+            else:
+                rows.append((record, spans))
+        errors = [
+            {"file": sources[file].path, "record": record.number, "reason": REASONS[record.reason]}
+            for file, record in sorted(bad)
+        ]
+        if strict and errors:
+            raise error("bad_record", path=errors[0]["file"], **errors[0])
+        state = replace(
+            state,
+            file=chunk.file,
+            record=chunk.record,
+            records=state.records + len(rows) + len(bad),
+            failures=state.failures + len(bad),
+            tokens=state.tokens + tokens,
+            seconds=before + time.monotonic() - start,
+            labels=dict(Counter(state.labels) + Counter(span.label for _, spans in rows for span in spans)),
+        )
+        state = target.commit(state, rows, errors)
+        watch(state, chunk.share)
+    target.finish()
+
+
+def _start(model: str | Path, engine: Mapping[str, Any]) -> LLM:
+    from vtag.engine.offline import LLM
+
+    return LLM(model, **engine)
+
+
+def _identity(model: str | Path | LLM, engine: Mapping[str, Any]) -> dict[str, str]:
+    """What the model's answers depend on."""
+    from vtag.engine.identity import identity
+    from vtag.engine.plan import plan
+
+    return identity(plan(model, **engine) if isinstance(model, str | Path) else model.plan)
+
+
+def _key(sources: Sequence[Input], fields: Fields, options: Mapping[str, Any]) -> dict[str, str]:
+    """What the output depends on besides the model: a run goes on only where all of it is as it was."""
+    names = ("text_field", "words_field", "spans_field", "overwrite_field")
+    key = {"input": inputs.fingerprint(sources), **dict(zip(names, map(str, astuple(fields)), strict=True))}
+    key |= {name: json.dumps(value, sort_keys=True) for name, value in options.items()}
+    for package in ("pyarrow", "zstandard"):
+        try:
+            key[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return key
