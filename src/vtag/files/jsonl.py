@@ -7,6 +7,7 @@ import datetime
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring as quote
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -61,8 +62,16 @@ class Writer:
 
 
 def dump_spans(spans: Sequence[Span]) -> str:
-    """`[{"start": ..., "end": ..., "label": ..., "score": ..., "text": ...}, ...]`."""
-    return dumps([span.to_dict() for span in spans])
+    """What `Span.to_dict` gives, as a JSON list. By hand: half of a run's own time goes into these objects."""
+    return f"[{', '.join(map(_dump_span, spans))}]"
+
+
+def _dump_span(span: Span) -> str:
+    words = "" if span.words is None else f', "words": [{span.words[0]}, {span.words[1]}]'
+    return (
+        f'{{"start": {span.start}, "end": {span.end}, "label": {quote(span.label)}, "score": {span.score!r}, '
+        f'"text": {quote(span.text)}{words}}}'
+    )
 
 
 def _plain(value: Any) -> Any:
