@@ -11,7 +11,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz lint lock clean
+.PHONY: help demo test test-long fuzz chaos bench-files lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,12 @@ test-long: .venv/ready ## Run the tests that take minutes
 fuzz: .venv/ready ## Run the property tests with many more examples
 	VTAG_FUZZ=10 $(PYTEST) tests/decode/test_hf_fuzz.py --timeout 3600
 	$(PYTEST) -m hypothesis --hypothesis-profile fuzz --timeout 3600
+
+chaos: .venv/ready ## Kill file runs 100 times at random moments (20 minutes)
+	$(BIN)/python -m tests.chaos 100
+
+bench-files: .venv/ready ## Compare file runs with tag_stream: speed and memory (5 minutes)
+	$(BIN)/python benchmarks/files.py
 
 lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check

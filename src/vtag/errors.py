@@ -244,7 +244,7 @@ TABLE: dict[str, Kind] = {
         InputError, 422, 5, "{path}: there is no such file, or it may not be read: check the path and its rights"
     ),
     "input_broken": Kind(
-        InputError, 422, 4, "{path}: is damaged behind record {record}: replace the file, and begin anew with --restart"
+        InputError, 422, 4, "{path}: is damaged after record {record}: replace the file, and begin anew with --restart"
     ),
     "bad_header": Kind(
         InputError, 422, 4, "{file}: its header is not UTF-8 or names a field twice: mend it, each field needs a name"

@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.quiet:
             print(f"vtag: {line}", file=sys.stderr, flush=True)
 
-    if "-" in (args.output, *args.input):
+    piped = "-" in (args.output, *args.input)
+    if piped:
         say("from stdin or to stdout there is no journal: stopped, this run cannot go on")
     bar = Bar(sys.stderr)
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         if first and state.done:
             say("finished already, nothing to do (--restart begins anew)")
         elif first and state.records:
-            say(f"goes on behind {state.records:,} records")
+            say(f"goes on after {state.records:,} records")
 
     try:
         state = tag_files(
@@ -83,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         bar.close()
-        safe = bar.state.records if bar.state else 0
-        say(f"interrupted; {safe:,} records are safe, and the same command goes on from there")
+        safe = f"interrupted after {bar.state.records if bar.state else 0:,} records"
+        say(safe if piped else f"{safe}: the same command goes on from there")
         return INTERRUPTED
     finally:
         bar.close()

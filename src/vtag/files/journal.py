@@ -79,14 +79,14 @@ class Journal:
     def _read(self) -> None:
         with open(self._file, "rb", closefd=False) as file:
             for line in file:
-                if (row := _parse(line)) is None:
-                    break
-                if self.key is None:
-                    self.key = row.get("key")
+                try:
+                    row = json.loads(line) if line.endswith(b"\n") else None
                     if self.key is None:
-                        break
-                else:
-                    self.state = State(**row)
+                        self.key = dict(row["key"])
+                    else:
+                        self.state = State(**row)
+                except (ValueError, TypeError, KeyError):  # half written, or by another version
+                    break
                 self._end += len(line)
 
     def _write(self, row: dict[str, Any]) -> None:
@@ -96,14 +96,6 @@ class Journal:
         write_all(self._file, data, self._end)
         os.fsync(self._file)
         self._end += len(data)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def write_all(file: int, data: bytes, at: int) -> None:

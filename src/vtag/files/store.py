@@ -76,9 +76,8 @@ class Appended:
 class Parts:
     """A folder of one file a chunk, each renamed into place; `join` makes one file of them."""
 
-    def __init__(self, path: Path, join: Callable[[Sequence[Path], BinaryIO], None]) -> None:
-        self._path, self._join = path, join
-        self._folder = beside(path, ".parts")
+    def __init__(self, path: Path, folder: Path, join: Callable[[Sequence[Path], BinaryIO], None]) -> None:
+        self._path, self._folder, self._join = path, folder, join
         self._size = 0
 
     def resume(self, size: int) -> None:

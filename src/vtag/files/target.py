@@ -23,7 +23,7 @@ from vtag.files.store import Appended, Parts, Pipe, Store, beside
 class Target:
     """Where a run writes: `open` it, `commit` chunk after chunk, `finish`.
 
-    files: the output, its journal and its errors; none for stdout.
+    files: the output, its journal, its errors and the folder of its parts; none for stdout.
     state: what is safe.
     writer: turns records with their spans into bytes, from `open` on.
     """
@@ -41,11 +41,12 @@ class Target:
         if output == STDIN:
             return
         path = Path(output)
-        self.files = (path, beside(path, ".journal"), beside(path, ".errors.jsonl"))
+        self.files = tuple(beside(path, end) for end in ("", ".journal", ".errors.jsonl", ".parts"))
         self.kind = formats.output(path.name)
         join = formats.joiner(self.kind)
         words = fields.words is not None
-        self._store = Parts(path, partial(join, spans_field=fields.spans, words=words)) if join else Appended(path)
+        joined = partial(join, spans_field=fields.spans, words=words) if join else None
+        self._store = Parts(path, self.files[3], joined) if joined else Appended(path)
         self._errors = Appended(self.files[2])
 
     def __enter__(self) -> Self:

@@ -1,0 +1,82 @@
+"""What is written is read again as it was, in every format; and an extension tells which."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.files.rows import TEXTS, decode, encode, rows_of, spans_of
+from vtag.files.formats import FORMATS, by_extension, output
+from vtag.files.records import Record
+
+WRITTEN = [name for name, row in FORMATS.items() if row.writes]
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def spans_in(record: Record) -> Any:
+    spans = record.fields["spans"]
+    return json.loads(spans) if isinstance(spans, str) else spans
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_text_and_spans_are_equal_after_write_and_read(name: str, tmp_path: Path) -> None:
+    rows = rows_of(TEXTS)
+    found = decode(name, encode(name, [rows[:7], rows[7:]], tmp_path))
+    assert [record.fields["text"] for record in found if isinstance(record, Record)] == TEXTS
+    for (given, spans), record in zip(rows, found, strict=True):
+        assert isinstance(record, Record)
+        assert {key: record.fields[key] for key in given.fields} == given.fields
+        assert spans_in(record) == [span.to_dict() for span in spans]
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", "tsv"])
+@given(texts=st.lists(ANY_TEXT, max_size=5), key=ANY_TEXT)
+def test_any_text_is_equal_after_write_and_read(name: str, texts: list[str], key: str) -> None:
+    rows: list[Any] = [(Record(i, {"text": text, key: text}), spans_of(text)) for i, text in enumerate(texts)]
+    found = decode(name, encode(name, [rows], Path()))
+    assert [record.fields["text"] for record in found if isinstance(record, Record)] == texts
+    assert [record.fields[key] for record in found if isinstance(record, Record)] == (texts if key != "spans" else [])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("after", [0, 1, 6, len(TEXTS)])
+def test_reading_goes_on_after_any_record(name: str, after: int, tmp_path: Path) -> None:
+    if FORMATS[name].writes:
+        data = encode(name, [rows_of(TEXTS[:3]), rows_of(TEXTS[3:])], tmp_path)
+    else:
+        data = b"".join(b"line\n" for _ in TEXTS)
+    whole, rest = decode(name, data), decode(name, data, after)
+    assert [item.number for item in rest] == list(range(after + 1, len(TEXTS) + 1))
+    assert [dict(item.fields) for item in rest if isinstance(item, Record)] == [
+        dict(item.fields) for item in whole[after:] if isinstance(item, Record)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.jsonl", "jsonl"),
+        ("A.NDJSON.GZ", "jsonl"),
+        ("a.b.csv.zst", "csv"),
+        ("a.tsv", "tsv"),
+        ("a.txt.gz", "text"),
+        ("a.parquet", "parquet"),
+        ("a.parquet.gz", None),
+        ("a.gz", None),
+        ("jsonl", None),
+        ("a.json", None),
+    ],
+)
+def test_the_extension_tells_the_format(file: str, name: str | None) -> None:
+    assert by_extension(file) == name
+
+
+def test_what_cannot_be_written_is_no_output() -> None:
+    for name in ("a.txt", "a", "a.docx"):
+        with pytest.raises(ValueError, match=r"use one of \.jsonl, \.csv, \.tsv, \.parquet$"):
+            output(name)
