@@ -1,114 +1,139 @@
 """Runs of `vtag run` that are killed (SIGKILL) at random moments, again and again, against one that is left alone.
 
-python -m tests.chaos [KILLS] [SEED]
+python -m tests.chaos [KILLS] [SEED] [RECORDS]
+
+Half of the kills fall on JSON Lines and half on Parquet, a process for each of the two, side by side. That process
+imports vLLM once and forks each run before any engine is started: nine tenths of a run's start are imports.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.parity.checkpoints import build
-from vtag.files.store import beside
-
 GOLD = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
-# Bad ones among them, so that the errors file is killed too.
+# Some that cannot be tagged, so that the errors file is killed too.
 BAD = [b"{\n", b'{"text": 1}\n', b'{"text": "\xff"}\n']
-# `vtag run`, with chunks so small that there are many moments between two of them.
-RUN = (
-    "import sys; from vtag.files import chunks; chunks.RECORDS = 100; from vtag.cli.main import main; sys.exit(main())"
-)
+OUTPUTS = ("out.jsonl", "out.parquet")
 FAILURES = 6
 
 
-def corpus(path: Path, records: int, seed: int) -> Path:
-    """Texts of the gold data, a number behind each, and some records that cannot be tagged."""
+def chaos(kills: int, seed: int, records: int) -> int:
+    """Both chains; returns how often was killed, and raises where one has found a difference."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        corpus(folder / "in.jsonl", records, seed)
+        shares = [kills - kills // 2, kills // 2]
+        commands = [
+            [sys.executable, "-m", "tests.chaos", "--chain", place, name, str(share), str(seed + i)]
+            for i, (name, share) in enumerate(zip(OUTPUTS, shares, strict=True))
+        ]
+        chains = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for command in commands]
+        done = 0
+        for chain in chains:
+            out, said = chain.communicate()
+            assert chain.returncode == 0, said.decode()
+            done += int(out.split()[-1])
+        return done
+
+
+def corpus(path: Path, records: int, seed: int) -> None:
+    """Texts of the gold data, a number after each, and some records that cannot be tagged."""
     random_ = random.Random(seed)
     texts = [json.loads(line)["text"] for line in GOLD.read_text("utf-8").splitlines()]
     lines = [json.dumps({"id": i, "text": f"{random_.choice(texts)} {i}"}).encode() + b"\n" for i in range(records)]
     for i in random_.sample(range(records), records // 50):
         lines[i] = random_.choice(BAD)
     path.write_bytes(b"".join(lines))
-    return path
 
 
-def start(model: Path, source: Path, output: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", RUN, "run", str(model), str(source), "-o", str(output)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def run_chain(folder: Path, name: str, kills: int, seed: int) -> int:
+    """Kill and go on so many times; then let it end, and compare with a run that was left alone."""
+    import vtag.engine.offline  # noqa: F401
+    from vtag.files import chunks
 
-
-def finish(process: subprocess.Popen[bytes]) -> str:
-    """Its complaints, once it has ended by itself."""
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == FAILURES, said.decode()
-    return said.decode()
-
-
-def kill_at_random(process: subprocess.Popen[bytes], journal: Path, random_: random.Random, longest: float) -> bool:
-    """Kill it some time after it has begun to write, or (one time in eight) at any time; false if it ended before."""
-    before = journal.stat().st_size if journal.exists() else 0
-    anywhere = random_.random() < 1 / 8
-    while not anywhere and process.poll() is None and (not journal.exists() or journal.stat().st_size == before):
-        time.sleep(0.01)
-    try:
-        process.wait(random_.uniform(0, longest))
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    _, said = process.communicate()
-    assert process.returncode in (-signal.SIGKILL, FAILURES), said.decode()
-    return process.returncode != FAILURES
-
-
-def chain(model: Path, source: Path, folder: Path, name: str, kills: int, seed: int) -> int:
-    """Kill and go on so many times; then let it end, and compare with a run that was left alone. Returns the kills."""
+    chunks.RECORDS = 100  # many moments between two chunks
     random_ = random.Random(seed)
     whole, output = folder / f"whole-{name}", folder / name
     begun = time.monotonic()
-    finish(start(model, source, whole))
-    longest = (time.monotonic() - begun) / 8
+    assert ended(start(folder, whole), folder) == FAILURES
+    longest = (time.monotonic() - begun) / 3
     done = 0
     while done < kills:
-        if kill_at_random(start(model, source, output), beside(output, ".journal"), random_, longest):
+        if kill_at_random(start(folder, output), folder, output, random_, longest):
             done += 1
         else:  # it was through: the next kills are of another run
             compare(whole, output)
             for path in folder.glob(f"{name}*"):
                 path.unlink()
-    finish(start(model, source, output))
+    assert ended(start(folder, output), folder) == FAILURES
     compare(whole, output)
     return done
 
 
+def start(folder: Path, output: Path) -> int:
+    """Fork a process that runs the command, its stderr in a file; returns its number."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        os.dup2(os.open(folder / f"{output.suffix}.stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        from vtag.cli.main import main
+
+        os._exit(main(["run", "demo", str(folder / "in.jsonl"), "-o", str(output)]))
+    finally:
+        os._exit(1)
+
+
+def ended(process: int, folder: Path) -> int:
+    """The exit code of a run that is over; negative where a signal has ended it."""
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert code in (FAILURES, -signal.SIGKILL), [path.read_text("utf-8") for path in folder.glob("*.stderr")]
+    return code
+
+
+def kill_at_random(process: int, folder: Path, output: Path, random_: random.Random, longest: float) -> bool:
+    """Kill it some time after it has begun to write (one time in eight: after its start); false if it was through."""
+    journal = output.with_name(f"{output.name}.journal")
+
+    def size() -> int:
+        return journal.stat().st_size if journal.exists() else 0
+
+    def over() -> bool:
+        return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    before, anywhere = size(), random_.random() < 1 / 8
+    while not anywhere and size() == before and not over():
+        time.sleep(0.01)
+    end = time.monotonic() + random_.uniform(0, longest)
+    while time.monotonic() < end and not over():
+        time.sleep(0.002)
+    os.kill(process, signal.SIGKILL)
+    return ended(process, folder) != FAILURES
+
+
 def compare(whole: Path, output: Path) -> None:
     for suffix in ("", ".errors.jsonl"):
-        assert beside(output, suffix).read_bytes() == beside(whole, suffix).read_bytes(), (
-            f"{output.name}{suffix} differs"
-        )
-    assert not beside(output, ".parts").exists()
+        paths = [path.with_name(path.name + suffix) for path in (output, whole)]
+        assert paths[0].read_bytes() == paths[1].read_bytes(), f"{paths[0].name} differs"
+    assert not output.with_name(f"{output.name}.parts").exists()
 
 
-def chaos(folder: Path, kills: int, seed: int, records: int) -> int:
-    """Half of the kills on JSON Lines, half on Parquet, side by side."""
-    model = build("bert", folder / "model", seed=1, num_labels=5)
-    source = corpus(folder / "in.jsonl", records, seed)
-    with ThreadPoolExecutor(2) as pool:
-        chains = [
-            pool.submit(chain, model, source, folder, name, kills // 2, seed + i)
-            for i, name in enumerate(("out.jsonl", "out.parquet"))
-        ]
-        return sum(chain.result() for chain in chains)
+def main() -> None:
+    if sys.argv[1:2] == ["--chain"]:
+        print(run_chain(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])))
+    else:
+        kills, seed, records = [*map(int, sys.argv[1:]), *(100, 0, 10_000)[len(sys.argv) - 1 :]]
+        begun = time.monotonic()
+        print(f"{chaos(kills, seed, records)} kills, all bytes equal, {time.monotonic() - begun:.0f} s")
 
 
 if __name__ == "__main__":
-    asked = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    with tempfile.TemporaryDirectory() as place:
-        begun = time.monotonic()
-        killed = chaos(Path(place), asked, int(sys.argv[2]) if len(sys.argv) > 2 else 0, records=10_000)
-        print(f"{killed} kills, all bytes equal, {time.monotonic() - begun:.0f} s")
+    main()

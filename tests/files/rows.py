@@ -11,7 +11,7 @@ from vtag.files import formats
 from vtag.files.records import Bad, Record
 from vtag.types import Span
 
-# Emoji, combining marks, line ends of all kinds, right to left, quotes, separators, what looks like a header or a number.
+# Emoji, combining marks, line ends of all kinds, right to left, quotes, separators, what looks like a header.
 TEXTS = [
     "",
     " ",

@@ -28,9 +28,9 @@ def test_text_and_spans_are_equal_after_write_and_read(name: str, tmp_path: Path
     rows = rows_of(TEXTS)
     found = decode(name, encode(name, [rows[:7], rows[7:]], tmp_path))
     assert [record.fields["text"] for record in found if isinstance(record, Record)] == TEXTS
-    for (given, spans), record in zip(rows, found, strict=True):
+    for (wanted, spans), record in zip(rows, found, strict=True):
         assert isinstance(record, Record)
-        assert {key: record.fields[key] for key in given.fields} == given.fields
+        assert {key: record.fields[key] for key in wanted.fields} == wanted.fields
         assert spans_in(record) == [span.to_dict() for span in spans]
 
 

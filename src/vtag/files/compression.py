@@ -1,24 +1,26 @@
-"""Files in .gz and .zst, read as a stream and written in pieces that stand one behind the other."""
+"""Files in .gz and .zst, read as a stream and written in pieces that stand one after the other."""
 
 from __future__ import annotations
 
 import gzip
+import io
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from vtag.errors import error
 
 SUFFIXES = (".gz", ".zst")
-LEVEL = 6
+LEVEL = 6  # the gzip command's own
+BLOCK = 1 << 17
 
 
 def unpacked(file: BinaryIO, name: str) -> BinaryIO:
-    """What `file`, called `name`, holds."""
+    """What `file`, called `name`, holds; one that ends too early is an error of the library's, or EOFError."""
     suffix = PurePath(name).suffix.lower()
     if suffix == ".gz":
         return cast(BinaryIO, gzip.open(file))
     if suffix == ".zst":
-        return cast(BinaryIO, _zstandard().open(file, "rb", closefd=True))
+        return io.BufferedReader(_Frames(file, _zstandard().ZstdDecompressor()), BLOCK)
     return file
 
 
@@ -30,6 +32,34 @@ def pack(data: bytes, name: str) -> bytes:
     if suffix == ".zst":
         return bytes(_zstandard().ZstdCompressor().compress(data))
     return data
+
+
+class _Frames(io.RawIOBase):
+    """The content of zstd frames. (The library's own reader takes a frame that was cut for a whole one.)"""
+
+    def __init__(self, file: BinaryIO, decompressor: Any) -> None:
+        self._file, self._decompressor = file, decompressor
+        self._frame: Any = None
+        self._packed = self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            packed = self._packed or self._file.read(BLOCK)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError
+                return 0
+            self._frame = self._frame or self._decompressor.decompressobj()
+            self._ready = self._frame.decompress(packed)
+            self._packed = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = None
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
 
 
 def _zstandard() -> Any:

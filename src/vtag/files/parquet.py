@@ -78,9 +78,11 @@ class Fields(Mapping[str, Any]):
 
 
 def _python(column: pa.Array) -> list[Any]:
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":  # finer than Python's own
+        return [text and text.replace(" ", "T", 1) for text in column.cast(pa.string()).to_pylist()]
     try:
         return list(column.to_pylist())
-    except ValueError:  # times finer than Python's, or text that is no UTF-8
+    except ValueError:  # text that is no UTF-8, or a value that Python has no type for
         return [_scalar(value) for value in column]
 
 
@@ -90,7 +92,7 @@ def _scalar(value: Any) -> Any:
     except UnicodeDecodeError:
         return value.as_buffer().to_pybytes()
     except ValueError:
-        return str(value.cast(pa.string()).as_py())
+        return str(value)
 
 
 class Writer:
