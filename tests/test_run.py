@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import re
+import resource
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from tests.parity.checkpoints import build
 from vtag import LLM, tag_files
-from vtag.errors import VtagError
+from vtag.errors import VtagError, error
 from vtag.files import chunks
 from vtag.files.journal import State
+from vtag.files.records import REASONS
 
+HOSTILE = Path(__file__).parent / "hostile"
 GOLD = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
 TEXTS = [json.loads(line)["text"] for line in GOLD.read_text("utf-8").splitlines()]
 
@@ -36,7 +45,7 @@ def write(path: Path, rows: list[Any]) -> Path:
 
 
 def read(path: Path) -> list[Any]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 @pytest.fixture
@@ -96,3 +105,261 @@ def test_bad_records_are_counted_and_named_and_the_others_tagged(llm: LLM, tmp_p
     with pytest.raises(VtagError, match=r"in.jsonl: record 2: not JSON: mend it") as caught:
         tag_files(llm, tmp_path / "in.jsonl", tmp_path / "strict.jsonl", strict=True)
     assert caught.value.exit_code == 4
+
+
+# --- what a run may be told ---
+
+
+def test_words_are_tagged_as_words(llm: LLM, tmp_path: Path) -> None:
+    words = [["I", "am", "Ann", "Smith", "."], [], ["Call", "Bob Jones"]]
+    write(tmp_path / "in.jsonl", [{"words": row, "id": i} for i, row in enumerate(words)])
+    write(tmp_path / "bad.jsonl", [{"words": "no list"}, {"words": ["a", 1]}, {"words": ["\x00", "a"]}])
+    for name in ("out.jsonl", "out.parquet", "out.csv"):
+        state = tag_files(llm, [tmp_path / "in.jsonl", tmp_path / "bad.jsonl"], tmp_path / name, words_field="words")
+        assert (state.records, state.failures) == (6, 2)
+    found = llm.tag(words=[*words, ["\x00", "a"]], use_tqdm=False)
+    expected = [[span.to_dict() for span in spans] for spans in found]
+    assert [row["spans"] for row in read(tmp_path / "out.jsonl")] == expected
+    assert pq.read_table(tmp_path / "out.parquet").column("spans").to_pylist() == expected
+    # A table holds lists as JSON, and gives them back as words.
+    tag_files(llm, tmp_path / "out.csv", tmp_path / "again.jsonl", words_field="words", spans_field="again")
+    assert [row["again"] for row in read(tmp_path / "again.jsonl")] == expected
+
+
+def test_options_are_those_of_tag(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"aggregation_strategy": "simple", "threshold": {"CITY": 0.9}, "ignore_labels": ["O"]}
+    tag_files(llm, corpus, tmp_path / "out.jsonl", spans_field="found", **options)
+    found = llm.tag(TEXTS[:64], use_tqdm=False, **options)
+    rows = read(tmp_path / "out.jsonl")
+    assert [row["found"] for row in rows[:64]] == [[span.to_dict() for span in spans] for spans in found]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".tsv", ".parquet"])
+def test_every_format_carries_the_corpus_there_and_back(llm: LLM, suffix: str, corpus: Path, tmp_path: Path) -> None:
+    tag_files(llm, corpus, tmp_path / f"one{suffix}")
+    tag_files(llm, tmp_path / f"one{suffix}", tmp_path / "two.jsonl", overwrite_field=True)
+    rows = read(tmp_path / "two.jsonl")
+    assert [(row["text"], int(row["id"])) for row in rows] == [(text, i) for i, text in enumerate(TEXTS)]
+    tag_files(llm, corpus, tmp_path / "direct.jsonl")
+    assert [row["spans"] for row in rows] == [row["spans"] for row in read(tmp_path / "direct.jsonl")]
+
+
+def test_hostile_texts_are_all_answered_or_in_the_errors_file(llm: LLM, tmp_path: Path) -> None:
+    shutil.copy(HOSTILE / "hostile.jsonl", tmp_path)
+    big = [json.loads(line) for line in (HOSTILE / "hostile_big.jsonl").read_text("ascii").splitlines()]
+    (tmp_path / "big.jsonl").write_text(
+        "".join(
+            json.dumps({"name": row["name"], "text": row["prefix"] + row["unit"] * row["count"] + row["suffix"]}) + "\n"
+            for row in big
+        ),
+        "ascii",
+    )
+    state = tag_files(llm, [tmp_path / "hostile.jsonl", tmp_path / "big.jsonl"], tmp_path / "out.jsonl")
+    given = [*read(tmp_path / "hostile.jsonl"), *read(tmp_path / "big.jsonl")]
+    errors = read(tmp_path / "out.jsonl.errors.jsonl")
+    rows = {row["name"]: row for row in read(tmp_path / "out.jsonl")}
+    assert state.records == len(given) == len(rows) + len(errors)
+    assert {error["reason"] for error in errors} == {"half of a surrogate pair"}
+    halves = {row["name"] for row in given if any("\ud800" <= c <= "\udfff" for c in row["text"])}
+    assert {row["name"] for row in given} - rows.keys() == halves
+    for row in given:
+        for span in rows.get(row["name"], {"spans": []})["spans"]:
+            assert span["text"] == row["text"][span["start"] : span["end"]]
+
+
+def test_many_files_become_one_and_errors_say_which(llm: LLM, tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_bytes(b"I am Ann.\n\xff\n\n")
+    (tmp_path / "a.csv").write_bytes(b"n,text\n1,I am Bob.\n2\n")
+    write(tmp_path / "c.jsonl", [{"text": "I am Tom."}])
+    state = tag_files(llm, tmp_path, tmp_path / "out.jsonl")
+    assert (state.records, state.failures) == (6, 2)
+    assert [(row.get("n"), row["text"]) for row in read(tmp_path / "out.jsonl")] == [
+        ("1", "I am Bob."),
+        (None, "I am Ann."),
+        (None, ""),
+        (None, "I am Tom."),
+    ]
+    assert read(tmp_path / "out.jsonl.errors.jsonl") == [
+        {"file": str(tmp_path / "a.csv"), "record": 2, "reason": "more or fewer fields than the header names"},
+        {"file": str(tmp_path / "b.txt"), "record": 2, "reason": "not UTF-8"},
+    ]
+    assert tag_files(llm, tmp_path, tmp_path / "out.jsonl") == state, "the output is none of its own inputs"
+
+
+def test_a_field_that_comes_too_late_for_a_table_is_an_error_of_its_record(llm: LLM, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": "a"}] * 64 + [{"text": "b", "new": 1}, {"text": "c"}]
+    state = tag_files(llm, write(tmp_path / "in.jsonl", rows), tmp_path / "out.csv")
+    assert (state.records, state.failures) == (66, 1)
+    assert [error["record"] for error in read(tmp_path / "out.csv.errors.jsonl")] == [65]
+    state = tag_files(llm, tmp_path / "in.jsonl", tmp_path / "out.parquet")
+    assert state.failures == 0
+
+
+def test_no_records_make_an_empty_output(llm: LLM, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"")
+    for name in ("out.jsonl", "out.parquet", "out.csv"):
+        assert tag_files(llm, tmp_path / "in.jsonl", tmp_path / name).done
+        assert (tmp_path / name).exists()
+
+
+def test_a_text_that_the_tagger_refuses_is_an_error_of_its_record(
+    llm: LLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As models without a fast tokenizer do; the others of its chunk are tagged."""
+    check = llm.tagger._check_offsets
+
+    def refuse(encodings: Any, *rest: Any) -> None:
+        for i, encoding in enumerate(encodings):
+            if encoding.text == "no":
+                raise error("no_offsets", index=i)
+        check(encodings, *rest)
+
+    monkeypatch.setattr(llm.tagger, "_check_offsets", refuse)
+    rows = [{"text": text} for text in ("I am Ann.", "no", "I am Bob.", "no", "I am Tom.")]
+    state = tag_files(llm, write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
+    assert (state.records, state.failures) == (5, 2)
+    assert [row["spans"][0]["text"] for row in read(tmp_path / "out.jsonl")] == ["Ann", "Bob", "Tom"]
+    assert [e["reason"] for e in read(tmp_path / "out.jsonl.errors.jsonl")] == [REASONS["no_offsets"]] * 2
+
+
+# --- what a run refuses, and how it goes on after a mishap ---
+
+
+def refused(kind: str, *arguments: Any, **options: Any) -> str:
+    """The one line of a run that is refused."""
+    with pytest.raises(VtagError) as caught:
+        tag_files(*arguments, **options)
+    assert caught.value.kind == kind
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_finished_run_does_nothing_unless_told_to_begin_anew(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    state = tag_files(llm, corpus, out)
+    whole, when = out.read_bytes(), out.stat().st_mtime_ns
+    assert tag_files(llm, corpus, out) == state
+    assert out.stat().st_mtime_ns == when
+    assert tag_files(llm, corpus, out, restart=True).done
+    assert out.stat().st_mtime_ns != when
+    assert out.read_bytes() == whole
+    out.unlink()
+    refused("output_lost", llm, corpus, out)
+
+
+def test_another_input_model_or_setting_is_refused_by_name(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        tag_files(llm, corpus, out, watch=stop_after(2))
+    before = out.read_bytes()
+    assert "another threshold:" in refused("another_run", llm, corpus, out, threshold=0.5)
+    assert "another spans_field:" in refused("another_run", llm, corpus, out, spans_field="x")
+    assert "another dtype" in refused("another_run", "demo", corpus, out, dtype="float32")
+    tiny = build("bert", tmp_path / "tiny", seed=1, num_labels=5)
+    assert "another model" in refused("another_run", str(tiny), corpus, out)
+    corpus.write_bytes(corpus.read_bytes() + b"\n")
+    assert "another input:" in refused("another_run", llm, corpus, out)
+    assert out.read_bytes() == before
+    assert tag_files(llm, corpus, out, restart=True).records == len(TEXTS)
+
+
+def test_an_output_that_is_somebody_elses_is_left_alone(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    for name in ("out.jsonl", "out.parquet"):
+        (tmp_path / name).write_bytes(b"precious")
+        refused("output_exists", llm, corpus, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == b"precious"
+        assert tag_files(llm, corpus, tmp_path / name, restart=True).done
+
+
+def test_fields_that_cannot_be_meant_are_refused_before_the_engine_starts(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "a", "spans": []}])
+    assert "--spans-field" in refused("field_taken", "demo", source, tmp_path / "out.jsonl")
+    assert "'body'" in refused(
+        "no_text_field", "demo", write(source, [{"x": 1}] * 100), tmp_path / "o.jsonl", text_field="body"
+    )
+    (tmp_path / "in.csv").write_bytes(b"a,b\n1,2\n")
+    refused("no_text_field", "demo", tmp_path / "in.csv", tmp_path / "out.jsonl")
+    refused("unknown_output", "demo", tmp_path / "in.csv", tmp_path / "out.txt")
+    refused("no_such_format", "demo", tmp_path / "in.csv", tmp_path / "out.csv", format="xml")
+    assert not list(tmp_path.glob("*.journal"))
+
+
+def test_spans_that_come_late_are_errors_of_their_records_and_may_be_overwritten(llm: LLM, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": "I am Ann."}] * 100 + [{"spans": 1, "text": "I am Bob."}]
+    source = write(tmp_path / "in.jsonl", rows)
+    assert tag_files(llm, source, tmp_path / "out.jsonl").failures == 1
+    assert tag_files(llm, source, tmp_path / "new.jsonl", overwrite_field=True).failures == 0
+    assert [span["text"] for span in read(tmp_path / "new.jsonl")[-1]["spans"]] == ["Bob"]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet", "out.csv.gz"])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
+    llm: LLM, name: str, corpus: Path, tmp_path: Path
+) -> None:
+    tag_files(llm, corpus, tmp_path / f"whole-{name}")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file of the run that grows beyond this is cut off in the middle of a write.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7_000, limits[1]))
+    try:
+        line = refused("output_failed", llm, corpus, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert line.startswith(f"{tmp_path / name}: cannot be written (File too large): ")
+    tag_files(llm, corpus, tmp_path / name)
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+
+
+def test_an_output_that_may_not_be_written_is_one_line(corpus: Path, llm: LLM, tmp_path: Path) -> None:
+    assert "No such file" in refused("output_failed", llm, corpus, tmp_path / "none" / "out.jsonl")
+    (tmp_path / "out.parquet.parts").write_bytes(b"")
+    refused("output_failed", llm, corpus, tmp_path / "out.parquet")
+
+
+def test_an_input_that_goes_in_the_middle_is_one_line_and_the_run_goes_on_when_it_is_back(
+    llm: LLM, corpus: Path, tmp_path: Path
+) -> None:
+    second = tmp_path / "second.jsonl"
+    shutil.copy(corpus, second)
+    tag_files(llm, [corpus, second], tmp_path / "whole.jsonl")
+
+    def take_away(state: State, share: float | None) -> None:
+        second.unlink(missing_ok=True)
+
+    assert "second.jsonl: there is no such file" in refused(
+        "input_gone", llm, [corpus, second], tmp_path / "out.jsonl", watch=take_away
+    )
+    shutil.copy(corpus, second)
+    tag_files(llm, [corpus, second], tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_damaged_input_is_one_line_after_what_could_be_read(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(corpus.read_bytes())[:-1000])
+    line = refused("input_broken", llm, tmp_path / "cut.jsonl.gz", tmp_path / "out.jsonl")
+    assert int(re.findall(r"after record (\d+)", line)[0]) >= len(read(tmp_path / "out.jsonl")) > 64
+
+
+def test_an_output_with_less_than_its_journal_says_is_refused(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    for name in ("out.jsonl", "out.parquet"):
+        with pytest.raises(KeyboardInterrupt):
+            tag_files(llm, corpus, tmp_path / name, watch=stop_after(3))
+    os.truncate(tmp_path / "out.jsonl", 1000)
+    refused("output_lost", llm, corpus, tmp_path / "out.jsonl")
+    (tmp_path / "out.parquet.parts" / "00000001.part").unlink()
+    refused("output_lost", llm, corpus, tmp_path / "out.parquet")
+
+
+def test_two_runs_on_one_output_the_second_is_refused(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    def again(state: State, share: float | None) -> None:
+        assert "another run is writing it" in refused("output_busy", llm, corpus, tmp_path / "out.jsonl")
+
+    assert tag_files(llm, corpus, tmp_path / "out.jsonl", watch=again).done
+
+
+def test_the_journal_and_the_errors_hold_no_text(llm: LLM, tmp_path: Path) -> None:
+    rows: list[Any] = [{"text": f"Xylophone {i}", "Zeppelin": "Quagga"} for i in range(100)] + [{"text": ["Yeti"]}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"Wombat"\n', "utf-8")
+    tag_files(llm, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    written = (tmp_path / "out.jsonl.journal").read_text("utf-8")
+    written += (tmp_path / "out.jsonl.errors.jsonl").read_text("utf-8")
+    assert not re.search("Xylophone|Quagga|Yeti|Wombat|Zeppelin", written)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -35,6 +36,8 @@ def test_globs_and_names_come_in_the_order_given_and_stdin_is_json_lines() -> No
     assert [source.path for source in found] == ["b.jsonl", "a.csv", "-", "deep/c.txt.gz"]
     assert find(["-"], "text") == [Input("-", "text")]
     assert find(["notes.md"], "text") == [Input("notes.md", "text")]
+    Path("notes.md").write_bytes(b"12345")
+    assert find(["notes.md"], "text") == [Input("notes.md", "text", size=5)]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,8 @@ def numbers(name: str, format: str = "text", after: int = 0) -> list[int]:  # no
 
 @pytest.mark.parametrize("name", ["x.txt", "x.txt.gz", "x.txt.zst"])
 def test_packed_files_are_read_also_in_many_pieces_and_from_any_record(name: str, folder: Path) -> None:
-    pack = {".txt": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}[Path(name).suffix]
+    packs: dict[str, Any] = {".txt": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+    pack = packs[Path(name).suffix]
     (folder / name).write_bytes(pack(b"a\nb") + pack(b"c\nd\n"))
     assert numbers(name) == [1, 2, 3]
     assert numbers(name, after=2) == [3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,15 +21,11 @@ EDGE = 1 << 20  # bytes at the head and at the tail that tell one input from ano
 
 
 class Input(NamedTuple):
-    """One file, or stdin."""
+    """One file, or stdin. size: bytes on disk."""
 
     path: str
     format: str
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk; 0 for stdin."""
-        return 0 if self.path == STDIN else Path(self.path).stat().st_size
+    size: int = 0
 
 
 def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path] = ()) -> list[Input]:  # noqa: A002
@@ -50,7 +47,7 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
                 if str(path) == name:
                     raise error("input_is_output", path=name)
             elif kind is not None:
-                found.append(Input(str(path), kind))
+                found.append(Input(str(path), kind, path.stat().st_size))
             elif str(path) == name:
                 raise error("unknown_format", path=name, names=", ".join(formats.FORMATS))
     if not found:
@@ -108,7 +105,8 @@ def fingerprint(sources: Sequence[Input]) -> str:
     digest = hashlib.sha256()
     for source in sources:
         with opened(source) as file:
-            size = source.size
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
             digest.update(f"{source.path}\0{source.format}\0{size}\0".encode(errors="surrogateescape"))
             digest.update(file.read(EDGE))
             file.seek(max(size - EDGE, 0))

@@ -80,7 +80,7 @@ class Journal:
         with open(self._file, "rb", closefd=False) as file:
             for line in file:
                 try:
-                    row = json.loads(line) if line.endswith(b"\n") else None
+                    row: Any = json.loads(line) if line.endswith(b"\n") else None
                     if self.key is None:
                         self.key = dict(row["key"])
                     else:
