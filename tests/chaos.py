@@ -2,8 +2,8 @@
 
 python -m tests.chaos [KILLS] [SEED] [RECORDS]
 
-Half of the kills fall on JSON Lines and half on Parquet, a process for each of the two, side by side. That process
-imports vLLM once and forks each run before any engine is started: nine tenths of a run's start are imports.
+Half of the kills fall on JSON Lines, half on Parquet. This process imports vLLM once and forks each run before there is
+any engine: most of a run's start are imports. Prints how many kills there were once all bytes have proven equal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,27 +25,20 @@ FAILURES = 6
 
 
 def chaos(kills: int, seed: int, records: int) -> int:
-    """Both chains; returns how often was killed, and raises where one has found a difference."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        corpus(folder / "in.jsonl", records, seed)
-        shares = [kills - kills // 2, kills // 2]
-        commands = [
-            [sys.executable, "-m", "tests.chaos", "--chain", place, name, str(share), str(seed + i)]
-            for i, (name, share) in enumerate(zip(OUTPUTS, shares, strict=True))
-        ]
-        chains = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for command in commands]
-        done = 0
-        for chain in chains:
-            out, said = chain.communicate()
-            assert chain.returncode == 0, said.decode()
-            done += int(out.split()[-1])
-        return done
+    """Both chains; returns how often was killed, and raises where there is a difference."""
+    import vtag.engine.offline  # noqa: F401
+    from vtag.files import chunks
 
-
-def corpus(path: Path, records: int, seed: int) -> None:
-    """Texts of the gold data, a number after each, and some records that cannot be tagged."""
+    chunks.RECORDS = 100  # many moments between two chunks
     random_ = random.Random(seed)
+    shares = [kills - kills // 2, kills // 2]
+    with tempfile.TemporaryDirectory() as place:
+        corpus(Path(place, "in.jsonl"), records, random_)
+        return sum(chain(Path(place), name, share, random_) for name, share in zip(OUTPUTS, shares, strict=True))
+
+
+def corpus(path: Path, records: int, random_: random.Random) -> None:
+    """Texts of the gold data, a number after each, and some records that cannot be tagged."""
     texts = [json.loads(line)["text"] for line in GOLD.read_text("utf-8").splitlines()]
     lines = [json.dumps({"id": i, "text": f"{random_.choice(texts)} {i}"}).encode() + b"\n" for i in range(records)]
     for i in random_.sample(range(records), records // 50):
@@ -54,13 +46,8 @@ def corpus(path: Path, records: int, seed: int) -> None:
     path.write_bytes(b"".join(lines))
 
 
-def run_chain(folder: Path, name: str, kills: int, seed: int) -> int:
+def chain(folder: Path, name: str, kills: int, random_: random.Random) -> int:
     """Kill and go on so many times; then let it end, and compare with a run that was left alone."""
-    import vtag.engine.offline  # noqa: F401
-    from vtag.files import chunks
-
-    chunks.RECORDS = 100  # many moments between two chunks
-    random_ = random.Random(seed)
     whole, output = folder / f"whole-{name}", folder / name
     begun = time.monotonic()
     assert ended(start(folder, whole), folder) == FAILURES
@@ -126,14 +113,7 @@ def compare(whole: Path, output: Path) -> None:
     assert not output.with_name(f"{output.name}.parts").exists()
 
 
-def main() -> None:
-    if sys.argv[1:2] == ["--chain"]:
-        print(run_chain(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])))
-    else:
-        kills, seed, records = [*map(int, sys.argv[1:]), *(100, 0, 10_000)[len(sys.argv) - 1 :]]
-        begun = time.monotonic()
-        print(f"{chaos(kills, seed, records)} kills, all bytes equal, {time.monotonic() - begun:.0f} s")
-
-
 if __name__ == "__main__":
-    main()
+    asked = [*map(int, sys.argv[1:]), *(100, 0, 10_000)[len(sys.argv) - 1 :]]
+    started = time.monotonic()
+    print(f"{chaos(*asked)} kills, all bytes equal, {time.monotonic() - started:.0f} s")

@@ -24,7 +24,8 @@ from vtag.files.records import REASONS
 
 HOSTILE = Path(__file__).parent / "hostile"
 GOLD = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
-TEXTS = [json.loads(line)["text"] for line in GOLD.read_text("utf-8").splitlines()]
+TEXTS = [json.loads(line)["text"] for line in GOLD.read_text("utf-8").splitlines()][:200]
+CHUNK = 32
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def llm() -> Iterator[LLM]:
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many chunks out of few records."""
-    monkeypatch.setattr(chunks, "RECORDS", 64)
+    monkeypatch.setattr(chunks, "RECORDS", CHUNK)
 
 
 def write(path: Path, rows: list[Any]) -> Path:
@@ -70,10 +71,12 @@ def test_its_spans_are_those_of_tag_on_the_same_chunk(llm: LLM, corpus: Path, tm
     state = tag_files(llm, corpus, tmp_path / "out.jsonl")
     assert (state.records, state.failures, state.done) == (len(TEXTS), 0, True)
     rows = read(tmp_path / "out.jsonl")
-    for first in range(0, len(TEXTS), 64):
-        found = llm.tag(TEXTS[first : first + 64], use_tqdm=False)
-        assert [row["spans"] for row in rows[first : first + 64]] == [[s.to_dict() for s in spans] for spans in found]
-    assert sum(state.labels.values()) == sum(len(row["spans"]) for row in rows) > 1000
+    for first in range(0, len(TEXTS), CHUNK):
+        found = llm.tag(TEXTS[first : first + CHUNK], use_tqdm=False)
+        assert [row["spans"] for row in rows[first : first + CHUNK]] == [
+            [s.to_dict() for s in spans] for spans in found
+        ]
+    assert sum(state.labels.values()) == sum(len(row["spans"]) for row in rows) > 400
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.csv", "out.parquet"])
@@ -129,9 +132,9 @@ def test_words_are_tagged_as_words(llm: LLM, tmp_path: Path) -> None:
 def test_options_are_those_of_tag(llm: LLM, corpus: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"aggregation_strategy": "simple", "threshold": {"CITY": 0.9}, "ignore_labels": ["O"]}
     tag_files(llm, corpus, tmp_path / "out.jsonl", spans_field="found", **options)
-    found = llm.tag(TEXTS[:64], use_tqdm=False, **options)
+    found = llm.tag(TEXTS[:CHUNK], use_tqdm=False, **options)
     rows = read(tmp_path / "out.jsonl")
-    assert [row["found"] for row in rows[:64]] == [[span.to_dict() for span in spans] for spans in found]
+    assert [row["found"] for row in rows[:CHUNK]] == [[span.to_dict() for span in spans] for spans in found]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".tsv", ".parquet"])
@@ -146,10 +149,14 @@ def test_every_format_carries_the_corpus_there_and_back(llm: LLM, suffix: str, c
 
 def test_hostile_texts_are_all_answered_or_in_the_errors_file(llm: LLM, tmp_path: Path) -> None:
     shutil.copy(HOSTILE / "hostile.jsonl", tmp_path)
+    # Tens of windows each; not the megabytes that some of them could have.
     big = [json.loads(line) for line in (HOSTILE / "hostile_big.jsonl").read_text("ascii").splitlines()]
     (tmp_path / "big.jsonl").write_text(
         "".join(
-            json.dumps({"name": row["name"], "text": row["prefix"] + row["unit"] * row["count"] + row["suffix"]}) + "\n"
+            json.dumps(
+                {"name": row["name"], "text": row["prefix"] + row["unit"] * min(row["count"], 9000) + row["suffix"]}
+            )
+            + "\n"
             for row in big
         ),
         "ascii",
@@ -187,10 +194,10 @@ def test_many_files_become_one_and_errors_say_which(llm: LLM, tmp_path: Path) ->
 
 
 def test_a_field_that_comes_too_late_for_a_table_is_an_error_of_its_record(llm: LLM, tmp_path: Path) -> None:
-    rows: list[dict[str, Any]] = [{"text": "a"}] * 64 + [{"text": "b", "new": 1}, {"text": "c"}]
+    rows: list[dict[str, Any]] = [{"text": "a"}] * CHUNK + [{"text": "b", "new": 1}, {"text": "c"}]
     state = tag_files(llm, write(tmp_path / "in.jsonl", rows), tmp_path / "out.csv")
-    assert (state.records, state.failures) == (66, 1)
-    assert [error["record"] for error in read(tmp_path / "out.csv.errors.jsonl")] == [65]
+    assert (state.records, state.failures) == (CHUNK + 2, 1)
+    assert [error["record"] for error in read(tmp_path / "out.csv.errors.jsonl")] == [CHUNK + 1]
     state = tag_files(llm, tmp_path / "in.jsonl", tmp_path / "out.parquet")
     assert state.failures == 0
 
@@ -299,7 +306,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
     tag_files(llm, corpus, tmp_path / f"whole-{name}")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A file of the run that grows beyond this is cut off in the middle of a write.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (7_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
     try:
         line = refused("output_failed", llm, corpus, tmp_path / name)
     finally:
@@ -334,9 +341,9 @@ def test_an_input_that_goes_in_the_middle_is_one_line_and_the_run_goes_on_when_i
 
 
 def test_a_damaged_input_is_one_line_after_what_could_be_read(llm: LLM, corpus: Path, tmp_path: Path) -> None:
-    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(corpus.read_bytes())[:-1000])
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(corpus.read_bytes())[:-500])
     line = refused("input_broken", llm, tmp_path / "cut.jsonl.gz", tmp_path / "out.jsonl")
-    assert int(re.findall(r"after record (\d+)", line)[0]) >= len(read(tmp_path / "out.jsonl")) > 64
+    assert int(re.findall(r"after record (\d+)", line)[0]) >= len(read(tmp_path / "out.jsonl")) > CHUNK
 
 
 def test_an_output_with_less_than_its_journal_says_is_refused(llm: LLM, corpus: Path, tmp_path: Path) -> None:
