@@ -26,7 +26,9 @@ FAILURES = 6
 
 def chaos(kills: int, seed: int, records: int) -> int:
     """Both chains; returns how often was killed, and raises where there is a difference."""
-    import vtag.engine.offline  # noqa: F401
+    import vtag.engine.offline
+    import vtag.files.parquet
+    import vtag.run  # noqa: F401
     from vtag.files import chunks
 
     chunks.RECORDS = 100  # many moments between two chunks

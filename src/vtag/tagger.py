@@ -20,7 +20,7 @@ from vtag.errors import error
 from vtag.text.prompts import encode_ids, split_prompts
 from vtag.text.slow import SlowTokenizer
 from vtag.text.tokenize import FastTokenizer, check_texts
-from vtag.text.windows import hf_windows, make_windows
+from vtag.text.windows import body_size, check_stride, hf_windows, make_windows
 from vtag.types import Encoding, Span, Window
 
 DEFAULT_STRATEGY = "viterbi"
@@ -92,6 +92,8 @@ class Tagger:
             encodings = self._encode_texts([texts] if texts is None or isinstance(texts, str) else texts, first)
         if aggregation_strategy is not None:
             self._check_offsets(encodings, aggregation_strategy, first)
+        if stride is not None and encodings:  # said at the first text, not at the first long one
+            check_stride(stride, body_size(encodings[0], self.max_length))
         if stride is not None and aggregation_strategy in HF_STRATEGIES:
             return self._prepare_hf_stride(encodings, stride, aggregation_strategy)
         by_lines = aggregation_strategy == "viterbi" and stride is None

@@ -116,4 +116,4 @@ def test_a_missing_package_is_named_with_its_extra(
 def test_records_are_records(folder: Path) -> None:
     (folder / "x.txt").write_bytes(b"a\n")
     with inputs.opened(Input("x.txt", "text")) as raw:
-        assert list(inputs.records(Input("x.txt", "text"), raw)) == [Record(1, {"text": "a"})]
+        assert list(inputs.records(Input("x.txt", "text"), raw)) == [Record(1, {"text": "a"}, size=1)]

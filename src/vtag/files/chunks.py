@@ -13,9 +13,11 @@ from vtag.files import formats, inputs
 from vtag.files.inputs import STDIN, Input
 from vtag.files.records import Bad, Record, has_surrogate
 
-# A chunk is so many records, or so many characters (or words) in all: what `LLM.tag_stream` takes at once.
+# A chunk is so many records, or so many characters (or words) to tag: what `LLM.tag_stream` takes at once. Or so many
+# characters in all fields, for it stays in memory until it is written.
 RECORDS = 2048
 SIZE = 1 << 20
+BULK = 1 << 24
 # So many records that all lack the text's field are no accident.
 PEEK = 100
 
@@ -53,26 +55,25 @@ class Chunk:
 
 
 def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> Iterator[Chunk]:
-    """The chunks behind a record."""
-    sizes = [source.size for source in sources]
-    chunk, size = Chunk(file, record), 0
+    """The chunks after a record."""
+    total = sum(source.size for source in sources)
+    chunk, size, bulk = Chunk(file, record), 0, 0
     for number in range(file, len(sources)):
+        before = sum(source.size for source in sources[:number])
         with inputs.opened(sources[number]) as raw:
             for item in inputs.records(sources[number], raw, record):
+                chunk.file, chunk.record = number, item.number
                 given = _given(item, fields)
                 if isinstance(given, Bad):
                     chunk.bad.append((number, given))
                 else:
                     chunk.records.append((number, item))  # type: ignore[arg-type]
                     chunk.texts.append(given)
-                    size += len(given)
-                if len(chunk.records) + len(chunk.bad) == RECORDS or size >= SIZE:
-                    chunk.file, chunk.record = number, item.number
-                    if STDIN not in (source.path for source in sources):
-                        chunk.share = (sum(sizes[:number]) + raw.tell()) / max(sum(sizes), 1)
+                    size, bulk = size + len(given), bulk + item.size  # type: ignore[union-attr]
+                if len(chunk.records) + len(chunk.bad) == RECORDS or size >= SIZE or bulk >= BULK:
+                    chunk.share = (before + raw.tell()) / total if total else None
                     yield chunk
-                    chunk, size = Chunk(number, item.number), 0
-                chunk.file, chunk.record = number, item.number
+                    chunk, size, bulk = Chunk(number, item.number), 0, 0
         record = 0
     if chunk.records or chunk.bad:
         chunk.share = 1.0

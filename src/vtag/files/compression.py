@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from vtag.errors import error
+from vtag.files.records import DamagedError
 
 SUFFIXES = (".gz", ".zst")
 LEVEL = 6  # the gzip command's own
@@ -15,12 +16,12 @@ BLOCK = 1 << 17
 
 
 def unpacked(file: BinaryIO, name: str) -> BinaryIO:
-    """What `file`, called `name`, holds; one that ends too early is an error of the library's, or EOFError."""
+    """What `file`, called `name`, holds. Reading raises DamagedError, or what gzip raises, where it was cut."""
     suffix = PurePath(name).suffix.lower()
     if suffix == ".gz":
         return cast(BinaryIO, gzip.open(file))
     if suffix == ".zst":
-        return io.BufferedReader(_Frames(file, _zstandard().ZstdDecompressor()), BLOCK)
+        return io.BufferedReader(_Frames(file, _zstandard()), BLOCK)
     return file
 
 
@@ -37,8 +38,8 @@ def pack(data: bytes, name: str) -> bytes:
 class _Frames(io.RawIOBase):
     """The content of zstd frames. (The library's own reader takes a frame that was cut for a whole one.)"""
 
-    def __init__(self, file: BinaryIO, decompressor: Any) -> None:
-        self._file, self._decompressor = file, decompressor
+    def __init__(self, file: BinaryIO, zstandard: Any) -> None:
+        self._file, self._decompressor, self._error = file, zstandard.ZstdDecompressor(), zstandard.ZstdError
         self._frame: Any = None
         self._packed = self._ready = b""
 
@@ -50,10 +51,13 @@ class _Frames(io.RawIOBase):
             packed = self._packed or self._file.read(BLOCK)
             if not packed:
                 if self._frame is not None:
-                    raise EOFError
+                    raise DamagedError
                 return 0
             self._frame = self._frame or self._decompressor.decompressobj()
-            self._ready = self._frame.decompress(packed)
+            try:
+                self._ready = self._frame.decompress(packed)
+            except self._error as cause:
+                raise DamagedError from cause
             self._packed = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
                 self._frame = None

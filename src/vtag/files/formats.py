@@ -14,7 +14,7 @@ from vtag.files.compression import SUFFIXES
 class Format(NamedTuple):
     """One row: a module with `read`, maybe `Writer` and, where chunks cannot be appended, `join`; options of both.
 
-    packs: whether .gz and .zst may stand behind the extension. writes: whether spans can be written to it.
+    packs: whether .gz and .zst may stand after the extension. writes: whether spans can be written to it.
     columns: whether all records of a file have the same fields.
     """
 
@@ -37,7 +37,7 @@ FORMATS = {
 
 
 def by_extension(name: str) -> str | None:
-    """The format of a file called `name`, if its extension tells; `.gz` and `.zst` may stand behind it."""
+    """The format of a file called `name`, if its extension tells; `.gz` and `.zst` may stand after it."""
     path = PurePath(name.lower())
     packed = path.suffix in SUFFIXES
     extension = PurePath(path.stem).suffix if packed else path.suffix
@@ -63,7 +63,7 @@ def output(name: str) -> str:
 
 
 def reader(name: str) -> Any:
-    """`read(file, after)` -> the records behind record number `after`."""
+    """`read(file, after)` -> the records after record number `after`."""
     row = FORMATS[name]
     return partial(importlib.import_module(row.module).read, **row.options)
 

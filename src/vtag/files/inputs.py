@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import glob
+import gzip
 import hashlib
 import os
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from vtag.errors import VtagError, error
+from vtag.errors import error
 from vtag.files import formats
 from vtag.files.compression import SUFFIXES, unpacked
-from vtag.files.records import Bad, Record
+from vtag.files.records import Bad, DamagedError, Record
 
 STDIN = "-"
 EDGE = 1 << 20  # bytes at the head and at the tail that tell one input from another
@@ -85,19 +87,17 @@ def opened(source: Input) -> Iterator[BinaryIO]:
 
 
 def records(source: Input, raw: BinaryIO, after: int = 0) -> Iterator[Record | Bad]:
-    """The records of an opened file behind record number `after`."""
+    """The records of an opened file after record number `after`."""
     number = after
     try:
         file = unpacked(raw, source.path) if Path(source.path).suffix.lower() in SUFFIXES else raw
         for record in formats.reader(source.format)(file, after):
             number = record.number
             yield record
-    except VtagError:
-        raise
-    except Exception as cause:  # gzip, zstandard and Arrow each have their own
-        if isinstance(cause, OSError) and cause.errno is not None:
-            raise error("input_gone", path=source.path) from cause
+    except (DamagedError, EOFError, zlib.error, gzip.BadGzipFile) as cause:
         raise error("input_broken", path=source.path, record=number) from cause
+    except OSError as cause:
+        raise error("input_gone", path=source.path) from cause
 
 
 def fingerprint(sources: Sequence[Input]) -> str:

@@ -19,7 +19,7 @@ _decoder = json.JSONDecoder()
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
-    """The records behind line `after`; blank lines are none."""
+    """The records after line `after`; blank lines are none."""
     for number, line in enumerate(file, 1):
         if number <= after:
             continue
@@ -35,7 +35,7 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
         except (ValueError, RecursionError):
             yield Bad(number, "not_json")
             continue
-        yield Record(number, fields, text) if isinstance(fields, dict) else Bad(number, "not_object")
+        yield Record(number, fields, text, len(text)) if isinstance(fields, dict) else Bad(number, "not_object")
 
 
 class Writer:

@@ -9,7 +9,7 @@ from vtag.files.records import Bad, Record
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
-    """The records behind line `after`, each with the one field `text`."""
+    """The records after line `after`, each with the one field `text`."""
     for number, line in enumerate(file, 1):
         if number <= after:
             continue
@@ -19,4 +19,4 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
         except UnicodeDecodeError:
             yield Bad(number, "not_utf8")
         else:
-            yield Record(number, {"text": text})
+            yield Record(number, {"text": text}, size=len(text))

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.jsonl import dumps
-from vtag.files.records import Record, Row, has_surrogate
+from vtag.files.records import DamagedError, Record, Row, has_surrogate
 
 try:
     import pyarrow as pa
@@ -24,22 +24,27 @@ GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record]:
-    """The records behind row `after`."""
-    parquet = pq.ParquetFile(file)
-    if len(set(parquet.schema_arrow.names)) < len(parquet.schema_arrow.names):
-        raise error("bad_header", file=getattr(file, "name", "-"))
-    number = 0
-    for group in range(parquet.num_row_groups):
-        rows = parquet.metadata.row_group(group).num_rows
-        if number + rows <= after:
-            number += rows
-            continue
-        for batch in parquet.iter_batches(ROWS, row_groups=[group]):
-            columns = Columns(batch)
-            for i in range(batch.num_rows):
-                number += 1
-                if number > after:
-                    yield Record(number, Fields(columns, i), (batch, i))
+    """The records after row `after`."""
+    try:
+        parquet = pq.ParquetFile(file)
+        if len(set(parquet.schema_arrow.names)) < len(parquet.schema_arrow.names):
+            raise error("bad_header", file=getattr(file, "name", "-"))
+        number = 0
+        for group in range(parquet.num_row_groups):
+            rows = parquet.metadata.row_group(group).num_rows
+            if number + rows <= after:
+                number += rows
+                continue
+            for batch in parquet.iter_batches(ROWS, row_groups=[group]):
+                columns, size = Columns(batch), batch.nbytes // max(batch.num_rows, 1)
+                for i in range(batch.num_rows):
+                    number += 1
+                    if number > after:
+                        yield Record(number, Fields(columns, i), (batch, i), size)
+    except (pa.ArrowException, OSError) as cause:  # Arrow's own have no errno
+        if isinstance(cause, OSError) and cause.errno is not None:
+            raise
+        raise DamagedError from cause
 
 
 class Columns:
@@ -211,7 +216,7 @@ def _stacked(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _common(schemas: Sequence[pa.Schema], as_json: set[str], last: str | None = None) -> pa.Schema:
-    """One schema for all, `last` behind the other columns."""
+    """One schema for all, `last` after the other columns."""
     # Most are equal, and a night's run has tens of thousands.
     schemas = list({schema.to_string(show_schema_metadata=False): schema for schema in schemas}.values())
     names = _names(schema.names for schema in schemas)

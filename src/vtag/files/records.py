@@ -14,11 +14,13 @@ class Record(NamedTuple):
     number: from 1, its line in JSONL and plain text, its row (without the header) in CSV, TSV and Parquet.
     fields: its values by name.
     source: what a writer of the same format copies, so that fields stay as they were: JSONL's line, Parquet's row.
+    size: about how many characters it has in all.
     """
 
     number: int
     fields: Mapping[str, Any]
     source: Any = None
+    size: int = 0
 
 
 class Bad(NamedTuple):
@@ -33,7 +35,7 @@ REASONS = {
     "not_utf8": "not UTF-8",
     "not_json": "not JSON",
     "not_object": "JSON, but not an object",
-    "bad_row": "quotes that do not close, or text behind a closing quote",
+    "bad_row": "quotes that do not close, or text after a closing quote",
     "columns": "more or fewer fields than the header names",
     "no_field": "the text's field is missing",
     "not_a_string": "the text is not a string",
@@ -43,6 +45,11 @@ REASONS = {
     "new_field": "has a field that the output's header does not name",
     "no_offsets": "the tokenizer's pieces do not spell the text",
 }
+
+
+class DamagedError(Exception):
+    """A file cannot be read any further."""
+
 
 Row = tuple[Record, Sequence[Span]]
 
@@ -54,7 +61,7 @@ class Writer(Protocol):
         """Whether the format can hold all fields of this record."""
 
     def encode(self, rows: Sequence[Row]) -> bytes:
-        """The bytes of these rows, to be written behind those of the rows before."""
+        """The bytes of these rows, to be written after those of the rows before."""
 
 
 def has_surrogate(text: str) -> bool:

@@ -20,7 +20,7 @@ class Store(Protocol):
     """What a run writes to. Its size is counted in bytes, or in parts."""
 
     def resume(self, size: int) -> None:
-        """Go back to what is safe; whatever is behind it was never finished."""
+        """Go back to what is safe; whatever is after it was never finished."""
 
     def write(self, data: bytes) -> int:
         """Write the bytes of a chunk; returns the size with them."""
@@ -33,7 +33,7 @@ class Store(Protocol):
 
 
 class Appended:
-    """One file, chunk behind chunk; if its name ends in .gz or .zst, each chunk is packed by itself."""
+    """One file, chunk after chunk; if its name ends in .gz or .zst, each chunk is packed by itself."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -139,7 +139,7 @@ class Pipe:
         """Nothing is left to do."""
 
     def clean(self) -> None:
-        """Nothing was left behind."""
+        """Nothing was left over."""
 
 
 def beside(output: Path, suffix: str) -> Path:

@@ -16,7 +16,7 @@ from vtag.files.records import Bad, Record, Row, has_surrogate
 
 
 def read(file: BinaryIO, after: int, delimiter: str = ",") -> Iterator[Record | Bad]:
-    """The records behind row `after`; all values are strings. Blank lines are no records."""
+    """The records after row `after`; all values are strings. Blank lines are no records."""
     csv.field_size_limit(sys.maxsize)
     # Bytes that are no UTF-8 become lone surrogates, so that only their own row is lost.
     lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
@@ -41,7 +41,7 @@ def read(file: BinaryIO, after: int, delimiter: str = ",") -> Iterator[Record | 
             elif len(row) != len(header):
                 yield Bad(number, "columns")
             else:
-                yield Record(number, dict(zip(header, row, strict=True)))
+                yield Record(number, dict(zip(header, row, strict=True)), size=sum(map(len, row)))
     finally:
         lines.detach()
 
