@@ -1,18 +1,32 @@
-"""Make docs/tagged.svg: what `vtag tag demo --examples` shows on a terminal, from the demo model's real output.
+"""Make the README's pictures from what the commands really show on a terminal, with the demo model.
 
 python scripts/picture.py
+
+docs/tagged.svg: `vtag tag demo --examples`. docs/run.svg: `vtag run` on 49,500 records (the texts of
+tests/data/pii_synth_gold.jsonl a hundred times), interrupted on its way.
 """
 
 from __future__ import annotations
 
 import html
+import json
+import os
+import pty
 import re
+import signal
+import struct
+import sys
+import tempfile
+import termios
+from fcntl import ioctl
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-PICTURE = Path(__file__).parent.parent / "docs" / "tagged.svg"
-COMMAND = "$ vtag tag demo --examples"
+ROOT = Path(__file__).parent.parent
+PICTURE, RUN_PICTURE = ROOT / "docs" / "tagged.svg", ROOT / "docs" / "run.svg"
+COMMAND = "vtag tag demo --examples"
+RUN_COMMAND = "vtag run demo corpus.jsonl -o tagged.jsonl"
 COLUMNS, CELL, LINE, MARGIN = 92, 8.4, 22, 16
 STYLE = "font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:14px;white-space:pre"
 ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
@@ -77,16 +91,57 @@ def svg(lines: list[list[Cell]]) -> str:
     return "\n".join([head, *drawn, "</svg>"]) + "\n"
 
 
-def main() -> None:
+def tagged() -> list[list[Cell]]:
+    """The lines of the first picture."""
     from vtag import LLM
     from vtag.demo import EXAMPLES
     from vtag.view import render_terminal
 
-    spans = LLM("demo", dtype="float32").tag(EXAMPLES)
-    lines = [cells(COMMAND)]
+    with LLM("demo", dtype="float32") as llm:
+        spans = llm.tag(EXAMPLES)
+    lines = [cells(f"$ {COMMAND}")]
     for text, row in zip(EXAMPLES, spans, strict=True):
         lines += [[], *wrap(cells(render_terminal(text, row)), COLUMNS)]
-    PICTURE.write_text(svg(lines), "utf-8")
+    return lines
+
+
+def run() -> list[list[Cell]]:
+    """The lines of the second one: a run that Ctrl-C stops half way, and the same command once more."""
+    texts = [json.loads(line)["text"] for line in (ROOT / "tests" / "data" / "pii_synth_gold.jsonl").open("rb")]
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/corpus.jsonl", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"id": i, "text": text}) + "\n" for i, text in enumerate(texts * 100))
+        stopped = on_a_terminal(RUN_COMMAND, folder, stop_at="58%")
+        finished = on_a_terminal(RUN_COMMAND, folder)
+    shown = [f"$ {RUN_COMMAND}", *stopped, "", f"$ {RUN_COMMAND}", *finished]
+    return [part for line in shown for part in wrap(cells(line), COLUMNS)]
+
+
+def on_a_terminal(command: str, folder: str, stop_at: str | None = None) -> list[str]:
+    """What a terminal of COLUMNS shows of a command in the end; with `stop_at`, Ctrl-C comes when it has shown that."""
+    process, terminal = pty.fork()
+    if not process:
+        os.chdir(folder)
+        arguments = command.split()[1:]
+        os.execv(sys.executable, [sys.executable, "-m", "vtag", *arguments])
+    ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    shown = b""
+    try:
+        while data := os.read(terminal, 1 << 16):
+            shown += data
+            if stop_at and stop_at.encode() in shown:
+                os.kill(process, signal.SIGINT)
+                stop_at = None
+    except OSError:  # what Linux says when the other end is closed
+        pass
+    os.waitpid(process, 0)
+    lines = shown.decode().replace("\r\n", "\n").split("\n")
+    return [last for line in lines if (last := line.rstrip("\r").split("\r")[-1].rstrip()) and "NUMA" not in line]
+
+
+def main() -> None:
+    PICTURE.write_text(svg(tagged()), "utf-8")
+    RUN_PICTURE.write_text(svg(run()), "utf-8")
 
 
 if __name__ == "__main__":

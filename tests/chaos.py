@@ -2,8 +2,9 @@
 
 python -m tests.chaos [KILLS] [SEED] [RECORDS]
 
-Half of the kills fall on JSON Lines, half on Parquet. This process imports vLLM once and forks each run before there is
-any engine: most of a run's start are imports. Prints how many kills there were once all bytes have proven equal.
+Half of the kills fall on JSON Lines, half on Parquet; before them, Ctrl-C (SIGINT) falls once on each. This process
+imports vLLM once and forks each run before there is any engine: most of a run's start are imports. Prints how many kills
+there were once all bytes have proven equal.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ GOLD = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
 # Some that cannot be tagged, so that the errors file is killed too.
 BAD = [b"{\n", b'{"text": 1}\n', b'{"text": "\xff"}\n']
 OUTPUTS = ("out.jsonl", "out.parquet")
-FAILURES = 6
+FAILURES, INTERRUPTED = 6, 130
 
 
 def chaos(kills: int, seed: int, records: int) -> int:
@@ -54,6 +55,7 @@ def chain(folder: Path, name: str, kills: int, random_: random.Random) -> int:
     begun = time.monotonic()
     assert ended(start(folder, whole), folder) == FAILURES
     longest = (time.monotonic() - begun) / 3
+    interrupt(start(folder, output), folder, output)
     done = 0
     while done < kills:
         if kill_at_random(start(folder, output), folder, output, random_, longest):
@@ -90,22 +92,38 @@ def ended(process: int, folder: Path) -> int:
 
 def kill_at_random(process: int, folder: Path, output: Path, random_: random.Random, longest: float) -> bool:
     """Kill it some time after it has begun to write (one time in eight: after its start); false if it was through."""
-    journal = output.with_name(f"{output.name}.journal")
-
-    def size() -> int:
-        return journal.stat().st_size if journal.exists() else 0
-
-    def over() -> bool:
-        return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    before, anywhere = size(), random_.random() < 1 / 8
-    while not anywhere and size() == before and not over():
-        time.sleep(0.01)
+    if random_.random() >= 1 / 8:
+        wait_for_a_chunk(process, output)
     end = time.monotonic() + random_.uniform(0, longest)
-    while time.monotonic() < end and not over():
+    while time.monotonic() < end and not over(process):
         time.sleep(0.002)
     os.kill(process, signal.SIGKILL)
     return ended(process, folder) != FAILURES
+
+
+def interrupt(process: int, folder: Path, output: Path) -> None:
+    """Ctrl-C once something is safe: the run says so in one line, and the next one goes on."""
+    wait_for_a_chunk(process, output)
+    os.kill(process, signal.SIGINT)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    said = (folder / f"{output.suffix}.stderr").read_text("utf-8")
+    assert (code, said.startswith("vtag: interrupted after "), said.count("\n")) == (INTERRUPTED, True, 1), said
+
+
+def wait_for_a_chunk(process: int, output: Path) -> None:
+    """Until the journal has one chunk more than now, or the run is over."""
+    journal = output.with_name(f"{output.name}.journal")
+
+    def chunks() -> int:
+        return journal.read_bytes().count(b'{"file"') if journal.exists() else 0
+
+    before = chunks()
+    while chunks() == before and not over(process):
+        time.sleep(0.01)
+
+
+def over(process: int) -> bool:
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def compare(whole: Path, output: Path) -> None:

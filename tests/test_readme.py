@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,19 @@ def test_its_commands_are_the_command_lines() -> None:
     from vtag.cli.main import COMMANDS
 
     assert set(re.findall(r"^    vtag (\w+)", README, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_its_run_tags_the_corpus_that_comes_with_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vtag.cli.main import main
+
+    (line,) = re.findall(r"^    vtag (run demo .*)$", README, re.MULTILINE)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(line)) == 0
+    rows = [json.loads(row) for row in (tmp_path / "tagged.jsonl").read_bytes().splitlines()]
+    gold = [json.loads(row) for row in (ROOT / "tests/data/pii_synth_gold.jsonl").read_bytes().splitlines()]
+    assert [{**row, "found": None} for row in rows] == [{**row, "found": None} for row in gold]
+    assert set(rows[0]["found"][0]) == set(re.findall(r'`\{("start".*)\}`', README)[0].replace('"', "").split(", "))
 
 
 def test_its_picture_shows_the_demo_models_example_texts() -> None:

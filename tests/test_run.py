@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,18 @@ def test_stopped_after_every_chunk_it_gives_the_same_bytes(llm: LLM, corpus: Pat
     assert lives > 3
     assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert (state.records, state.labels, state.tokens) == (whole.records, whole.labels, whole.tokens)
+
+
+def test_a_decoder_that_vllm_runs_gives_the_same_bytes_too(corpus: Path, tmp_path: Path) -> None:
+    folder = build("qwen2", tmp_path / "qwen2", seed=1, num_labels=5)
+    with LLM(folder, kv_cache_memory_bytes=1 << 26) as native:
+        assert not native.packed
+        tag_files(native, corpus, tmp_path / "whole.jsonl")
+        for count in (2, 4):
+            with pytest.raises(KeyboardInterrupt):
+                tag_files(native, corpus, tmp_path / "out.jsonl", watch=stop_after(count))
+        tag_files(native, corpus, tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
 def test_bad_records_are_counted_and_named_and_the_others_tagged(llm: LLM, tmp_path: Path) -> None:
@@ -344,6 +357,25 @@ def test_a_damaged_input_is_one_line_after_what_could_be_read(llm: LLM, corpus: 
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(corpus.read_bytes())[:-500])
     line = refused("input_broken", llm, tmp_path / "cut.jsonl.gz", tmp_path / "out.jsonl")
     assert int(re.findall(r"after record (\d+)", line)[0]) >= len(read(tmp_path / "out.jsonl")) > CHUNK
+
+
+def test_an_output_that_somebody_removes_in_the_middle_is_refused_not_patched(
+    llm: LLM, corpus: Path, tmp_path: Path
+) -> None:
+    def take_away(state: State, share: float | None) -> None:
+        (tmp_path / "out.jsonl").unlink(missing_ok=True)
+
+    refused("output_lost", llm, corpus, tmp_path / "out.jsonl", watch=take_away)
+
+
+def test_a_pipe_of_another_name_is_read_once(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with subprocess.Popen(["cp", corpus, tmp_path / "pipe.jsonl"]):
+        assert tag_files(llm, tmp_path / "pipe.jsonl", tmp_path / "out.jsonl").records == len(TEXTS)
+    assert not (tmp_path / "out.jsonl.journal").exists()
+    assert "dtype: this LLM is made already" in refused(
+        "engine_is_made", llm, corpus, tmp_path / "other.jsonl", dtype="float32"
+    )
 
 
 def test_an_output_with_less_than_its_journal_says_is_refused(llm: LLM, corpus: Path, tmp_path: Path) -> None:

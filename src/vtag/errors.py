@@ -282,6 +282,7 @@ TABLE: dict[str, Kind] = {
         2,
         "{output}: was begun with another {what}: give it as it was, name another output, or begin anew with --restart",
     ),
+    "engine_is_made": Kind(SettingError, 422, 2, "{names}: this LLM is made already: pass such arguments to LLM(...)"),
     "files_missing": Kind(
         MissingPackageError, 503, 5, '{what} files need packages that are not installed: pip install "vtag[files]"'
     ),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vtag.errors import InputError, error
 from vtag.files import chunks, inputs
 from vtag.files.chunks import Chunk, Fields
-from vtag.files.inputs import STDIN, Input
+from vtag.files.inputs import Input
 from vtag.files.journal import State
 from vtag.files.records import REASONS, Bad, Row
 from vtag.files.target import Target
@@ -54,8 +54,8 @@ def tag_files(
     """Tag every record of some files into one file; the same call goes on where an earlier one was stopped.
 
     Beside the output lie its journal (`.journal`) and, if records could not be tagged, `.errors.jsonl` with the file,
-    number and reason of each. Raises VtagError for what ends the run: what is committed until then is safe. From stdin
-    or to stdout ("-") there is no journal.
+    number and reason of each. Raises VtagError for what ends the run: what is committed until then is safe. There is no
+    journal where the input is a pipe or the output is stdout ("-").
 
     Args:
         model: a model as `LLM` takes it, or an LLM.
@@ -82,6 +82,8 @@ def tag_files(
         "threshold": threshold,
         "stride": stride,
     }
+    if engine and not isinstance(model, str | Path):
+        raise error("engine_is_made", names=", ".join(engine))
     fields = Fields(text_field, words_field, spans_field, overwrite_field)
     given = [sources] if isinstance(sources, str | Path) else sources
     with ExitStack() as stack:
@@ -90,7 +92,7 @@ def tag_files(
         for source in found:
             chunks.check(source, fields)
         key = None
-        if target.files and all(source.path != STDIN for source in found):
+        if target.files and not any(source.pipe for source in found):
             key = _key(found, fields, options) | _identity(model, engine)
         watch = watch or (lambda state, share: None)
         watch(target.open(key, restart=restart), None)
@@ -169,7 +171,7 @@ def _key(sources: Sequence[Input], fields: Fields, options: Mapping[str, Any]) -
     """What the output depends on besides the model: a run goes on only where all of it is as it was."""
     names = ("text_field", "words_field", "spans_field", "overwrite_field")
     key = {"input": inputs.fingerprint(sources), **dict(zip(names, map(str, astuple(fields)), strict=True))}
-    key |= {name: json.dumps(value, sort_keys=True) for name, value in options.items()}
+    key |= {name: json.dumps(value, sort_keys=True, default=str) for name, value in options.items()}
     for package in ("pyarrow", "zstandard"):
         try:
             key[package] = metadata.version(package)

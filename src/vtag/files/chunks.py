@@ -10,7 +10,7 @@ from typing import Any
 
 from vtag.errors import error
 from vtag.files import formats, inputs
-from vtag.files.inputs import STDIN, Input
+from vtag.files.inputs import Input
 from vtag.files.records import Bad, Record, has_surrogate
 
 # A chunk is so many records, or so many characters (or words) to tag: what `LLM.tag_stream` takes at once. Or so many
@@ -82,7 +82,7 @@ def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> It
 
 def check(source: Input, fields: Fields) -> None:
     """Raise the one-line error for a file that as a whole cannot be meant: before an engine starts."""
-    if source.path == STDIN:
+    if source.pipe:
         return
     with inputs.opened(source) as raw:
         first = [item for item in islice(inputs.records(source, raw), PEEK) if isinstance(item, Record)]

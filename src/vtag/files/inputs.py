@@ -23,11 +23,15 @@ EDGE = 1 << 20  # bytes at the head and at the tail that tell one input from ano
 
 
 class Input(NamedTuple):
-    """One file, or stdin. size: bytes on disk."""
+    """One file, or stdin.
+
+    size: bytes on disk. pipe: whether it can be read only once, from its beginning.
+    """
 
     path: str
     format: str
     size: int = 0
+    pipe: bool = False
 
 
 def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path] = ()) -> list[Input]:  # noqa: A002
@@ -40,7 +44,7 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
     found: list[Input] = []
     for name in given:
         if name == STDIN:
-            found.append(Input(name, format or "jsonl"))
+            found.append(Input(name, format or "jsonl", pipe=True))
             continue
         paths = _expand(name)
         for path in paths:
@@ -49,7 +53,7 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
                 if str(path) == name:
                     raise error("input_is_output", path=name)
             elif kind is not None:
-                found.append(Input(str(path), kind, path.stat().st_size))
+                found.append(Input(str(path), kind, path.stat().st_size, pipe=not path.is_file()))
             elif str(path) == name:
                 raise error("unknown_format", path=name, names=", ".join(formats.FORMATS))
     if not found:

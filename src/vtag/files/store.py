@@ -56,6 +56,8 @@ class Appended:
         new = self._size == 0
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
+            if os.fstat(file).st_size < self._size:
+                raise error("output_lost", path=self._path)
             write_all(file, data, self._size)
             os.fsync(file)
         finally:
