@@ -3,8 +3,8 @@
 python -m tests.chaos [KILLS] [SEED] [RECORDS]
 
 Half of the kills fall on JSON Lines, half on Parquet; before them, Ctrl-C (SIGINT) falls once on each. This process
-imports vLLM once and forks each run before there is any engine: most of a run's start are imports. Prints how many kills
-there were once all bytes have proven equal.
+imports vLLM once and forks each run before there is any engine: most of a run's start are imports. Prints how many
+kills there were once all bytes have proven equal.
 """
 
 from __future__ import annotations

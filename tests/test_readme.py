@@ -68,6 +68,18 @@ def test_its_picture_shows_the_demo_models_example_texts() -> None:
     assert set("".join(EXAMPLES[4]).split()) <= set(words)
 
 
+def test_its_other_picture_shows_a_run_as_it_speaks_now() -> None:
+    from vtag.cli.bar import summary
+    from vtag.files.journal import State
+
+    script = runpy.run_path(str(ROOT / "scripts" / "picture.py"))
+    shown = re.sub(r"<[^>]*>", "", script["RUN_PICTURE"].read_text("utf-8"))
+    assert shown.count(f"$ {script['RUN_COMMAND']}") == 2
+    says = summary(State(records=1000, seconds=10.0, labels={"X": 1})).split("X")[0]
+    skeleton, skeletons = (re.sub(r"\d[\d,]*", "N", text) for text in (says, shown))
+    assert skeleton in skeletons
+
+
 def test_the_pictures_script_wraps_at_spaces_and_keeps_every_character() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "picture.py"))
     row = script["cells"]("one two \x1b[30;48;5;120mthree four\x1b[0m five")
