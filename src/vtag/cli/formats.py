@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from vtag.files.compression import SUFFIXES
-from vtag.files.formats import FORMATS
-
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """`vtag formats` has no arguments."""
@@ -15,6 +12,9 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """One line a format."""
+    from vtag.files.compression import SUFFIXES
+    from vtag.files.formats import FORMATS
+
     for name, row in FORMATS.items():
         packed = " ".join(("", *SUFFIXES)) if row.packs else ""
         where = "in and out" if row.writes else "in only"
