@@ -6,11 +6,12 @@ journal does not know is done again; since a chunk is packed alone, it becomes t
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, replace
 from importlib import metadata
 from pathlib import Path
@@ -98,6 +99,7 @@ def tag_files(
         watch(target.open(key, restart=restart), None)
         if not target.state.done:
             llm = stack.enter_context(_start(model, engine)) if isinstance(model, str | Path) else model
+            stack.enter_context(_rare_collections())
             _work(llm, found, fields, options, target, strict, watch)
     return target.state
 
@@ -151,6 +153,17 @@ def _work(
         state = target.commit(state, rows, errors)
         watch(state, chunk.share)
     target.finish()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """A chunk makes tens of thousands of small objects, which go with it: looking through them seldom saves 4 %."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _start(model: str | Path, engine: Mapping[str, Any]) -> LLM:
