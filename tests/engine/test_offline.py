@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,37 @@ def test_texts_and_words_may_be_any_iterable_and_what_is_no_text_is_named_by_its
     for wrong in (None, [None], [text, 7]):
         with pytest.raises(VtagError, match="not a string"):
             llm.tag(wrong)  # type: ignore[arg-type]
+
+
+def test_chunks_give_what_tag_gives_each_of_them_whatever_stands_around_them(llm: LLM) -> None:
+    parts: list[list[str]] = [TEXTS[:70], [], TEXTS[70:71], TEXTS[71:300]]
+    expected = [llm.tag(part, use_tqdm=False) for part in parts]
+    assert [answers for answers, _ in llm.tag_chunks(parts)] == expected
+    assert [answers for answers, _ in llm.tag_chunks(iter(parts[2:]))] == expected[2:]
+    tokens = [count for _, count in llm.tag_chunks(parts)]
+    assert tokens == [sum(len(output.token_ids) for output in llm.encode(part, use_tqdm=False)) for part in parts]
+    words = [text.split() for text in TEXTS[:5]]
+    assert next(llm.tag_chunks([words], words=True))[0] == llm.tag(words=words, use_tqdm=False)
+
+
+def test_a_text_of_a_chunk_that_cannot_be_tagged_has_its_error_in_its_place(llm: LLM) -> None:
+    (answers, _), (rest, _) = llm.tag_chunks([["I am Ann.", "\ud800", "I am Bob.", None], ["I am Ann."]])
+    assert [answer.kind if isinstance(answer, VtagError) else answer[0].text for answer in answers] == [
+        "Ann",
+        "lone_surrogate",
+        "Bob",
+        "not_a_string",
+    ]
+    assert str(answers[1]).startswith("text 1 ")
+    assert [span.text for span in rest[0]] == ["Ann"]  # type: ignore[union-attr]
+
+
+def test_what_the_chunks_iterator_raises_comes_after_all_chunks_before_it(llm: LLM) -> None:
+    def failing() -> Iterator[list[str]]:
+        yield from ([text] for text in TEXTS[:3])
+        raise RuntimeError("gone")
+
+    found: list[Any] = []
+    with pytest.raises(RuntimeError, match="gone"):
+        found.extend(answers for answers, _ in llm.tag_chunks(failing()))
+    assert found == [[spans] for spans in llm.tag(TEXTS[:3], use_tqdm=False)]
