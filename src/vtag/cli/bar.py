@@ -26,10 +26,8 @@ class Bar:
 
     def __call__(self, state: State, share: float | None) -> None:
         """Show the state; `share` of the input, from 0 to 1, is read."""
-        first, self.state = self.state is None, state
+        self.state = state
         self._seen.append(state)
-        if first:
-            return
         if self._out.isatty():
             self._draw(share)
         elif time.monotonic() - self._said >= SECONDS:
@@ -43,13 +41,9 @@ class Bar:
 
     def _draw(self, share: float | None) -> None:
         if self._bar is None:
-            self._bar = tqdm(
-                file=self._out,
-                bar_format="{percentage:3.0f}%|{bar}| {desc}",
-                total=1.0,
-                mininterval=0,
-                dynamic_ncols=True,
-            )
+            self._bar = tqdm(file=self._out, total=1.0, mininterval=0, dynamic_ncols=True)
+        # Of a pipe nobody knows how much is to come.
+        self._bar.bar_format = "{desc}" if share is None else "{percentage:3.0f}%|{bar}| {desc}"
         self._bar.set_description_str(self._line(share), refresh=False)
         self._bar.n = share or 0
         self._bar.refresh()

@@ -58,12 +58,12 @@ def run(args: argparse.Namespace) -> int:
     bar = Bar(sys.stderr)
 
     def watch(state: State, share: float | None) -> None:
-        first = bar.state is None
-        bar(state, share)
-        if first and state.done:
+        if state.done:
             say("finished already, nothing to do (--restart begins anew)")
-        elif first and state.records:
+            return
+        if bar.state is None and state.records:
             say(f"goes on after {state.records:,} records")
+        bar(state, share)
 
     try:
         state = tag_files(
