@@ -160,3 +160,14 @@ def test_a_slow_tokenizer_that_spells_the_text_tags_it_and_one_that_does_not_nam
     assert byt5.prepare(["é"], aggregation_strategy=None).encodings[0].offsets is None
     batch = byt5.prepare(words=[["é", "x"]], aggregation_strategy="simple")
     assert [span.words for span in byt5.finish(batch, logits_for(batch, {}), ignore_labels=())[0]] == [(0, 2)]
+
+
+@pytest.mark.parametrize("strategy", ["viterbi", "simple"])
+@pytest.mark.parametrize("stride", [-1, 62, 1000])
+def test_a_stride_that_does_not_fit_is_said_at_the_first_text_though_it_is_short(
+    tokenizer: Any, strategy: str, stride: int
+) -> None:
+    tagger = Tagger(tokenizer, {0: "O", 1: "B-X"}, 64)
+    with pytest.raises(SettingError, match=rf"^stride={stride} does not fit: it must be from 0 to 61 tokens"):
+        tagger.prepare(["short"], stride=stride, aggregation_strategy=strategy)
+    assert tagger.prepare(["short"], stride=61, aggregation_strategy=strategy).windows

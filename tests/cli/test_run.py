@@ -72,7 +72,6 @@ def test_quiet_is_quiet_and_strict_stops_at_the_first_bad_record(capsys: pytest.
         (["in.jsonl", "-o", "out.jsonl", "--scheme", "no"], 2, "no such tag scheme"),
         (["in.jsonl", "-o", "out.jsonl", "--words-rule", "no"], 2, "use one of"),
         (["in.jsonl", "-o", "out.jsonl", "--threshold", "2"], 2, "threshold must be"),
-        (["in.jsonl", "-o", "out.jsonl", "--stride", "-1"], 2, "stride"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
