@@ -51,6 +51,8 @@ def test_globs_and_names_come_in_the_order_given_and_stdin_is_json_lines() -> No
         (["*.xyz"], "nothing_to_read", 4),
         ([".hidden/../deep/../notes.md/.."], "input_gone", 5),
         (["out.jsonl"], "input_is_output", 2),
+        (["./out.jsonl", "b.jsonl"], "input_is_output", 2),
+        (["./notes.md", "b.jsonl"], "unknown_format", 2),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(given: list[str], kind: str, code: int) -> None:

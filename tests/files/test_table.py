@@ -39,6 +39,12 @@ def test_no_bytes_no_records() -> None:
     assert decode("csv", b"") == decode("tsv", b"text\n") == []
 
 
+def test_halves_of_surrogate_pairs_are_spelt_out_and_name_no_column() -> None:
+    writer = Writer("spans")
+    assert writer.encode([(Record(1, {"text": "a", "odd": "\ud800"}), [])]) == b"text,odd,spans\na,\\ud800,[]\n"
+    assert not Writer("spans").fits(Record(1, {"text": "a", "\ud800": 1}))
+
+
 def test_columns_are_those_of_the_first_chunk_also_after_a_stop(tmp_path: Path) -> None:
     first: list[Row] = [(Record(1, {"text": "a", "n": 1.5}), []), (Record(2, {"text": "b", "list": [1, None]}), [])]
     writer = Writer("spans")

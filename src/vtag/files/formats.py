@@ -47,11 +47,10 @@ def by_extension(name: str) -> str | None:
     return None
 
 
-def named(name: str | None) -> str | None:
-    """The name itself, if there is such a format."""
+def check(name: str | None) -> None:
+    """Raise the one-line error for a format that does not exist."""
     if name is not None and name not in FORMATS:
         raise error("no_such_format", names=", ".join(FORMATS))
-    return name
 
 
 def output(name: str) -> str:

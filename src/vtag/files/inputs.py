@@ -39,7 +39,7 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
 
     `besides` are files and folders that are no inputs though they lie there: what the run itself writes.
     """
-    formats.named(format)
+    formats.check(format)
     ours = {path.resolve() for path in besides}
     found: list[Input] = []
     for name in given:
@@ -50,11 +50,11 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
         for path in paths:
             kind = format or formats.by_extension(path.name)
             if ours & {path.resolve(), path.parent.resolve()}:
-                if str(path) == name:
+                if path == Path(name):
                     raise error("input_is_output", path=name)
             elif kind is not None:
                 found.append(Input(str(path), kind, path.stat().st_size, pipe=not path.is_file()))
-            elif str(path) == name:
+            elif path == Path(name):
                 raise error("unknown_format", path=name, names=", ".join(formats.FORMATS))
     if not found:
         raise error("nothing_to_read", path=given[0] if given else "", names=", ".join(formats.FORMATS))

@@ -42,7 +42,7 @@ REASONS = {
     "not_words": "the words are not a list of strings",
     "lone_surrogate": "half of a surrogate pair",
     "spans_field": "has a field of the spans' name already",
-    "new_field": "has a field that the output's header does not name",
+    "new_field": "has a field that the output's header does not, or cannot, name",
     "no_offsets": "the tokenizer's pieces do not spell the text",
 }
 

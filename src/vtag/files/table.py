@@ -66,7 +66,9 @@ class Writer:
         self._begun = begun is not None
 
     def fits(self, record: Record) -> bool:
-        """The columns are those of the first chunk, for a header stands at the top."""
+        """The columns are those of the first chunk, for a header stands at the top; and they have names in UTF-8."""
+        if any(map(has_surrogate, record.fields)):
+            return False
         return not self._begun or all(name in self._columns or name == self._field for name in record.fields)
 
     def encode(self, rows: Sequence[Row]) -> bytes:
@@ -79,7 +81,7 @@ class Writer:
         for record, spans in rows:
             values = [_cell(record.fields.get(name)) for name in self._columns]
             lines.append(self._row([*values, dump_spans(spans)]))
-        return "".join(lines).encode()
+        return "".join(lines).encode(errors="backslashreplace")  # JSON can hold halves of surrogate pairs
 
     def _row(self, values: Sequence[str]) -> str:
         out = io.StringIO(newline="")

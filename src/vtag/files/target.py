@@ -25,7 +25,7 @@ class Target:
 
     files: the output, its journal, its errors and the folder of its parts; none for stdout.
     state: what is safe.
-    writer: turns records with their spans into bytes, from `open` on.
+    writer: turns records with their spans into bytes; there from `open` on, unless all is done.
     """
 
     writer: Writer
@@ -64,9 +64,9 @@ class Target:
             if not self.state.done:
                 self._store.resume(self.state.size)
                 self._errors.resume(self.state.errors_size)
-        begun = self.files[0] if self.state.size else None
-        words = self._fields.words is not None
-        self.writer = formats.writer(self.kind)(self._fields.spans, words=words, begun=begun)
+                begun = self.files[0] if self.state.size else None
+                words = self._fields.words is not None
+                self.writer = formats.writer(self.kind)(self._fields.spans, words=words, begun=begun)
         return self.state
 
     def commit(self, state: State, rows: Sequence[Row], errors: Sequence[Mapping[str, Any]]) -> State:
