@@ -31,7 +31,8 @@ LAYERS = (
     {"tagger", "files", "output"},
     {"engine"},
     {"run", "redaction", "evaluate", "bench"},
-    {"cli", "serve", "integrations"},
+    {"serve", "integrations"},
+    {"cli"},
     {"__main__"},
 )
 LAYER_OF = {unit: number for number, units in enumerate(LAYERS) for unit in units}

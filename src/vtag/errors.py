@@ -286,6 +286,38 @@ TABLE: dict[str, Kind] = {
     "files_missing": Kind(
         MissingPackageError, 503, 5, '{what} files need packages that are not installed: pip install "vtag[files]"'
     ),
+    # the server
+    "port_taken": Kind(
+        SettingError,
+        500,
+        5,
+        "{host}, port {port}: cannot listen there ({reason}): choose another with --host or --port",
+    ),
+    "serve_lora": Kind(
+        SettingError, 422, 2, "vtag serve takes no LoRA adapters: merge the adapter into the model (merge_and_unload)"
+    ),
+    "bad_limit": Kind(SettingError, 422, 2, "{option} must be at least 1"),
+    "bad_json": Kind(InputError, 400, 4, "the body is not JSON in UTF-8: let a JSON library write it"),
+    "wrong_key": Kind(SettingError, 401, 2, "no API key, or a wrong one: send the header Authorization: Bearer KEY"),
+    "other_model": Kind(ModelError, 404, 3, "this server runs another model: GET /info names it"),
+    "wrong_method": Kind(SettingError, 405, 2, "this route takes {methods}: send that"),
+    "body_too_large": Kind(
+        InputError, 413, 4, "the body has more than {limit} bytes: send less at once, or raise --max-body-bytes"
+    ),
+    "too_many_texts": Kind(
+        InputError, 413, 4, "more than {limit} texts in a request: send less at once, or raise --max-texts"
+    ),
+    "text_too_long": Kind(
+        InputError, 413, 4, "text {index} has more than {limit} characters: cut it, or raise --max-characters"
+    ),
+    "not_json": Kind(InputError, 415, 4, "send JSON, not compressed, with the header Content-Type: application/json"),
+    "bad_field": Kind(InputError, 422, 4, "{field} must be {expected}"),
+    "half_surrogate": Kind(InputError, 422, 4, "{field} has half of a surrogate pair: send whole characters"),
+    "unknown_field": Kind(InputError, 422, 4, "there is a field that is not known here: send {names} alone"),
+    "input_or_words": Kind(InputError, 422, 4, "send either input or words: neither is there, or both are"),
+    "unknown_label": Kind(InputError, 422, 4, "{field} has a label that the model has not: GET /info lists them"),
+    "overloaded": Kind(EngineError, 429, 5, "{limit} requests are waiting already: send this one again later"),
+    "engine_gone": Kind(EngineError, 503, 5, "the engine is gone, and this server ends: send it again to the next one"),
     # options
     "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),
     "bad_pair": Kind(SettingError, 422, 2, "{option} takes NAME=VALUE, such as {option} max_num_seqs=8"),
@@ -331,3 +363,11 @@ def _restore(cls: type[VtagError], kind: str, message: str) -> VtagError:
     made = cls(message)
     made.kind = kind
     return made
+
+
+def reason(cause: BaseException) -> str:
+    """What another library complains of, in one line: pydantic's first complaint, else the message's first line."""
+    complaints: list[dict[str, Any]] = getattr(cause, "errors", list)()
+    if complaints:
+        return ": ".join([*map(str, complaints[0]["loc"]), complaints[0]["msg"]])
+    return next((line for line in map(str.strip, str(cause).splitlines()) if line), type(cause).__name__)

@@ -54,13 +54,18 @@ def tagging(args: argparse.Namespace) -> dict[str, Any]:
 def start(args: argparse.Namespace) -> LLM:
     """The engine for `args.model`."""
     given = arguments(args)
-    from vtag.engine.checkpoint import HUB_ID, locate
-
-    if not HUB_ID.fullmatch(args.model):
-        locate(args.model)  # a mistyped path need not wait for vLLM's import
+    look(args)
     from vtag.engine.offline import LLM
 
     return LLM(model=args.model, **given)
+
+
+def look(args: argparse.Namespace) -> None:
+    """Refuse a mistyped path now: it need not wait for vLLM's import."""
+    from vtag.engine.checkpoint import HUB_ID, locate
+
+    if not HUB_ID.fullmatch(args.model):
+        locate(args.model)
 
 
 def arguments(args: argparse.Namespace) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from vtag.engine import adapters, defaults, registry
 from vtag.engine.owner import Owner
 from vtag.engine.packing import blocks, one_ahead, packs, steps, text_lens
 from vtag.engine.plan import TASK, plan
-from vtag.errors import InputError, VtagError, error
+from vtag.errors import InputError, VtagError, error, reason
 from vtag.output import TokenClassificationOutput
 from vtag.tagger import DEFAULT_STRATEGY, Batch
 from vtag.types import Span, Window
@@ -79,7 +79,7 @@ class LLM(vllm.LLM):
             except VtagError:
                 raise
             except Exception as cause:
-                raise error("engine_failed", model=made.name, reason=_reason(cause)) from cause
+                raise error("engine_failed", model=made.name, reason=reason(cause)) from cause
         self._vllm_config = self.llm_engine.vllm_config
         self.tagger = made.tagger(self.get_tokenizer())
 
@@ -426,11 +426,3 @@ def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int) -> Any:
     if callable(use_tqdm):
         return use_tqdm(total=total)
     return tqdm(total=total, desc="Tagging", unit="text", delay=1, disable=not use_tqdm, leave=False)
-
-
-def _reason(cause: Exception) -> str:
-    """One line: the first thing that pydantic complains of, else the first line of the message."""
-    complaints: list[dict[str, Any]] = getattr(cause, "errors", list)()
-    if complaints:
-        return ": ".join([*map(str, complaints[0]["loc"]), complaints[0]["msg"]])
-    return next((line for line in map(str.strip, str(cause).splitlines()) if line), type(cause).__name__)

@@ -1,0 +1,95 @@
+"""`vtag serve MODEL`: spans over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from vtag.cli import engine
+from vtag.errors import error
+
+LIMITS = {
+    "body_bytes": "bytes of a request's body (default: 16777216)",
+    "texts": "texts of a request (default: 1024)",
+    "characters": "characters of a text (default: 1000000)",
+    "requests": "requests under way at once; more get 429 (default: 2048)",
+}
+
+
+def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The arguments of `vtag serve`."""
+    new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or demo")
+    new.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine alone)")
+    new.add_argument("--port", type=int, default=8000, help="port to listen at; 0: any that is free (default: 8000)")
+    new.add_argument(
+        "--api-key",
+        metavar="KEY",
+        action="append",
+        help="ask for this key; may be repeated (default: the environment's VLLM_API_KEY, or none)",
+    )
+    for name, says in LIMITS.items():
+        new.add_argument(f"--max-{name.replace('_', '-')}", metavar="N", type=int, help=f"most {says}")
+    engine.add_options(new)
+    return new
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until told to end."""
+    signal.signal(signal.SIGTERM, _end)  # while all is loaded; nothing is under way yet
+    limits = {name: given for name in LIMITS if (given := getattr(args, f"max_{name}")) is not None}
+    for name, given in limits.items():
+        if given < 1:
+            raise error("bad_limit", option=f"--max-{name.replace('_', '-')}")
+    keys = args.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
+    given = engine.arguments(args)
+    folder = Path(args.model).expanduser()
+    # A folder is known by its own name, not by the path to it.
+    name = given.setdefault("served_model_name", folder.resolve().name if folder.is_dir() else args.model)
+    if given.get("enable_lora"):
+        raise error("serve_lora")
+    with _bound(args.host, args.port) as sock:
+        engine.look(args)
+        from vtag.engine.plan import plan
+
+        made = plan(args.model, **given)
+        from vtag.serve.launcher import serve
+        from vtag.serve.plugin import Served
+        from vtag.serve.service import Limits
+
+        return serve(Served(made, name, Limits(**limits)), sock, keys, lambda: _say(name, sock, bool(keys)))
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at this address; whether it can be had is known before anything is loaded."""
+    try:
+        if not 0 <= port < 1 << 16:
+            raise OverflowError
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except (OSError, OverflowError) as cause:
+        reason = getattr(cause, "strerror", None) or "no such port"
+        raise error("port_taken", host=host, port=port, reason=reason.lower()) from cause
+    return sock
+
+
+def _say(model: str, sock: socket.socket, key: bool) -> None:
+    host, port = sock.getsockname()[:2]
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    header = " -H 'Authorization: Bearer KEY'" if key else ""
+    print(f"{model} is served at http://{here}:{port} (its routes: http://{here}:{port}/docs). To try it:\n")
+    print(f"curl http://{here}:{port}/v1/tag{header} -H 'Content-Type: application/json' \\")
+    print("""     -d '{"input": "Call Ann on 555-0100."}'""", flush=True)
+    if host not in ("127.0.0.1", "::1") and not key:
+        print("\nvtag: whoever reaches this port may use it: --api-key asks for a key", file=sys.stderr)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)

@@ -1,0 +1,132 @@
+"""The async twin of offline.py: the engine in a process of its own, driven from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import os
+import pickle
+import signal
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+from vllm import PoolingParams
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.engine.protocol import EngineClient
+from vllm.usage.usage_lib import UsageContext
+from vllm.v1.engine.async_llm import AsyncLLM
+
+from vtag.engine import defaults, registry
+from vtag.engine.plan import Plan
+from vtag.errors import VtagError, error, reason
+from vtag.types import Window
+
+# Tokens of one turn of the packed route: enough to fill the matrices, few enough that who comes next waits little.
+TURN_TOKENS = 2048
+
+
+def start(made: Plan) -> EngineClient:
+    """Start the plan's engine in a process of its own; to be called in `defaults.environment()`, outside of any loop.
+
+    On a CPU the engine is a fork, which has all that this process imported: it starts in half the time, and needs half
+    the memory. That is sound because nothing has run yet that leaves threads or OpenMP's workers behind.
+    """
+    registry.load(made.architecture)
+    death = _Death()
+    try:
+        config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
+        if not defaults.on_cuda():
+            os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+            os.register_at_fork(after_in_child=_leave_the_parent)
+            logging.getLogger("vllm.v1.engine.core").addFilter(death)
+        gc.collect()
+        gc.freeze()  # the engine's collections would copy the pages that it shares with this process
+        return AsyncLLM.from_vllm_config(config, usage_context=UsageContext.OPENAI_API_SERVER)
+    except VtagError:
+        raise
+    except Exception as failed:
+        cause = death.cause()
+        if isinstance(cause, VtagError):
+            raise cause from failed
+        raise error("engine_failed", model=made.name, reason=cause or reason(failed)) from failed
+
+
+class AsyncEngine:
+    """Runs windows, as many at once as one step of the engine takes: `await engine.run(windows)`."""
+
+    def __init__(self, made: Plan, client: EngineClient) -> None:
+        self.plan = made
+        self.client = client
+        scheduler = client.vllm_config.scheduler_config
+        self.turn_tokens: int = scheduler.max_num_batched_tokens
+        self.turn_windows: int = scheduler.max_num_seqs
+        if made.packed:
+            self.turn_tokens, self.turn_windows = min(TURN_TOKENS, self.turn_tokens), TURN_TOKENS
+        self._keys = count()
+
+    def check(self, windows: Sequence[Window]) -> None:
+        """Raise InputError for an id that would take the engine down."""
+        if windows and max(int(window.ids.max(initial=0)) for window in windows) >= self.plan.vocabulary:
+            raise error("id_outside", size=self.plan.vocabulary)
+
+    async def run(self, windows: Sequence[Window]) -> list[np.ndarray]:
+        """Logits of each window, float32 [tokens, labels]; raises EngineError where the engine is gone.
+
+        At most `turn_windows` of them, of `turn_tokens` tokens, or a single one.
+        """
+        if not self.plan.packed:
+            return list(await asyncio.gather(*(self._request(window.ids, None) for window in windows)))
+        lens = [len(window.ids) for window in windows]
+        rows = await self._request(np.concatenate([window.ids for window in windows]), lens)
+        return np.split(rows, np.cumsum(lens)[:-1])
+
+    async def _request(self, ids: np.ndarray, lens: list[int] | None) -> np.ndarray:
+        params = PoolingParams(task="token_classify", use_activation=False)
+        if lens is not None:
+            params.extra_kwargs = {"lens": lens}
+        prompt: Any = {"type": "token", "prompt_token_ids": ids.tolist()}
+        async for output in self.client.encode(prompt, params, f"vtag-{next(self._keys)}"):
+            rows: np.ndarray = output.outputs.data.float().numpy()
+        return rows
+
+
+def _arguments(made: Plan) -> dict[str, Any]:
+    """Engine arguments; on a CPU without a worker of its own, for which the engine would wait spinning on a core."""
+    parallel = any((made.arguments.get(f"{kind}_parallel_size") or 1) > 1 for kind in ("tensor", "pipeline", "data"))
+    own = {} if parallel or defaults.on_cuda() else {"distributed_executor_backend": "uni"}
+    return own | made.arguments
+
+
+def _leave_the_parent() -> None:
+    """In the forked engine: Ctrl-C at the terminal is the server's alone, and the engine does not outlive it."""
+    os.setpgid(0, 0)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class _Death(logging.Filter):
+    """Why a forked engine did not start, told to its parent, in place of a stack trace on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read, self._write = os.pipe()
+        self._parent = os.getpid()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Called in the engine, for what vLLM logs there."""
+        if os.getpid() == self._parent or not record.exc_info or "failed to start" not in str(record.msg):
+            return True
+        cause = record.exc_info[1]
+        told = cause if isinstance(cause, VtagError) else reason(cause) if cause else None
+        os.write(self._write, pickle.dumps(told))
+        os._exit(1)
+
+    def cause(self) -> VtagError | str | None:
+        """Called in the parent, once the engine is gone."""
+        os.close(self._write)
+        with os.fdopen(self._read, "rb") as pipe:
+            told = pipe.read()
+        return pickle.loads(told) if told else None

@@ -1,0 +1,1 @@
+"""The server: vLLM's app with vtag's routes."""

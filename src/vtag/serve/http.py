@@ -1,0 +1,167 @@
+"""HTTP by vtag's rules: who may come in, how a body is read and checked, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Callable, Coroutine, Sequence
+from email.message import Message
+from typing import Any, get_type_hints
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from prometheus_client import Counter
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+from vllm.v1.engine.exceptions import EngineDeadError
+
+from vtag.errors import VtagError, error
+
+REQUESTS = Counter("vtag_requests", "Requests to vtag's routes", ["route", "status"])
+CLIENT_GONE = 499
+LOG = logging.getLogger("vtag.serve")
+
+
+class Gate:
+    """Asks for an API key before any route, vLLM's own included, but for those that monitors call."""
+
+    OPEN = ("/health", "/ping", "/version", "/metrics")
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+        self._app = app
+        self._keys = [key.encode() for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection, as ASGI has it."""
+        if (
+            scope["type"] == "lifespan"
+            or not self._keys
+            or scope["path"].rstrip("/") in self.OPEN
+            or self._knows(scope)
+        ):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await refusal(error("wrong_key"), {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+
+    def _knows(self, scope: Scope) -> bool:
+        sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        scheme, _, key = sent.partition(b" ")
+        # All are compared, in constant time: how long it takes tells nothing.
+        right = [secrets.compare_digest(key.strip(), known) for known in self._keys]
+        return scheme.lower() == b"bearer" and any(right)
+
+
+class Route(APIRoute):
+    """A route of vtag's: FastAPI reads its signature for the OpenAPI, the rest is done here.
+
+    The endpoint takes the request, the parameters of the path, and `body`, where it has one: the schema that a body
+    is checked against. It returns what will be JSON.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler that FastAPI calls for each request."""
+        endpoint: Callable[..., Coroutine[Any, Any, Any]] = self.endpoint
+        schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
+
+        async def handle(request: Request) -> Response:
+            try:
+                with request.app.state.vtag.admitted():
+                    arguments = dict(request.path_params)
+                    if schema is not None:
+                        arguments["body"] = await _body(request, schema)
+                    response = Response(_dumps(await endpoint(request, **arguments)), media_type="application/json")
+            except ClientDisconnect:
+                response = Response(status_code=CLIENT_GONE)
+            except VtagError as refused:
+                response = refusal(refused)
+            except EngineDeadError:
+                response = refusal(error("engine_gone"))
+            except Exception as unexpected:
+                LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
+                response = refusal(error("internal", type=type(unexpected).__name__))
+            REQUESTS.labels(self.path, response.status_code).inc()
+            return response
+
+        return handle
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As Starlette's, but for the refusal of another method."""
+        if scope["method"] in self.methods:
+            await super().handle(scope, receive, send)
+        else:
+            methods = ", ".join(sorted(self.methods))
+            await refusal(error("wrong_method", methods=methods), {"Allow": methods})(scope, receive, send)
+
+
+def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Response:
+    """The response of an error of the table."""
+    content = {"error": str(refused), "error_type": refused.kind}
+    return Response(_dumps(content), refused.status, headers, "application/json")
+
+
+def _dumps(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+async def _body(request: Request, schema: type[BaseModel]) -> Any:
+    """The body, checked."""
+    headers = request.headers
+    told = Message()
+    told["Content-Type"] = headers.get("content-type") or "application/json"
+    charset = str(told.get_param("charset", "utf-8")).lower()
+    if told.get_content_type() != "application/json" or charset not in ("utf-8", "utf8", "us-ascii"):
+        raise error("not_json")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise error("not_json")
+    limit = request.app.state.vtag.limits.body_bytes
+    if headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")) > limit:
+        raise error("body_too_large", limit=limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise error("body_too_large", limit=limit)
+        chunks.append(chunk)
+    return checked(b"".join(chunks), schema)
+
+
+def checked(body: bytes, schema: type[BaseModel]) -> Any:
+    """A body as its schema; raises InputError, whose message names the field and nothing that was sent."""
+    try:
+        content = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as cause:
+        raise error("bad_json") from cause
+    try:
+        return schema.model_validate(content)
+    except ValidationError as cause:
+        raise _complaint(cause, schema) from None
+
+
+def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:
+    """Of all that pydantic complains of the first, in the words of the field's description."""
+    complaints = cause.errors(include_url=False, include_context=False, include_input=False)
+    first = next((one for one in complaints if one["type"] == "string_unicode"), complaints[0])
+    fields, known, path = schema.model_fields, None, ""
+    for part in first["loc"]:
+        if part not in fields:
+            break
+        known, path = fields[str(part)], f"{path}.{part}" if path else str(part)
+        nested = [kind for kind in (known.annotation, *getattr(known.annotation, "__args__", ())) if _is_schema(kind)]
+        fields, schema = (nested[0].model_fields, nested[0]) if nested else ({}, schema)
+    if first["type"] == "string_unicode":
+        return error("half_surrogate", field=path)
+    if first["type"] == "extra_forbidden":
+        return error("unknown_field", names=", ".join(schema.model_fields))
+    if known is None:
+        return error("bad_field", field="the body", expected=f"an object with {', '.join(schema.model_fields)}")
+    return error("bad_field", field=path, expected=known.description)
+
+
+def _is_schema(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

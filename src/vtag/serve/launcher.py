@@ -1,0 +1,110 @@
+"""From a plan to a server that listens, and to its end.
+
+vLLM's own `run_server` hangs on SIGTERM with requests in flight, and exits 0 after its engine died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from types import FrameType
+
+import uvicorn
+import uvloop
+from vllm.engine.protocol import EngineClient
+from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+from vllm.entrypoints.launchers.app import build_app
+from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+from vtag.engine import defaults, online
+from vtag.serve.http import Gate
+from vtag.serve.plugin import Served
+
+ENGINE_DIED = 1
+# Requests under way when the server is told to end have so long: container platforms kill after 30 s.
+GRACE_SECONDS = 25
+WATCH_SECONDS = 0.5
+GROUPS = ("general", "platform", "io_processor", "stat_logger")
+
+
+def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: Callable[[], None]) -> int:
+    """Serve until SIGTERM (0), Ctrl-C (130, by KeyboardInterrupt) or the engine's death (1); returns the exit code.
+
+    sock: bound, not yet listening. listening: called once it is.
+    """
+    os.register_at_fork(after_in_child=sock.close)  # the engine must not hold the port
+    os.environ.setdefault("OMP_NUM_THREADS", str(len(defaults.cores())))  # vLLM takes one thread otherwise
+    # Endpoint plugins load only when named, and what is named leaves out all others.
+    named = {point.name for group in GROUPS for point in entry_points(group=f"vllm.{group}_plugins")}
+    os.environ.setdefault("VLLM_PLUGINS", ",".join(sorted({"vtag", *named})))
+    with defaults.environment():
+        if "VTAG_DEBUG" not in os.environ:
+            for log in (*logging.getLogger("vllm").handlers, logging.getLogger("uvicorn.error")):
+                log.addFilter(_one_line)
+        client = online.start(served.plan)
+        try:
+            return uvloop.run(_serve(served, client, sock, keys, listening))
+        finally:
+            client.shutdown(timeout=0)
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+
+async def _serve(
+    served: Served, client: EngineClient, sock: socket.socket, keys: Sequence[str], listening: Callable[[], None]
+) -> int:
+    args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
+    args.model = str(served.plan.arguments["model"])
+    args.served_model_name = [served.model]
+    args.api_key = list(keys)
+    args.allowed_origins = []  # of other sites' pages; vLLM lets in all
+    args.vtag = served
+    tasks = await client.get_supported_tasks()
+    app = build_app(args, tasks, client.vllm_config.model_config)
+    await init_app_state(client, app.state, args, tasks)
+    config = uvicorn.Config(
+        Gate(app, keys), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    server = _Server(config, listening)
+    app.state.server = server
+    # uvicorn takes the signals while it serves, ends, and then raises them again: to what is set here.
+    signal.signal(signal.SIGTERM, _nothing)
+    watch = asyncio.create_task(_end_with_the_engine(server, client))
+    await server.serve(sockets=[sock])
+    watch.cancel()
+    return ENGINE_DIED if client.errored else 0
+
+
+async def _end_with_the_engine(server: uvicorn.Server, client: EngineClient) -> None:
+    while not client.errored:
+        await asyncio.sleep(WATCH_SECONDS)
+    server.should_exit = True
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """No stack traces: what failed is named."""
+    if record.exc_info and record.exc_info[0]:
+        record.msg, record.args = f"{record.getMessage()} ({record.exc_info[0].__name__})", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """SIGTERM after a graceful end."""

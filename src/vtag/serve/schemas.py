@@ -1,0 +1,226 @@
+"""What the routes take and give, with examples. A field's description reads on after "must be"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
+from vtag.text.offsets import UNITS
+
+_STRATEGY = f"one of {', '.join(STRATEGIES)}"
+_LABELS = "a list of labels of the model"
+_EXAMPLE = "Hi, I'm Marisol Okonkwo from Dunmere."
+
+
+def _among(names: Iterable[str], value: str) -> str:
+    if value not in names:
+        raise ValueError
+    return value
+
+
+Strategy = Annotated[
+    str, AfterValidator(partial(_among, STRATEGIES)), Field(json_schema_extra={"enum": list(STRATEGIES)})
+]
+OffsetUnit = Annotated[str, AfterValidator(partial(_among, UNITS)), Field(json_schema_extra={"enum": list(UNITS)})]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Schema(BaseModel):
+    """Types are taken as they come: a number in quotes is none."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class InferenceParameters(Schema):
+    """`parameters` of Hugging Face's Inference schema."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    aggregation_strategy: Strategy | None = Field(default="simple", description=_STRATEGY)
+    ignore_labels: list[str] | None = Field(default=None, description=_LABELS)
+    stride: Annotated[int, Field(ge=0)] | None = Field(default=None, description="a whole number of tokens")
+
+
+class InferenceRequest(Schema):
+    """Hugging Face's Inference schema for token classification."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"inputs": _EXAMPLE, "parameters": {"aggregation_strategy": "simple"}}]}
+    )
+
+    inputs: str | list[str] = Field(description="a text, or a list of texts")
+    parameters: InferenceParameters | None = Field(
+        default=None, description="an object with aggregation_strategy, ignore_labels and stride"
+    )
+
+
+class Entity(Schema):
+    """One span in Hugging Face's schema: `entity_group`, or with "none" `entity` and `index`. Offsets: code points."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"entity_group": "GIVEN_NAME", "score": 0.99, "word": "Marisol", "start": 8, "end": 15}]
+        }
+    )
+
+    entity_group: str | None = None
+    entity: str | None = None
+    index: int | None = None
+    score: float
+    word: str
+    start: int
+    end: int
+
+
+class TagRequest(Schema):
+    """vtag's own schema: texts, or texts that are already split into words."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"input": _EXAMPLE},
+                {"input": [_EXAMPLE, "Call Ann."], "threshold": {"CITY": 0.9, "*": 0.5}, "offset_unit": "utf16"},
+                {"words": [["Call", "Ann", "."]], "top_k": 2, "return_tokens": True},
+            ]
+        },
+    )
+
+    input: str | list[str] | None = Field(default=None, description="a text, or a list of texts")
+    words: list[str] | list[list[str]] | None = Field(
+        default=None, description="the words of a text, or a list of such lists"
+    )
+    aggregation_strategy: Strategy = Field(default=DEFAULT_STRATEGY, description=_STRATEGY)
+    threshold: Probability | dict[str, Probability] | None = Field(
+        default=None, description='a number from 0 to 1, or such numbers by label ("*": all others)'
+    )
+    ignore_labels: list[str] = Field(default=["O"], description=_LABELS)
+    top_k: Annotated[int, Field(ge=1)] | None = Field(default=None, description="a whole number of at least 1")
+    return_tokens: bool = Field(default=False, description="true or false")
+    offset_unit: OffsetUnit = Field(default="codepoint", description=f"one of {', '.join(UNITS)}")
+
+
+class Likely(Schema):
+    """A label (of a token) or a type (of a span) with its probability."""
+
+    label: str
+    score: float
+
+
+class TaggedSpan(Schema):
+    """`text` is the stretch from `start` to `end`; `words` the range of word indices, where words were sent."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+    text: str
+    words: list[int] | None = None
+    top: list[Likely] | None = None
+
+
+class TaggedToken(Schema):
+    """A token that is not special, with its likeliest label."""
+
+    token: str
+    start: int
+    end: int
+    label: str
+    score: float
+    top: list[Likely] | None = None
+
+
+class Usage(Schema):
+    """Tokens of the text, special ones included, and in how many windows they ran."""
+
+    tokens: int
+    windows: int
+
+
+class TaggedText(Schema):
+    """What was found in one text."""
+
+    spans: list[TaggedSpan]
+    usage: Usage
+    tokens: list[TaggedToken] | None = None
+
+
+class TagResponse(Schema):
+    """One result per text, in order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "demo",
+                    "offset_unit": "codepoint",
+                    "results": [
+                        {
+                            "spans": [{"start": 8, "end": 15, "label": "GIVEN_NAME", "score": 0.99, "text": "Marisol"}],
+                            "usage": {"tokens": 14, "windows": 1},
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    model: str
+    offset_unit: OffsetUnit
+    results: list[TaggedText]
+
+
+class Limits(Schema):
+    """What a request may hold, and how many tokens the model sees at once."""
+
+    body_bytes: int
+    texts: int
+    characters: int
+    requests: int
+    window_tokens: int
+
+
+class Info(Schema):
+    """What is served."""
+
+    model: str
+    version: str
+    labels: list[str]
+    types: list[str]
+    scheme: str
+    aggregation_strategies: list[str]
+    offset_units: list[str]
+    limits: Limits
+
+
+class Error(Schema):
+    """What went wrong, in one line with the mend, and its kind."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"error": "inputs must be a text, or a list of texts", "error_type": "bad_field"}]
+        }
+    )
+
+    error: str
+    error_type: str
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Error, "description": says}
+    for status, says in {
+        400: "not JSON",
+        401: "no API key, or a wrong one",
+        404: "another model",
+        413: "more than a limit",
+        415: "another content type",
+        422: "a wrong type or value",
+        429: "too many requests waiting",
+        500: "a mistake of vtag's",
+        503: "the engine is gone",
+    }.items()
+}

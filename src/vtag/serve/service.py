@@ -1,0 +1,108 @@
+"""What the routes share: the model that is served, its tagger and batcher, and the limits of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from prometheus_client import Counter
+
+from vtag.engine.online import AsyncEngine
+from vtag.errors import error
+from vtag.serve.batcher import Batcher
+from vtag.tagger import Batch, Tagger
+from vtag.types import Span
+
+TEXTS = Counter("vtag_texts", "Texts that were tagged")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may hold; `requests`: how many of them may be under way."""
+
+    body_bytes: int = 16 << 20
+    texts: int = 1024
+    characters: int = 1_000_000
+    requests: int = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tagged:
+    """Texts with what was found in them: the spans, and the logits of each window of the batch."""
+
+    batch: Batch
+    logits: Sequence[np.ndarray]
+    spans: list[list[Span]]
+
+
+class Service:
+    """A token classifier behind HTTP."""
+
+    def __init__(self, engine: AsyncEngine, tagger: Tagger, model: str, limits: Limits) -> None:
+        self.tagger = tagger
+        self.model = model
+        self.limits = limits
+        self.types = list(dict.fromkeys(kind for kind in tagger.scheme.types if kind))
+        self._labels = {"O", *self.types, *tagger.id2label.values()}
+        self._batcher = Batcher(engine)
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="vtag-text")
+        self._under_way = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Around a request: refuses it where too many are under way."""
+        if self._under_way >= self.limits.requests:
+            raise error("overloaded", limit=self.limits.requests)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    async def tag(
+        self,
+        texts: Sequence[str] | None,
+        *,
+        words: Sequence[Sequence[str]] | None = None,
+        aggregation_strategy: str,
+        stride: int | None = None,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | dict[str, float] | None = None,
+    ) -> Tagged:
+        """As `LLM.tag`: of texts, or of texts already split into words."""
+        self._check(texts, words)
+        self._check_labels("ignore_labels", ignore_labels)
+        if isinstance(threshold, dict):
+            self._check_labels("threshold", [label for label in threshold if label != "*"])
+        batch = await self.in_thread(
+            self.tagger.prepare, texts, words=words, stride=stride, aggregation_strategy=aggregation_strategy
+        )
+        logits = await self._batcher.run(batch.windows)
+        spans = await self.in_thread(
+            self.tagger.finish, batch, logits, ignore_labels=ignore_labels, threshold=threshold
+        )
+        TEXTS.inc(len(spans))
+        return Tagged(batch, logits, spans)
+
+    async def in_thread(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+        """What takes its time, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
+
+    def _check(self, texts: Sequence[str] | None, words: Sequence[Sequence[str]] | None) -> None:
+        sizes = [len(text) for text in texts or ()] + [sum(map(len, text)) + len(text) for text in words or ()]
+        if len(sizes) > self.limits.texts:
+            raise error("too_many_texts", limit=self.limits.texts)
+        for index, size in enumerate(sizes):
+            if size > self.limits.characters:
+                raise error("text_too_long", index=index, limit=self.limits.characters)
+
+    def _check_labels(self, field: str, labels: Sequence[str]) -> None:
+        if not self._labels.issuperset(labels):
+            raise error("unknown_label", field=field)

@@ -1,0 +1,68 @@
+"""Real `vtag serve` processes, and what is needed to talk to them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that listens. log: all that it has written."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def post(self, route: str, body: Any, **kwargs: Any) -> httpx.Response:
+        """JSON, posted."""
+        return httpx.post(f"{self.url}{route}", json=body, timeout=120, **kwargs)
+
+    def get(self, route: str, **kwargs: Any) -> httpx.Response:
+        return httpx.get(f"{self.url}{route}", timeout=60, **kwargs)
+
+    @property
+    def engine(self) -> int:
+        """Process id of the engine."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        (child,) = {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+        return child
+
+
+def start(model: str | Path, log: Path, *options: str) -> subprocess.Popen[bytes]:
+    """`vtag serve`, not waited for."""
+    command = [sys.executable, "-m", "vtag", "serve", str(model), "--port", "0", *options]
+    environment = {name: value for name, value in os.environ.items() if name != "VLLM_API_KEY"}
+    with log.open("wb") as out:
+        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
+
+
+def listening(process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> Server:
+    """The server of that process, once it listens."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if found := re.search(r"is served at (http://\S+?) ", log.read_text("utf-8")):
+            return Server(found[1], process, log)
+        time.sleep(0.05)
+    raise AssertionError(f"no server after {seconds} s: exit code {process.poll()}: {log.read_text('utf-8')}")
+
+
+@contextmanager
+def serving(model: str | Path, log: Path, *options: str) -> Iterator[Server]:
+    """A server, ended with SIGTERM where it still runs."""
+    process = start(model, log, *options)
+    try:
+        yield listening(process, log)
+    finally:
+        process.terminate()
+        process.wait(60)
