@@ -296,6 +296,7 @@ TABLE: dict[str, Kind] = {
     "serve_lora": Kind(
         SettingError, 422, 2, "vtag serve takes no LoRA adapters: merge the adapter into the model (merge_and_unload)"
     ),
+    "empty_key": Kind(SettingError, 422, 2, "--api-key is empty: pass a key, or leave it out"),
     "bad_limit": Kind(SettingError, 422, 2, "{option} must be at least 1"),
     "bad_json": Kind(InputError, 400, 4, "the body is not JSON in UTF-8: let a JSON library write it"),
     "wrong_key": Kind(SettingError, 401, 2, "no API key, or a wrong one: send the header Authorization: Bearer KEY"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vtag.decode import scores
+from vtag.decode.likely import likeliest
 from vtag.errors import error
 
 
@@ -43,8 +44,4 @@ class TokenClassificationOutput:
         """For each token its k likeliest labels with their probabilities, the likeliest first."""
         if k < 1:
             raise error("bad_top_k", k=k)
-        chances = self.probabilities
-        best = np.argsort(-chances, axis=1, kind="stable")[:, :k]
-        values = np.take_along_axis(chances, best, axis=1)
-        names = [[self.labels[label] for label in row] for row in best.tolist()]
-        return [list(zip(*pair, strict=True)) for pair in zip(names, values.tolist(), strict=True)]
+        return likeliest(self.probabilities, list(self.labels.values()), k)

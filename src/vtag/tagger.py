@@ -139,6 +139,10 @@ class Tagger:
         """One row of logits per token of each whole text, special tokens included: float32 [T, labels]."""
         return stitch(batch.encodings, batch.windows, logits, len(self.id2label), causal=self.causal)
 
+    def probabilities(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """As `rows`, of probabilities: float32 [T, labels]."""
+        return [(scores.sigmoid if self.multi_label else scores.softmax)(row) for row in self.rows(batch, logits)]
+
     def _encode_texts(self, texts: Iterable[Any], first: int = 0) -> list[Encoding]:
         return self._text.encode(check_texts(texts, first), first)
 

@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     for name, given in limits.items():
         if given < 1:
             raise error("bad_limit", option=f"--max-{name.replace('_', '-')}")
+    if "" in (args.api_key or ()):
+        raise error("empty_key")
     keys = args.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
     given = engine.arguments(args)
     folder = Path(args.model).expanduser()

@@ -113,6 +113,7 @@ class _Death(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
         self._parent = os.getpid()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -125,7 +126,7 @@ class _Death(logging.Filter):
         os._exit(1)
 
     def cause(self) -> VtagError | str | None:
-        """Called in the parent, once the engine is gone."""
+        """Called in the parent, once the engine is gone; None where it said nothing."""
         os.close(self._write)
         with os.fdopen(self._read, "rb") as pipe:
             told = pipe.read()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Request
 
 import vtag
+from vtag.decode.likely import likeliest, span_types
 from vtag.errors import error
 from vtag.serve import schemas
 from vtag.serve.http import Route
 from vtag.serve.service import Service, Tagged
-from vtag.tagger import STRATEGIES
+from vtag.tagger import STRATEGIES, Tagger
 from vtag.text.offsets import UNITS, positions
+from vtag.types import Encoding
 
 router = APIRouter(route_class=Route, tags=["vtag"], responses=schemas.ERRORS)
 HF_RESPONSE = list[schemas.Entity] | list[list[schemas.Entity]]
@@ -26,13 +29,13 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
     """
     asked = body.parameters or schemas.InferenceParameters()
     one = isinstance(body.inputs, str)
-    found = await _service(request).tag(
+    found = _service(request).tag(
         [body.inputs] if isinstance(body.inputs, str) else body.inputs,
         aggregation_strategy=asked.aggregation_strategy or "simple",
         ignore_labels=["O"] if asked.ignore_labels is None else asked.ignore_labels,
         stride=asked.stride,
     )
-    rows = [[span.to_hf() for span in spans] for spans in found.spans]
+    rows = [[span.to_hf() for span in spans] async for part in found for spans in part.spans]
     return rows[0] if one else rows
 
 
@@ -52,14 +55,16 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
     texts = [body.input] if isinstance(body.input, str) else body.input
     words = [body.words] if body.words and isinstance(body.words[0], str) else body.words
     service = _service(request)
-    found = await service.tag(
+    found = service.tag(
         texts,
         words=words,
         aggregation_strategy=body.aggregation_strategy,
         ignore_labels=body.ignore_labels,
         threshold=body.threshold,
     )
-    results = await service.in_thread(_results, found, body, service)
+    results: list[dict[str, Any]] = []
+    async for part in found:
+        results += await service.in_thread(_results, part, body, service.tagger)
     return {"model": service.model, "offset_unit": body.offset_unit, "results": results}
 
 
@@ -91,17 +96,41 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _results(found: Tagged, body: schemas.TagRequest, service: Service) -> list[dict[str, Any]]:
+def _results(found: Tagged, body: schemas.TagRequest, tagger: Tagger) -> list[dict[str, Any]]:
     """`results` of /v1/tag."""
-    batch = found.batch
-    windows = [0] * len(batch.encodings)
-    for window in batch.windows:
-        windows[window.text] += 1
+    batch, k = found.batch, body.top_k
+    windows = np.bincount([window.text for window in batch.windows], minlength=len(batch.encodings))
+    rows = tagger.probabilities(batch, found.logits) if k or body.return_tokens else [None] * len(found.spans)
     results: list[dict[str, Any]] = []
-    for encoding, spans, count in zip(batch.encodings, found.spans, windows, strict=True):
-        rows = [span.to_dict() for span in spans]
-        results.append({"spans": rows, "usage": {"tokens": len(encoding.ids), "windows": count}})
+    for encoding, spans, count, row in zip(batch.encodings, found.spans, windows.tolist(), rows, strict=True):
+        items = [span.to_dict() for span in spans]
+        result: dict[str, Any] = {"spans": items, "usage": {"tokens": len(encoding.ids), "windows": count}}
+        if k and row is not None:
+            chances, names = span_types(encoding, row, spans, tagger.scheme, multi_label=tagger.multi_label)
+            for item, top in zip(items, likeliest(chances, names, k), strict=True):
+                item["top"] = _top(top)
+        if body.return_tokens and row is not None:
+            result["tokens"] = _tokens(encoding, row, tagger, k)
         if (at := positions(encoding.text, body.offset_unit)) is not None:
-            for row in rows:
-                row["start"], row["end"] = int(at[row["start"]]), int(at[row["end"]])
+            for item in [*items, *result.get("tokens", [])]:
+                item["start"], item["end"] = int(at[item["start"]]), int(at[item["end"]])
+        results.append(result)
     return results
+
+
+def _tokens(encoding: Encoding, probabilities: np.ndarray, tagger: Tagger, k: int | None) -> list[dict[str, Any]]:
+    """The tokens that are not special, each with its likeliest label, or its k likeliest ones."""
+    own = np.flatnonzero(~encoding.special)
+    pieces = tagger.pieces(encoding)
+    tops = likeliest(probabilities[own], list(tagger.id2label.values()), k or 1)
+    assert encoding.offsets is not None
+    rows: list[dict[str, Any]] = []
+    for at, (start, end), top in zip(own.tolist(), encoding.offsets[own].tolist(), tops, strict=True):
+        label, score = top[0]
+        row = {"token": pieces[at], "start": start, "end": end, "label": label, "score": score}
+        rows.append(row | {"top": _top(top)} if k else row)
+    return rows
+
+
+def _top(pairs: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"label": label, "score": score} for label, score in pairs]

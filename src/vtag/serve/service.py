@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ import numpy as np
 from prometheus_client import Counter
 
 from vtag.engine.online import AsyncEngine
+from vtag.engine.packing import blocks
 from vtag.errors import error
 from vtag.serve.batcher import Batcher
 from vtag.tagger import Batch, Tagger
@@ -75,28 +76,30 @@ class Service:
         stride: int | None = None,
         ignore_labels: Sequence[str] = ("O",),
         threshold: float | dict[str, float] | None = None,
-    ) -> Tagged:
-        """As `LLM.tag`: of texts, or of texts already split into words."""
+    ) -> AsyncIterator[Tagged]:
+        """As `LLM.tag`, of texts or of texts already split into words; in blocks, so that memory stays bounded."""
         self._check(texts, words)
         self._check_labels("ignore_labels", ignore_labels)
         if isinstance(threshold, dict):
             self._check_labels("threshold", [label for label in threshold if label != "*"])
-        batch = await self.in_thread(
-            self.tagger.prepare, texts, words=words, stride=stride, aggregation_strategy=aggregation_strategy
-        )
-        logits = await self._batcher.run(batch.windows)
-        spans = await self.in_thread(
-            self.tagger.finish, batch, logits, ignore_labels=ignore_labels, threshold=threshold
-        )
-        TEXTS.inc(len(spans))
-        return Tagged(batch, logits, spans)
+        named = "texts" if words is None else "words"
+        prepare = partial(self.tagger.prepare, stride=stride, aggregation_strategy=aggregation_strategy)
+        finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
+        for first, items in blocks(texts or words or ()):
+            batch = await self.in_thread(prepare, **{named: items}, first=first)
+            logits = await self._batcher.run(batch.windows)
+            spans = await self.in_thread(finish, batch, logits)
+            TEXTS.inc(len(spans))
+            yield Tagged(batch, logits, spans)
 
     async def in_thread(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
         """What takes its time, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def _check(self, texts: Sequence[str] | None, words: Sequence[Sequence[str]] | None) -> None:
-        sizes = [len(text) for text in texts or ()] + [sum(map(len, text)) + len(text) for text in words or ()]
+        sizes = [len(text) for text in texts or ()] + [
+            sum(map(len, text)) + max(len(text) - 1, 0) for text in words or ()
+        ]
         if len(sizes) > self.limits.texts:
             raise error("too_many_texts", limit=self.limits.texts)
         for index, size in enumerate(sizes):

@@ -1,0 +1,48 @@
+"""The likeliest labels of a token and types of a span, with their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vtag.decode.scheme import Scheme
+from vtag.types import Encoding, Span
+
+OUTSIDE = "O"
+
+
+def likeliest(probabilities: np.ndarray, names: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+    """For each row of float [N, names] its k likeliest names with their probabilities, the likeliest first."""
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    values = np.take_along_axis(probabilities, best, axis=1)
+    named = [[names[at] for at in row] for row in best.tolist()]
+    return [list(zip(*pair, strict=True)) for pair in zip(named, values.tolist(), strict=True)]
+
+
+def span_types(
+    encoding: Encoding, probabilities: np.ndarray, spans: Sequence[Span], scheme: Scheme, *, multi_label: bool
+) -> tuple[np.ndarray, list[str]]:
+    """How probable each type is for each span of a text, float64 [spans, types], and the types' names; "O" is one.
+
+    A type's probability is that of any of its labels (B-PER or I-PER), averaged over the span's tokens.
+
+    probabilities: float32 [T, L] of the text's tokens; for `multi_label` of labels that do not exclude each other.
+    """
+    names = [OUTSIDE, *dict.fromkeys(kind for kind in scheme.types if kind)]
+    of_label = np.array([names.index(kind) if kind else 0 for kind in scheme.types])
+    columns = [np.flatnonzero(of_label == at) for at in range(len(names))]
+    if multi_label:
+        columns[0] = np.flatnonzero(of_label)  # outside is where none of the others is
+        any_of = [1 - np.prod(1 - probabilities[:, own], axis=1) for own in columns]
+        any_of[0] = 1 - any_of[0]
+    else:
+        any_of = [probabilities[:, own].sum(axis=1) for own in columns]
+    assert encoding.offsets is not None
+    own = np.flatnonzero(~encoding.special)
+    sums = np.zeros((len(own) + 1, len(names)))
+    np.cumsum(np.stack(any_of, axis=1)[own], axis=0, out=sums[1:])
+    starts, ends = encoding.offsets[own].T
+    first = np.searchsorted(ends, [span.start for span in spans], side="right")
+    last = np.maximum(np.searchsorted(starts, [span.end for span in spans], side="left"), first)
+    return (sums[last] - sums[first]) / np.maximum(last - first, 1)[:, None], names
