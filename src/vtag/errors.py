@@ -313,7 +313,6 @@ TABLE: dict[str, Kind] = {
     ),
     "not_json": Kind(InputError, 415, 4, "send JSON, not compressed, with the header Content-Type: application/json"),
     "bad_field": Kind(InputError, 422, 4, "{field} must be {expected}"),
-    "half_surrogate": Kind(InputError, 422, 4, "{field} has half of a surrogate pair: send whole characters"),
     "unknown_field": Kind(InputError, 422, 4, "there is a field that is not known here: send {names} alone"),
     "input_or_words": Kind(InputError, 422, 4, "send either input or words: neither is there, or both are"),
     "unknown_label": Kind(InputError, 422, 4, "{field} has a label that the model has not: GET /info lists them"),

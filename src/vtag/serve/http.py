@@ -145,8 +145,7 @@ def checked(body: bytes, schema: type[BaseModel]) -> Any:
 
 def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:
     """Of all that pydantic complains of the first, in the words of the field's description."""
-    complaints = cause.errors(include_url=False, include_context=False, include_input=False)
-    first = next((one for one in complaints if one["type"] == "string_unicode"), complaints[0])
+    first = cause.errors(include_url=False, include_context=False, include_input=False)[0]
     fields, known, path = schema.model_fields, None, ""
     for part in first["loc"]:
         if part not in fields:
@@ -154,8 +153,6 @@ def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:
         known, path = fields[str(part)], f"{path}.{part}" if path else str(part)
         nested = [kind for kind in (known.annotation, *getattr(known.annotation, "__args__", ())) if _is_schema(kind)]
         fields, schema = (nested[0].model_fields, nested[0]) if nested else ({}, schema)
-    if first["type"] == "string_unicode":
-        return error("half_surrogate", field=path)
     if first["type"] == "extra_forbidden":
         return error("unknown_field", names=", ".join(schema.model_fields))
     if known is None:

@@ -1,0 +1,202 @@
+"""What is refused, how, and that neither an answer nor the log holds a word of what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.hostile.test_hostile import TEXTS, read
+from tests.serve.servers import Server
+
+SECRET = "Qwertzuiop-Asdfghjkl"
+JSON = {"Content-Type": "application/json"}
+TAG, HF = "/v1/tag", "/"
+# name -> route, body, status, kind
+WRONG: dict[str, tuple[str, Any, int, str]] = {
+    "no field": (TAG, {}, 422, "input_or_words"),
+    "null": (TAG, {"input": None}, 422, "input_or_words"),
+    "both": (TAG, {"input": SECRET, "words": [SECRET]}, 422, "input_or_words"),
+    "a list": (TAG, [SECRET], 422, "bad_field"),
+    "a string": (TAG, SECRET, 422, "bad_field"),
+    "a number for a text": (TAG, {"input": 7}, 422, "bad_field"),
+    "an object for a text": (TAG, {"input": {SECRET: SECRET}}, 422, "bad_field"),
+    "a number among texts": (TAG, {"input": [SECRET, 7]}, 422, "bad_field"),
+    "null among texts": (TAG, {"input": [SECRET, None]}, 422, "bad_field"),
+    "texts in lists": (TAG, {"input": [[SECRET]]}, 422, "bad_field"),
+    "words of words": (TAG, {"words": [[[SECRET]]]}, 422, "bad_field"),
+    "words and lists of words": (TAG, {"words": [SECRET, [SECRET]]}, 422, "bad_field"),
+    "an unknown field": (TAG, {"input": SECRET, SECRET: 1}, 422, "unknown_field"),
+    "an unknown strategy": (TAG, {"input": SECRET, "aggregation_strategy": SECRET}, 422, "bad_field"),
+    "an unknown unit": (TAG, {"input": SECRET, "offset_unit": SECRET}, 422, "bad_field"),
+    "an unknown label": (TAG, {"input": SECRET, "ignore_labels": [SECRET]}, 422, "unknown_label"),
+    "a label that is none": (TAG, {"input": SECRET, "ignore_labels": [1]}, 422, "bad_field"),
+    "a threshold of 2": (TAG, {"input": SECRET, "threshold": 2}, 422, "bad_field"),
+    "a threshold in quotes": (TAG, {"input": SECRET, "threshold": "0.5"}, 422, "bad_field"),
+    "a threshold that is true": (TAG, {"input": SECRET, "threshold": True}, 422, "bad_field"),
+    "a threshold of an unknown label": (TAG, {"input": SECRET, "threshold": {SECRET: 0.5}}, 422, "unknown_label"),
+    "a threshold of -1 for a label": (TAG, {"input": SECRET, "threshold": {"CITY": -1}}, 422, "bad_field"),
+    "top_k of 0": (TAG, {"input": SECRET, "top_k": 0}, 422, "bad_field"),
+    "top_k of 1.5": (TAG, {"input": SECRET, "top_k": 1.5}, 422, "bad_field"),
+    "return_tokens of 1": (TAG, {"input": SECRET, "return_tokens": 1}, 422, "bad_field"),
+    "half a surrogate pair": (TAG, {"input": [SECRET, f"{SECRET}\ud83d"]}, 422, "lone_surrogate"),
+    "half a surrogate pair in a word": (TAG, {"words": [[SECRET, "\ude00"]]}, 422, "lone_surrogate"),
+    "half a surrogate pair in a label": (TAG, {"input": "", "ignore_labels": ["\ude00"]}, 422, "unknown_label"),
+    "no inputs": (HF, {"parameters": {}}, 422, "bad_field"),
+    "null inputs": (HF, {"inputs": None}, 422, "bad_field"),
+    "inputs of an object": (HF, {"inputs": {"text": SECRET}}, 422, "bad_field"),
+    "parameters of a list": (HF, {"inputs": SECRET, "parameters": [SECRET]}, 422, "bad_field"),
+    "an unknown parameter": (HF, {"inputs": SECRET, "parameters": {SECRET: 1}}, 422, "unknown_field"),
+    "another strategy": (HF, {"inputs": SECRET, "parameters": {"aggregation_strategy": "best"}}, 422, "bad_field"),
+    "a label unknown": (HF, {"inputs": SECRET, "parameters": {"ignore_labels": [SECRET]}}, 422, "unknown_label"),
+    "a stride of -1": (HF, {"inputs": SECRET, "parameters": {"stride": -1}}, 422, "bad_field"),
+    "a stride of 10**30": (HF, {"inputs": SECRET, "parameters": {"stride": 10**30}}, 422, "bad_stride"),
+    "a stride without groups": (
+        HF,
+        {"inputs": SECRET, "parameters": {"stride": 1, "aggregation_strategy": "none"}},
+        422,
+        "stride_without_groups",
+    ),
+    "another model": ("/models/" + SECRET, {"inputs": SECRET}, 404, "other_model"),
+    "1,025 texts": (TAG, {"input": [SECRET] * 1025}, 413, "too_many_texts"),
+    "1,025 texts of words": (TAG, {"words": [[SECRET]] * 1025}, 413, "too_many_texts"),
+    "1,025 inputs": (HF, {"inputs": [SECRET] * 1025}, 413, "too_many_texts"),
+    "1,000,001 characters": (TAG, {"input": ["", "x" * 1_000_001]}, 413, "text_too_long"),
+    "1,000,001 characters in words": (TAG, {"words": ["x" * 500_000] * 2}, 413, "text_too_long"),
+}
+RAW: dict[str, tuple[bytes, dict[str, str], int, str]] = {
+    "nothing": (b"", JSON, 400, "bad_json"),
+    "half an object": (b'{"input": "%s' % SECRET.encode(), JSON, 400, "bad_json"),
+    "not UTF-8": (b'{"input": "\xff"}', JSON, 400, "bad_json"),
+    "UTF-16": (json.dumps({"input": SECRET}).encode("utf-16"), JSON, 400, "bad_json"),
+    "half a pair in UTF-8": (b'{"input": "\xed\xa0\xbd"}', JSON, 400, "bad_json"),
+    "brackets without end": (b"[" * 1_000_000, JSON, 400, "bad_json"),
+    "a number of 5,000 digits": (b'{"input": "a", "top_k": ' + b"1" * 5000 + b"}", JSON, 400, "bad_json"),
+    "a form": (b'{"input": "a"}', {"Content-Type": "application/x-www-form-urlencoded"}, 415, "not_json"),
+    "text": (SECRET.encode(), {"Content-Type": "text/plain"}, 415, "not_json"),
+    "another charset": (b'{"input": "a"}', {"Content-Type": "application/json; charset=latin-1"}, 415, "not_json"),
+    "gzip": (b"\x1f\x8b", {**JSON, "Content-Encoding": "gzip"}, 415, "not_json"),
+    "a threshold that is no number": (b'{"input": "a", "threshold": NaN}', JSON, 422, "bad_field"),
+}
+
+
+def assert_refused(answer: httpx.Response, status: int, kind: str) -> None:
+    """As the table of errors has it, in one line, with nothing that was sent."""
+    content = answer.json()
+    assert (answer.status_code, content["error_type"]) == (status, kind), content
+    assert set(content) == {"error", "error_type"}
+    assert "\n" not in content["error"]
+    assert content["error"].isascii()
+    assert SECRET not in answer.text
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_fields_and_too_much_are_refused(server: Server, name: str) -> None:
+    route, body, status, kind = WRONG[name]
+    answer = httpx.post(server.url + route, content=json.dumps(body), headers=JSON, timeout=60)
+    assert_refused(answer, status, kind)
+
+
+@pytest.mark.parametrize("route", [TAG, HF, "/models/demo"])
+@pytest.mark.parametrize("name", RAW)
+def test_what_is_no_json_is_refused(server: Server, route: str, name: str) -> None:
+    body, headers, status, kind = RAW[name]
+    if kind != "bad_field" or route == TAG:
+        assert_refused(httpx.post(server.url + route, content=body, headers=headers), status, kind)
+
+
+@pytest.mark.parametrize(
+    ("route", "allowed"), [(TAG, "POST"), (HF, "POST"), ("/models/demo", "POST"), ("/info", "GET")]
+)
+def test_another_method_is_refused(server: Server, route: str, allowed: str) -> None:
+    for method in {"GET", "POST", "PUT", "DELETE", "OPTIONS"} - {allowed}:
+        answer = httpx.request(method, server.url + route)
+        assert_refused(answer, 405, "wrong_method")
+        assert answer.headers["allow"] == allowed
+
+
+def test_a_message_says_what_to_send(server: Server) -> None:
+    said = {name: server.post(route, body).json()["error"] for name, (route, body, _, _) in list(WRONG.items())[5:8]}
+    assert set(said.values()) == {"input must be a text, or a list of texts"}
+    unknown = server.post(TAG, {"input": "a", "thresold": 1}).json()["error"]
+    assert "top_k, return_tokens, offset_unit" in unknown
+
+
+def test_no_page_of_another_site_may_ask(server: Server) -> None:
+    headers = {"Origin": "http://other.example", "Access-Control-Request-Method": "POST"}
+    preflight = httpx.options(f"{server.url}/v1/models", headers=headers)
+    for answer in (preflight, server.post(TAG, {"input": "a"}, headers=headers)):
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_body_of_200_mb_is_refused_and_not_kept(server: Server) -> None:
+    def memory() -> int:
+        return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
+
+    def pieces() -> Any:
+        yield b'{"input": "'
+        for _ in range(200):
+            yield b"x" * 1_000_000
+
+    before = memory()
+    told = httpx.post(server.url + TAG, content=b"x" * 200_000_000, headers=JSON, timeout=60)
+    untold = httpx.post(server.url + TAG, content=pieces(), headers=JSON, timeout=60)
+    for answer in (told, untold):
+        assert_refused(answer, 413, "body_too_large")
+    assert memory() - before < 40_000_000
+    assert server.post(TAG, {"input": "a"}).status_code == 200
+
+
+def test_odd_texts_are_answered_or_refused_on_every_route_and_leave_no_trace_in_the_log(server: Server) -> None:
+    ask_all(server, TEXTS)
+
+
+@pytest.mark.long
+def test_odd_texts_of_all_lengths_are_too(server: Server) -> None:
+    ask_all(
+        server,
+        {row["name"]: row["prefix"] + row["unit"] * row["count"] + row["suffix"] for row in read("hostile_big.jsonl")},
+    )
+
+
+def ask_all(server: Server, texts: dict[str, str]) -> None:
+    """All texts on all routes, eight at a time."""
+
+    async def ask() -> None:
+        gate = asyncio.Semaphore(8)
+        async with httpx.AsyncClient(base_url=server.url, timeout=300) as client:
+            await asyncio.gather(*(one(client, gate, name, text) for name, text in texts.items()))
+
+    async def one(client: httpx.AsyncClient, gate: asyncio.Semaphore, name: str, text: str) -> None:
+        async with gate:
+            for route, field in ((TAG, "input"), (TAG, "words"), (HF, "inputs"), ("/models/demo", "inputs")):
+                body = {field: [[text]] if field == "words" else [text]}
+                answer = await client.post(route, content=json.dumps(body), headers=JSON)
+                assert answer.status_code == status_of(text), (name, route, answer.text[:200])
+                if route == TAG and answer.status_code == 200:
+                    for span in answer.json()["results"][0]["spans"]:
+                        assert span["text"] == text[span["start"] : span["end"]]
+            for route, field in (("/pooling", "input"), ("/tokenize", "prompt"), ("/invocations", "input")):
+                answer = await client.post(route, content=json.dumps({"model": "demo", field: text}), headers=JSON)
+                assert answer.status_code < 500 or halved(text), (name, route, answer.text[:200])
+
+    asyncio.run(ask())
+    assert server.post(TAG, {"input": "a"}).status_code == 200
+    log = server.log.read_text("utf-8", errors="replace")
+    assert "Traceback" not in log
+    words = {word for text in texts.values() for word in re.findall(r"\w{6,}", text)} - {"served", "application"}
+    assert len(words) > 5
+    assert [word for word in words if word in log] == []
+
+
+def halved(text: str) -> bool:
+    return any(0xD800 <= ord(character) < 0xE000 for character in text)
+
+
+def status_of(text: str) -> int:
+    return 413 if len(text) > 1_000_000 else 422 if halved(text) else 200
