@@ -107,6 +107,14 @@ def _leave_the_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def one_line(record: logging.LogRecord) -> bool:
+    """Filter of a logger: no stack trace, what failed is named."""
+    if record.exc_info and record.exc_info[0] and "VTAG_DEBUG" not in os.environ:
+        record.msg, record.args = f"{record.getMessage()} ({record.exc_info[0].__name__})", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
 class _Death(logging.Filter):
     """Why a forked engine did not start, told to its parent, in place of a stack trace on stderr."""
 
@@ -119,7 +127,7 @@ class _Death(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Called in the engine, for what vLLM logs there."""
         if os.getpid() == self._parent or not record.exc_info or "failed to start" not in str(record.msg):
-            return True
+            return one_line(record)
         cause = record.exc_info[1]
         told = cause if isinstance(cause, VtagError) else reason(cause) if cause else None
         os.write(self._write, pickle.dumps(told))

@@ -30,6 +30,8 @@ ENGINE_DIED = 1
 # Requests under way when the server is told to end have so long: container platforms kill after 30 s.
 GRACE_SECONDS = 25
 WATCH_SECONDS = 0.5
+# Who would write stack traces: that the engine is gone is said by the responses and by the exit code.
+LOGS = ("vllm.v1.engine.async_llm", "uvicorn.error", "asyncio")
 GROUPS = ("general", "platform", "io_processor", "stat_logger")
 
 
@@ -44,9 +46,8 @@ def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: C
     named = {point.name for group in GROUPS for point in entry_points(group=f"vllm.{group}_plugins")}
     os.environ.setdefault("VLLM_PLUGINS", ",".join(sorted({"vtag", *named})))
     with defaults.environment():
-        if "VTAG_DEBUG" not in os.environ:
-            for log in (*logging.getLogger("vllm").handlers, logging.getLogger("uvicorn.error")):
-                log.addFilter(_one_line)
+        for name in LOGS:
+            logging.getLogger(name).addFilter(online.one_line)
         client = online.start(served.plan)
         try:
             return uvloop.run(_serve(served, client, sock, keys, listening))
@@ -96,14 +97,6 @@ async def _end_with_the_engine(server: uvicorn.Server, client: EngineClient) -> 
     while not client.errored:
         await asyncio.sleep(WATCH_SECONDS)
     server.should_exit = True
-
-
-def _one_line(record: logging.LogRecord) -> bool:
-    """No stack traces: what failed is named."""
-    if record.exc_info and record.exc_info[0]:
-        record.msg, record.args = f"{record.getMessage()} ({record.exc_info[0].__name__})", ()
-        record.exc_info = record.exc_text = None
-    return True
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,177 @@
+"""The life of a server, as real processes: who may come in, how it ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from safetensors.torch import load_file, save_file
+
+from tests.checkpoints import good, spoiled
+from tests.serve.servers import Server, listening, serving, start
+
+KEY = "k-Yxcvbnm"
+SENTENCE = "Hi, I'm Marisol Okonkwo from Dunmere, call me on 555-0100 about the Quellbrook house. "
+DOCUMENT = SENTENCE * 300
+IN_FLIGHT = 16
+MONITORS = {"/health", "/ping", "/version", "/metrics"}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with two keys; the tests below use it up, in order."""
+    log = tmp_path_factory.mktemp("guarded") / "log"
+    with serving("demo", log, "--api-key", KEY, "--api-key", "another", "--max-texts", "3") as server:
+        yield server
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid: int, seconds: float) -> bool:
+    """Whether that process ends in time."""
+    end = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not alive(pid)
+
+
+def many(server: Server, pool: ThreadPoolExecutor) -> list[Future[httpx.Response]]:
+    """Requests that are under way, and will be for a while."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    asked = [pool.submit(server.post, "/v1/tag", {"input": DOCUMENT}, headers=headers) for _ in range(IN_FLIGHT)]
+    time.sleep(0.5)
+    assert not any(request.done() for request in asked)
+    return asked
+
+
+def test_without_the_key_only_monitors_come_in(guarded: Server) -> None:
+    known = {"Authorization": f"Bearer {KEY}"}
+    described = guarded.get("/openapi.json", headers=known).json()
+    routes = [(path.format(name="demo"), method) for path, methods in described["paths"].items() for method in methods]
+    routes += [("/", "get"), ("/docs", "get"), ("/openapi.json", "get"), ("/nowhere", "get"), ("/metrics", "get")]
+    routes += [("/v1/tag", "options"), ("//health", "get"), ("/health/x", "get"), ("/metrics/x", "get")]
+    assert len(routes) > 20
+    for path, method in routes:
+        for headers in ({}, {"Authorization": f"Bearer {KEY}x"}, {"Authorization": KEY}, {"Authorization": "Bearer"}):
+            answer = httpx.request(method, guarded.url + path, headers=headers, timeout=60)
+            assert (answer.status_code == 401) is (path not in MONITORS), (path, method, answer.text)
+            if answer.status_code == 401:
+                assert answer.json()["error_type"] == "wrong_key"
+                assert answer.headers["www-authenticate"] == "Bearer"
+        if path not in ("/nowhere", "//health", "/health/x", "/metrics/x"):
+            assert httpx.request(method, guarded.url + path, headers=known, timeout=60).status_code not in (401, 404)
+    assert guarded.post("/", {"inputs": "a"}, headers={"Authorization": "bearer another"}).status_code == 200
+
+
+def test_a_limit_may_be_another(guarded: Server) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    assert guarded.post("/v1/tag", {"input": ["a"] * 3}, headers=headers).status_code == 200
+    assert guarded.post("/v1/tag", {"input": ["a"] * 4}, headers=headers).json()["error"] == (
+        "more than 3 texts in a request: send less at once, or raise --max-texts"
+    )
+    assert guarded.get("/info", headers=headers).json()["limits"]["texts"] == 3
+
+
+def test_it_listens_on_this_machine_alone_and_says_how_to_ask(guarded: Server) -> None:
+    assert guarded.url.startswith("http://127.0.0.1:")
+    log = guarded.log.read_text("utf-8")
+    assert f"curl {guarded.url}/v1/tag -H 'Authorization: Bearer KEY'" in log
+    assert KEY not in log
+
+
+def test_sigterm_ends_it_after_what_is_under_way(guarded: Server) -> None:
+    engine = guarded.engine
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        asked = many(guarded, pool)
+        guarded.process.send_signal(signal.SIGTERM)
+        answers = [request.result() for request in asked]
+    assert [answer.status_code for answer in answers] == [200] * IN_FLIGHT
+    spans = [answer.json()["results"][0]["spans"] for answer in answers]
+    assert spans[0][-1]["end"] > len(DOCUMENT) - len(SENTENCE)
+    assert all(len(row) == len(spans[0]) for row in spans)
+    assert guarded.process.wait(10) == 0
+    assert gone(engine, 1)
+    with pytest.raises(httpx.ConnectError):
+        guarded.get("/health")
+
+
+def test_when_the_engine_is_killed_all_are_told_and_it_ends(tmp_path: Path) -> None:
+    with serving("demo", tmp_path / "log") as server, ThreadPoolExecutor(IN_FLIGHT) as pool:
+        asked = many(server, pool)
+        killed = time.monotonic()
+        os.kill(server.engine, signal.SIGKILL)
+        answers = [request.result() for request in asked]
+        assert [(answer.status_code, answer.json()["error_type"]) for answer in answers] == [
+            (503, "engine_gone")
+        ] * IN_FLIGHT
+        assert server.process.wait(10) == 1
+        assert time.monotonic() - killed < 6
+    assert "Traceback" not in server.log.read_text("utf-8")
+
+
+def test_a_taken_port_or_a_broken_model_is_one_line_before_anything_starts(tmp_path: Path) -> None:
+    broken = spoiled("not_a_model", tmp_path / "broken")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        cases = {
+            (str(broken), "--port", "0"): (3, "vtag: .*: no config.json in this folder.*"),
+            ("/no/such/model",): (3, "vtag: /no/such/model: no such folder.*"),
+            ("demo", "--port", str(port)): (5, f"vtag: 127.0.0.1, port {port}: cannot listen there .*--port"),
+            ("demo", "--port", "65536"): (5, "vtag: .*no such port.*"),
+            ("demo", "--api-key", ""): (2, "vtag: --api-key is empty.*"),
+            ("demo", "--max-texts", "0"): (2, "vtag: --max-texts must be at least 1"),
+            ("demo", "--engine", "enable_lora=true"): (2, "vtag: vtag serve takes no LoRA.*"),
+        }
+        processes = [start(model, tmp_path / str(n), *options) for n, (model, *options) in enumerate(cases)]
+        for n, (process, (code, line)) in enumerate(zip(processes, cases.values(), strict=True)):
+            said = (tmp_path / str(n)).read_text("utf-8") if process.wait(60) is not None else ""
+            assert process.returncode == code
+            assert re.fullmatch(f"{line}\n", said), said
+
+
+@pytest.mark.long
+def test_a_model_that_only_the_engine_finds_broken_is_one_line_too(tmp_path: Path) -> None:
+    folder = good(tmp_path / "broken")
+    weights = load_file(folder / "model.safetensors")
+    del weights["bert.encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    process = start(folder, tmp_path / "log")
+    assert process.wait(120) == 3
+    said = (tmp_path / "log").read_text("utf-8")
+    assert re.fullmatch(r"vtag: broken: \d+ of the model's weights are not in its files, .*\n", said), said
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_told_to_end_while_it_loads_it_ends(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    for seconds in (2, 7):
+        process = start("demo", tmp_path / "log")
+        time.sleep(seconds)
+        process.send_signal(number)
+        assert process.wait(15) == code
+        assert (tmp_path / "log").read_text("utf-8") == ""
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_it_and_a_killed_server_takes_its_engine_along(tmp_path: Path) -> None:
+    with serving("demo", tmp_path / "log") as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(10) == 130
+    process = start("demo", tmp_path / "log")
+    engine = listening(process, tmp_path / "log").engine
+    process.kill()
+    assert process.wait(10) == -signal.SIGKILL
+    assert gone(engine, 2)
