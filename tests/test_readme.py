@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import shlex
@@ -10,7 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+
+from tests.serve.servers import serving
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -18,9 +22,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 def test_its_python_lines_print_what_it_says() -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-    printed = "".join(
-        re.findall(r"```\n(.*?)```", re.sub(r"```python\n.*?```", "", README, flags=re.DOTALL), re.DOTALL)
-    )
+    printed = "".join(re.findall(r"```\n(.*?)```", re.sub(r"```\w+\n.*?```", "", README, flags=re.DOTALL), re.DOTALL))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == printed
@@ -86,3 +88,26 @@ def test_the_pictures_script_wraps_at_spaces_and_keeps_every_character() -> None
     lines = script["wrap"](row, 18)
     assert ["".join(cell.character for cell in line) for line in lines] == ["one two three four", "five"]
     assert {cell.background for cell in row} == {None, 120}
+
+
+def test_its_server_answers_curl_and_the_inference_client(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^    vtag (serve demo .*--port.*)$", README, re.MULTILINE)
+    (curl,) = re.findall(r"```sh\n(curl .*?)```", README, re.DOTALL)
+    (client,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    port = re.search(r"--port (\d+)", line)
+    assert port
+    with serving(shlex.split(line)[1], tmp_path / "log") as server:
+
+        def here(code: str) -> str:
+            assert f"http://127.0.0.1:{port[1]}" in code
+            return code.replace(f"http://127.0.0.1:{port[1]}", server.url)
+
+        # As curl would, which not every machine has.
+        _, url, _, header, _, body = shlex.split(here(curl).replace("\\\n", ""))
+        answer = httpx.post(url, content=body, headers=[tuple(header.split(": "))])
+        (result,) = answer.json()["results"]
+        assert [(span["label"], span["text"]) for span in result["spans"]] == [("GIVEN_NAME", "Ann")]
+        environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+        code = [sys.executable, "-c", here(client)]
+        done = subprocess.run(code, capture_output=True, text=True, env=environment, check=True)
+        assert done.stdout == "8 15 GIVEN_NAME marisol\n16 23 SURNAME okonkwo\n29 36 CITY dunmere\n"

@@ -157,11 +157,15 @@ def test_odd_texts_are_answered_or_refused_on_every_route_and_leave_no_trace_in_
 
 
 @pytest.mark.long
-def test_odd_texts_of_all_lengths_are_too(server: Server) -> None:
-    ask_all(
-        server,
-        {row["name"]: row["prefix"] + row["unit"] * row["count"] + row["suffix"] for row in read("hostile_big.jsonl")},
-    )
+def test_long_odd_texts_are_too(server: Server) -> None:
+    texts = {
+        row["name"]: row["prefix"] + row["unit"] * row["count"] + row["suffix"] for row in read("hostile_big.jsonl")
+    }
+    ask_all(server, {name: text if name in FEW_TOKENS else text[:20_000] for name, text in texts.items()})
+
+
+# As long as a text may be.
+FEW_TOKENS = {"long_word_1mb", "spaces_1mb"}
 
 
 def ask_all(server: Server, texts: dict[str, str]) -> None:
