@@ -104,7 +104,7 @@ def test_its_server_answers_curl_and_the_inference_client(tmp_path: Path) -> Non
 
         # As curl would, which not every machine has.
         _, url, _, header, _, body = shlex.split(here(curl).replace("\\\n", ""))
-        answer = httpx.post(url, content=body, headers=[tuple(header.split(": "))])
+        answer = httpx.post(url, content=body, headers=dict([header.split(": ")]))
         (result,) = answer.json()["results"]
         assert [(span["label"], span["text"]) for span in result["spans"]] == [("GIVEN_NAME", "Ann")]
         environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}

@@ -29,7 +29,9 @@ MONITORS = {"/health", "/ping", "/version", "/metrics"}
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with two keys; the tests below use it up, in order."""
     log = tmp_path_factory.mktemp("guarded") / "log"
-    with serving("demo", log, "--api-key", KEY, "--api-key", "another", "--max-texts", "3") as server:
+    with serving(
+        "demo", log, "--api-key", KEY, "--api-key", "another", "--max-texts", "3", "--max-requests", "16"
+    ) as server:
         yield server
 
 
@@ -96,6 +98,8 @@ def test_sigterm_ends_it_after_what_is_under_way(guarded: Server) -> None:
     engine = guarded.engine
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         asked = many(guarded, pool)
+        one_more = guarded.post("/", {"inputs": "a"}, headers={"Authorization": f"Bearer {KEY}"})
+        assert (one_more.status_code, one_more.json()["error_type"]) == (429, "overloaded")
         guarded.process.send_signal(signal.SIGTERM)
         answers = [request.result() for request in asked]
     assert [answer.status_code for answer in answers] == [200] * IN_FLIGHT

@@ -47,33 +47,10 @@ class Batcher:
 
     async def _drive(self) -> None:
         try:
-            while turn := self._turn():
+            while turn := next_turn(self._jobs, self._engine.turn_tokens, self._engine.turn_windows):
                 await self._take(turn)
         finally:
             self._driver = None
-
-    def _turn(self) -> list[tuple[Job, int]]:
-        """The next turn: from each job in line as many windows as there is room for. Who had some goes to the end."""
-        turn: list[tuple[Job, int]] = []
-        tokens, windows = self._engine.turn_tokens, self._engine.turn_windows
-        passed: list[Job] = []
-        while self._jobs and tokens > 0 and windows > 0:
-            job = self._jobs.popleft()
-            if job.done.done():  # nobody waits for it any more
-                continue
-            first = job.taken
-            while job.taken < len(job.windows) and windows > 0:
-                size = len(job.windows[job.taken].ids)
-                if size > tokens and (turn or job.taken > first):  # a window longer than a turn runs alone
-                    break
-                tokens, windows, job.taken = tokens - size, windows - 1, job.taken + 1
-            if job.taken > first:
-                turn.append((job, job.taken - first))
-            else:
-                passed.append(job)
-        self._jobs.extendleft(reversed(passed))
-        self._jobs.extend(job for job, _ in turn if job.taken < len(job.windows))
-        return turn
 
     async def _take(self, turn: list[tuple[Job, int]]) -> None:
         windows = [window for job, taken in turn for window in job.windows[job.taken - taken : job.taken]]
@@ -89,3 +66,30 @@ class Batcher:
             job.rows += [next(rows) for _ in range(taken)]
             if len(job.rows) == len(job.windows) and not job.done.done():
                 job.done.set_result(job.rows)
+
+
+def next_turn(jobs: deque[Job], tokens: int, windows: int) -> list[tuple[Job, int]]:
+    """What shares the next turn: from each job in line, as many of its windows as there is room for.
+
+    A window of more than `tokens` runs alone. Who had some and wants more goes to the end of the line; who is through,
+    or is not waited for any more, leaves it.
+    """
+    turn: list[tuple[Job, int]] = []
+    passed: list[Job] = []
+    while jobs and tokens > 0 and windows > 0:
+        job = jobs.popleft()
+        if job.done.done():
+            continue
+        first = job.taken
+        while job.taken < len(job.windows) and windows > 0:
+            size = len(job.windows[job.taken].ids)
+            if size > tokens and (turn or job.taken > first):
+                break
+            tokens, windows, job.taken = tokens - size, windows - 1, job.taken + 1
+        if job.taken > first:
+            turn.append((job, job.taken - first))
+        else:
+            passed.append(job)
+    jobs.extendleft(reversed(passed))
+    jobs.extend(job for job, _ in turn if job.taken < len(job.windows))
+    return turn
