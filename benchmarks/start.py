@@ -36,8 +36,8 @@ def stages(model: str) -> None:
     made = plan(model)
     lap("torch imported, the model looked at")
     from vtag.serve import launcher
+    from vtag.serve.limits import Limits
     from vtag.serve.plugin import Served
-    from vtag.serve.service import Limits
 
     lap("vLLM and its app imported")
     start = launcher.online.start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +13,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+    from tests.serve.servers import Server
 
 # Before transformers is imported anywhere: a test that wants the hub must fail here, not only where there is none.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -130,3 +132,13 @@ def family(request: pytest.FixtureRequest) -> PreTrainedTokenizerFast:
 def make_tokenizer() -> Callable[[str], PreTrainedTokenizerFast]:
     """A fresh tokenizer of the family named."""
     return lambda name: FAMILIES[name]()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`vtag serve demo`, in float32."""
+    from tests.serve.servers import serving
+
+    with serving("demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32") as served:
+        yield served
+    assert served.process.returncode == 0

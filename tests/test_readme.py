@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serve.servers import serving
+from tests.serve.servers import Server
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -90,24 +90,21 @@ def test_the_pictures_script_wraps_at_spaces_and_keeps_every_character() -> None
     assert {cell.background for cell in row} == {None, 120}
 
 
-def test_its_server_answers_curl_and_the_inference_client(tmp_path: Path) -> None:
-    (line,) = re.findall(r"^    vtag (serve demo .*--port.*)$", README, re.MULTILINE)
+def test_its_server_answers_curl_and_the_inference_client(server: Server) -> None:
+    (port,) = re.findall(r"^    vtag serve demo --port (\d+)$", README, re.MULTILINE)
     (curl,) = re.findall(r"```sh\n(curl .*?)```", README, re.DOTALL)
     (client,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
-    port = re.search(r"--port (\d+)", line)
-    assert port
-    with serving(shlex.split(line)[1], tmp_path / "log") as server:
 
-        def here(code: str) -> str:
-            assert f"http://127.0.0.1:{port[1]}" in code
-            return code.replace(f"http://127.0.0.1:{port[1]}", server.url)
+    def here(code: str) -> str:
+        assert f"http://127.0.0.1:{port}" in code
+        return code.replace(f"http://127.0.0.1:{port}", server.url)
 
-        # As curl would, which not every machine has.
-        _, url, _, header, _, body = shlex.split(here(curl).replace("\\\n", ""))
-        answer = httpx.post(url, content=body, headers=dict([header.split(": ")]))
-        (result,) = answer.json()["results"]
-        assert [(span["label"], span["text"]) for span in result["spans"]] == [("GIVEN_NAME", "Ann")]
-        environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
-        code = [sys.executable, "-c", here(client)]
-        done = subprocess.run(code, capture_output=True, text=True, env=environment, check=True)
-        assert done.stdout == "8 15 GIVEN_NAME marisol\n16 23 SURNAME okonkwo\n29 36 CITY dunmere\n"
+    # As curl would, which not every machine has.
+    _, url, _, header, _, body = shlex.split(here(curl).replace("\\\n", ""))
+    answer = httpx.post(url, content=body, headers=dict([header.split(": ")]))
+    (result,) = answer.json()["results"]
+    assert [(span["label"], span["text"]) for span in result["spans"]] == [("GIVEN_NAME", "Ann")]
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    code = [sys.executable, "-c", here(client)]
+    done = subprocess.run(code, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "8 15 GIVEN_NAME marisol\n16 23 SURNAME okonkwo\n29 36 CITY dunmere\n"

@@ -16,22 +16,29 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.checkpoints import good, spoiled
+from tests.parity.checkpoints import build
 from tests.serve.servers import Server, listening, serving, start
+from tests.serve.test_routes import CLOSE, TEXTS, assert_equal
 
 KEY = "k-Yxcvbnm"
 SENTENCE = "Hi, I'm Marisol Okonkwo from Dunmere, call me on 555-0100 about the Quellbrook house. "
-DOCUMENT = SENTENCE * 300
+DOCUMENT = SENTENCE * 100
 IN_FLIGHT = 16
 MONITORS = {"/health", "/ping", "/version", "/metrics"}
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with two keys; the tests below use it up, in order."""
-    log = tmp_path_factory.mktemp("guarded") / "log"
-    with serving(
-        "demo", log, "--api-key", KEY, "--api-key", "another", "--max-texts", "3", "--max-requests", "16"
-    ) as server:
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Qwen2 token classifier with random weights, which vLLM runs itself."""
+    return build("qwen2", tmp_path_factory.mktemp("models") / "some-decoder", seed=0, num_labels=5)
+
+
+@pytest.fixture(scope="module")
+def guarded(decoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of it with two keys and other limits; the tests below use it up, in order."""
+    options = ["--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}"]
+    options += ["--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--max-requests", "16"]
+    with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
         yield server
 
 
@@ -59,10 +66,27 @@ def many(server: Server, pool: ThreadPoolExecutor) -> list[Future[httpx.Response
     return asked
 
 
+def test_a_decoder_answers_as_llm_tag(guarded: Server, decoder: Path) -> None:
+    from vtag import LLM
+
+    texts = [*TEXTS[:39], "\n".join(TEXTS)[:5000]]
+    with LLM(model=decoder, dtype="float32", kv_cache_memory_bytes=1 << 26) as llm:
+        assert not llm.packed
+        plain = [[span.to_dict() for span in row] for row in llm.tag(texts)]
+        (simple,) = llm.tag(texts[0], aggregation_strategy="simple")
+    headers = {"Authorization": f"Bearer {KEY}"}
+    assert_equal(guarded.post("/v1/tag", {"input": texts}, headers=headers).json()["results"], plain)
+    found = guarded.post("/models/some-decoder", {"inputs": texts[0]}, headers=headers).json()
+    assert found == [{**span.to_hf(), "score": pytest.approx(span.score, abs=CLOSE)} for span in simple]
+    assert sum(map(len, plain)) > 100
+
+
 def test_without_the_key_only_monitors_come_in(guarded: Server) -> None:
     known = {"Authorization": f"Bearer {KEY}"}
     described = guarded.get("/openapi.json", headers=known).json()
-    routes = [(path.format(name="demo"), method) for path, methods in described["paths"].items() for method in methods]
+    routes = [
+        (path.format(name="some-decoder"), method) for path, methods in described["paths"].items() for method in methods
+    ]
     routes += [("/", "get"), ("/docs", "get"), ("/openapi.json", "get"), ("/nowhere", "get"), ("/metrics", "get")]
     routes += [("/v1/tag", "options"), ("//health", "get"), ("/health/x", "get"), ("/metrics/x", "get")]
     assert len(routes) > 20
@@ -80,11 +104,11 @@ def test_without_the_key_only_monitors_come_in(guarded: Server) -> None:
 
 def test_a_limit_may_be_another(guarded: Server) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
-    assert guarded.post("/v1/tag", {"input": ["a"] * 3}, headers=headers).status_code == 200
-    assert guarded.post("/v1/tag", {"input": ["a"] * 4}, headers=headers).json()["error"] == (
-        "more than 3 texts in a request: send less at once, or raise --max-texts"
+    assert guarded.post("/v1/tag", {"input": ["a"] * 40}, headers=headers).status_code == 200
+    assert guarded.post("/v1/tag", {"input": ["a"] * 41}, headers=headers).json()["error"] == (
+        "more than 40 texts in a request: send less at once, or raise --max-texts"
     )
-    assert guarded.get("/info", headers=headers).json()["limits"]["texts"] == 3
+    assert guarded.get("/info", headers=headers).json()["limits"]["texts"] == 40
 
 
 def test_it_listens_on_this_machine_alone_and_says_how_to_ask(guarded: Server) -> None:
@@ -112,6 +136,7 @@ def test_sigterm_ends_it_after_what_is_under_way(guarded: Server) -> None:
         guarded.get("/health")
 
 
+@pytest.mark.long
 def test_when_the_engine_is_killed_all_are_told_and_it_ends(tmp_path: Path) -> None:
     with serving("demo", tmp_path / "log") as server, ThreadPoolExecutor(IN_FLIGHT) as pool:
         asked = many(server, pool)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.parity.checkpoints import build
-from tests.serve.servers import Server, listening, start
+from tests.serve.servers import Server
 from vtag.serve.schemas import Entity, Info, TagResponse
 
 if TYPE_CHECKING:
@@ -179,28 +178,6 @@ def test_vllms_own_routes_work_and_count_vtags(server: Server) -> None:
     before = count("vtag_requests_total"), count("vtag_texts_total")
     server.post("/v1/tag", {"input": ["a", "b", "c"]})
     assert (count("vtag_requests_total"), count("vtag_texts_total")) == (before[0] + 1, before[1] + 3)
-
-
-def test_a_decoder_answers_as_llm_tag(tmp_path: Path, started: object) -> None:
-    from vtag import LLM
-
-    folder = build("qwen2", tmp_path / "some-decoder", 0, 5)
-    texts = [*TEXTS[:40], "\n".join(TEXTS)[:5000]]
-    log = tmp_path / "log"
-    process = start(folder, log, "--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}")
-    try:
-        with LLM(model=folder, dtype="float32", kv_cache_memory_bytes=1 << 26) as llm:
-            assert not llm.packed
-            plain = [[span.to_dict() for span in row] for row in llm.tag(texts)]
-            (simple,) = llm.tag(texts[0], aggregation_strategy="simple")
-        server = listening(process, log)
-        assert_equal(server.post("/v1/tag", {"input": texts}).json()["results"], plain)
-        found = server.post("/models/some-decoder", {"inputs": texts[0]}).json()
-        assert found == [{**span.to_hf(), "score": pytest.approx(span.score, abs=CLOSE)} for span in simple]
-        assert sum(map(len, plain)) > 100
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def test_the_inference_client_gets_what_the_pipeline_would_give(server: Server, llm: LLM) -> None:

@@ -13,12 +13,13 @@ from typing import NoReturn
 
 from vtag.cli import engine
 from vtag.errors import error
+from vtag.serve.limits import Limits
 
 LIMITS = {
-    "body_bytes": "bytes of a request's body (default: 16777216)",
-    "texts": "texts of a request (default: 1024)",
-    "characters": "characters of a text (default: 1000000)",
-    "requests": "requests under way at once; more get 429 (default: 2048)",
+    "body_bytes": "bytes of a request's body",
+    "texts": "texts of a request",
+    "characters": "characters of a text",
+    "requests": "requests under way at once; more get 429",
 }
 
 
@@ -34,7 +35,8 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
         help="ask for this key; may be repeated (default: the environment's VLLM_API_KEY, or none)",
     )
     for name, says in LIMITS.items():
-        new.add_argument(f"--max-{name.replace('_', '-')}", metavar="N", type=int, help=f"most {says}")
+        most = getattr(Limits(), name)
+        new.add_argument(_option(name), metavar="N", type=int, default=most, help=f"most {says} (default: {most})")
     engine.add_options(new)
     return new
 
@@ -42,10 +44,10 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Serve until told to end."""
     signal.signal(signal.SIGTERM, _end)  # while all is loaded; nothing is under way yet
-    limits = {name: given for name in LIMITS if (given := getattr(args, f"max_{name}")) is not None}
-    for name, given in limits.items():
-        if given < 1:
-            raise error("bad_limit", option=f"--max-{name.replace('_', '-')}")
+    limits = {name: getattr(args, f"max_{name}") for name in LIMITS}
+    for name, most in limits.items():
+        if most < 1:
+            raise error("bad_limit", option=_option(name))
     if "" in (args.api_key or ()):
         raise error("empty_key")
     keys = args.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
@@ -62,9 +64,12 @@ def run(args: argparse.Namespace) -> int:
         made = plan(args.model, **given)
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import Served
-        from vtag.serve.service import Limits
 
         return serve(Served(made, name, Limits(**limits)), sock, keys, lambda: _say(name, sock, bool(keys)))
+
+
+def _option(limit: str) -> str:
+    return f"--max-{limit.replace('_', '-')}"
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -16,7 +16,6 @@ from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
-from vllm.v1.engine.exceptions import EngineDeadError
 
 from vtag.errors import VtagError, error
 
@@ -68,7 +67,7 @@ class Route(APIRoute):
         endpoint: Callable[..., Coroutine[Any, Any, Any]] = self.endpoint
         schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
 
-        async def handle(request: Request) -> Response:
+        async def answer(request: Request) -> Response:
             try:
                 with request.app.state.vtag.admitted():
                     arguments = dict(request.path_params)
@@ -79,15 +78,16 @@ class Route(APIRoute):
                 response = Response(status_code=CLIENT_GONE)
             except VtagError as refused:
                 response = refusal(refused)
-            except EngineDeadError:
-                response = refusal(error("engine_gone"))
             except Exception as unexpected:
-                LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
-                response = refusal(error("internal", type=type(unexpected).__name__))
+                if request.app.state.engine_client.errored:
+                    response = refusal(error("engine_gone"))
+                else:
+                    LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
+                    response = refusal(error("internal", type=type(unexpected).__name__))
             REQUESTS.labels(self.path, response.status_code).inc()
             return response
 
-        return handle
+        return answer
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As Starlette's, but for the refusal of another method."""

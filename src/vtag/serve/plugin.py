@@ -10,10 +10,12 @@ from starlette.datastructures import State
 from vllm.engine.protocol import EngineClient
 from vllm.tasks import SupportedTask
 
+import vtag
 from vtag.engine.online import AsyncEngine
 from vtag.engine.plan import Plan
+from vtag.serve.limits import Limits
 from vtag.serve.routes import router
-from vtag.serve.service import Limits, Service
+from vtag.serve.service import Service
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +36,7 @@ class Plugin:
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes."""
         if hasattr(app.state.args, "vtag"):
+            app.title, app.version = "vtag", vtag.__version__
             app.include_router(router)
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:

@@ -17,21 +17,12 @@ from vtag.engine.online import AsyncEngine
 from vtag.engine.packing import blocks
 from vtag.errors import error
 from vtag.serve.batcher import Batcher
+from vtag.serve.limits import Limits
 from vtag.tagger import Batch, Tagger
 from vtag.types import Span
 
 TEXTS = Counter("vtag_texts", "Texts that were tagged")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a request may hold; `requests`: how many of them may be under way."""
-
-    body_bytes: int = 16 << 20
-    texts: int = 1024
-    characters: int = 1_000_000
-    requests: int = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
