@@ -124,7 +124,8 @@ def test_sigterm_ends_it_after_what_is_under_way(guarded: Server) -> None:
         asked = many(guarded, pool)
         one_more = guarded.post("/", {"inputs": "a"}, headers={"Authorization": f"Bearer {KEY}"})
         assert (one_more.status_code, one_more.json()["error_type"]) == (429, "overloaded")
-        guarded.process.send_signal(signal.SIGTERM)
+        for process in (engine, guarded.process.pid):  # as systemd does
+            os.kill(process, signal.SIGTERM)
         answers = [request.result() for request in asked]
     assert [answer.status_code for answer in answers] == [200] * IN_FLIGHT
     spans = [answer.json()["results"][0]["spans"] for answer in answers]
@@ -138,7 +139,12 @@ def test_sigterm_ends_it_after_what_is_under_way(guarded: Server) -> None:
 
 @pytest.mark.long
 def test_when_the_engine_is_killed_all_are_told_and_it_ends(tmp_path: Path) -> None:
-    with serving("demo", tmp_path / "log") as server, ThreadPoolExecutor(IN_FLIGHT) as pool:
+    with (
+        serving("demo", tmp_path / "log") as server,
+        ThreadPoolExecutor(IN_FLIGHT) as pool,
+        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as slow,
+    ):
+        slow.sendall(b"POST /v1/tag HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         asked = many(server, pool)
         killed = time.monotonic()
         os.kill(server.engine, signal.SIGKILL)
@@ -197,7 +203,8 @@ def test_told_to_end_while_it_loads_it_ends(tmp_path: Path, number: signal.Signa
 @pytest.mark.long
 def test_ctrl_c_ends_it_and_a_killed_server_takes_its_engine_along(tmp_path: Path) -> None:
     with serving("demo", tmp_path / "log") as server:
-        server.process.send_signal(signal.SIGINT)
+        for terminal in (server.engine, server.process.pid):
+            os.kill(terminal, signal.SIGINT)
         assert server.process.wait(10) == 130
     process = start("demo", tmp_path / "log")
     engine = listening(process, tmp_path / "log").engine

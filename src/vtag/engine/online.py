@@ -41,7 +41,7 @@ def start(made: Plan) -> EngineClient:
         config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
         if not defaults.on_cuda():
             os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
-            os.register_at_fork(after_in_child=_leave_the_parent)
+            os.register_at_fork(after_in_child=_with_the_server)
             logging.getLogger("vllm.v1.engine.core").addFilter(death)
         gc.collect()
         gc.freeze()  # the engine's collections would copy the pages that it shares with this process
@@ -101,9 +101,12 @@ def _arguments(made: Plan) -> dict[str, Any]:
     return own | made.arguments
 
 
-def _leave_the_parent() -> None:
-    """In the forked engine: Ctrl-C at the terminal is the server's alone, and the engine does not outlive it."""
-    os.setpgid(0, 0)
+def _with_the_server() -> None:
+    """In the forked engine: it ends when the server ends it, or is gone.
+
+    Ctrl-C at a terminal, and systemd's SIGTERM, go to all processes of a group: the server has requests to finish.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 

@@ -30,6 +30,8 @@ ENGINE_DIED = 1
 # Requests under way when the server is told to end have so long: container platforms kill after 30 s.
 GRACE_SECONDS = 25
 WATCH_SECONDS = 0.5
+# After its death: long enough to say so, and no waiting for a body that is still on its way.
+FAREWELL_SECONDS = 2
 # Who would write stack traces: that the engine is gone is said by the responses and by the exit code.
 LOGS = ("vllm.v1.engine.async_llm", "uvicorn.error", "asyncio")
 GROUPS = ("general", "platform", "io_processor", "stat_logger")
@@ -52,7 +54,7 @@ def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: C
         try:
             return uvloop.run(_serve(served, client, sock, keys, listening))
         finally:
-            client.shutdown(timeout=0)
+            client.shutdown(timeout=0)  # at once: it has nothing to put in order
 
 
 class _Server(uvicorn.Server):
@@ -97,6 +99,8 @@ async def _end_with_the_engine(server: uvicorn.Server, client: EngineClient) -> 
     while not client.errored:
         await asyncio.sleep(WATCH_SECONDS)
     server.should_exit = True
+    await asyncio.sleep(FAREWELL_SECONDS)
+    server.force_exit = True
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
