@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from vtag.cli import engine
 from vtag.errors import error
 from vtag.serve.limits import Limits
 
+INTERRUPTED = 130
 LIMITS = {
     "body_bytes": "bytes of a request's body",
     "texts": "texts of a request",
@@ -43,7 +45,8 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until told to end."""
-    signal.signal(signal.SIGTERM, _end)  # while all is loaded; nothing is under way yet
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     limits = {name: getattr(args, f"max_{name}") for name in LIMITS}
     for name, most in limits.items():
         if most < 1:
@@ -99,4 +102,7 @@ def _say(model: str, sock: socket.socket, key: bool) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
+    """Told to end while all is loaded: at once, since half-imported libraries make other errors of an exception."""
+    for engine_process in multiprocessing.active_children():
+        engine_process.kill()
+    os._exit(0 if number == signal.SIGTERM else INTERRUPTED)

@@ -89,6 +89,7 @@ async def _serve(
     app.state.server = server
     # uvicorn takes the signals while it serves, ends, and then raises them again: to what is set here.
     signal.signal(signal.SIGTERM, _nothing)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     watch = asyncio.create_task(_end_with_the_engine(server, client))
     await server.serve(sockets=[sock])
     watch.cancel()
@@ -98,9 +99,8 @@ async def _serve(
 async def _end_with_the_engine(server: uvicorn.Server, client: EngineClient) -> None:
     while not client.errored:
         await asyncio.sleep(WATCH_SECONDS)
+    server.config.timeout_graceful_shutdown = FAREWELL_SECONDS
     server.should_exit = True
-    await asyncio.sleep(FAREWELL_SECONDS)
-    server.force_exit = True
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
