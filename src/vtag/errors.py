@@ -78,6 +78,9 @@ TABLE: dict[str, Kind] = {
     "revision_not_found": Kind(
         ModelError, 404, 3, "{model}: no revision {revision!r}: check the branch, tag or commit"
     ),
+    "no_model_name": Kind(
+        ModelError, 422, 3, "model={given}: name a folder, a hub id (owner/name), or 'demo' for the demo model"
+    ),
     "bad_config": Kind(
         ModelError, 422, 3, "{model}: config.json is broken or names no model_type: save the model again"
     ),
@@ -93,11 +96,76 @@ TABLE: dict[str, Kind] = {
     "sequence_classifier": Kind(
         ModelError, 422, 3, "{model}: labels whole texts, not tokens: name a token classifier, or the base model"
     ),
-    "no_weights": Kind(
+    "config_refused": Kind(
+        ModelError, 422, 3, "{model}: config.json makes no {type} model ({reason}): correct it, or save the model again"
+    ),
+    "bad_labels": Kind(
         ModelError,
         422,
         3,
-        "{model}: no *.safetensors weights in this folder: save the model again with save_pretrained",
+        '{model}: id2label in config.json must name each label, numbered from 0: {{"0": "O", "1": "B-X", ...}}:'
+        " correct it",
+    ),
+    "lfs_pointer": Kind(
+        ModelError, 422, 3, "{model}: {file} is git-lfs's pointer, not the file itself: run `git lfs pull` there"
+    ),
+    "file_damaged": Kind(
+        ModelError, 422, 3, "{model}: {file} is damaged, or was cut off: download it, or save the model, again"
+    ),
+    "pickle_refused": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: {file} is damaged, or holds more than tensors, which could run code: save the model again with"
+        " save_pretrained",
+    ),
+    "shard_missing": Kind(
+        ModelError, 422, 3, "{model}: {file} is missing, a part of the weights: download it, or save the model, again"
+    ),
+    "no_weights": Kind(
+        ModelError, 422, 3, "{model}: no {file} in this folder: save the model again with save_pretrained"
+    ),
+    "shapes_disagree": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: {tensor} has the shape {found} in the weights and {wanted} by config.json: correct config.json, or"
+        " save the model again",
+    ),
+    "weights_not_finite": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: NaN or infinity in the weights, in {first}: download or save them again, or pass"
+        ' dtype="float32" if they do not fit {dtype}',
+    ),
+    "logits_not_finite": Kind(
+        ModelError,
+        500,
+        3,
+        '{model}: NaN or infinity in its logits: pass dtype="float32", or check its weights if it ran in that',
+    ),
+    "tokenizer_broken": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: its tokenizer cannot be loaded, {file} is damaged: save it again (tokenizer.save_pretrained)",
+    ),
+    "tokenizer_missing": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: has no tokenizer, or one without a vocabulary: save it into the folder (tokenizer.save_pretrained)",
+    ),
+    "tokenizer_needs": Kind(
+        MissingPackageError, 503, 5, "{model}: its tokenizer needs a package that is not installed: {reason}"
+    ),
+    "tokenizer_too_large": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: its tokenizer has ids up to {last}, its embedding {rows} rows: save the tokenizer of this very model"
+        " into the folder",
     ),
     "pickle_only": Kind(
         ModelError,
@@ -128,7 +196,9 @@ TABLE: dict[str, Kind] = {
         ModelError, 422, 3, "{model}: the head has {head} labels, num_labels={asked} was asked: leave num_labels out"
     ),
     "num_labels_number": Kind(SettingError, 422, 2, "num_labels must be a whole number of at least 1"),
-    "id2label_keys": Kind(SettingError, 422, 2, "id2label must have the keys 0 to num_labels - 1 ({labels} labels)"),
+    "id2label_keys": Kind(
+        SettingError, 422, 2, "id2label must name each label, with the keys 0 to num_labels - 1 ({labels} labels)"
+    ),
     "model_config_key": Kind(
         SettingError, 422, 2, "model_config takes num_labels and id2label, not {keys}: pass engine arguments by name"
     ),
@@ -356,7 +426,8 @@ TABLE: dict[str, Kind] = {
 
 def error(kind: str, **fields: object) -> VtagError:
     """Make (not raise) the exception of a row, its message filled with `fields`."""
-    return _restore(TABLE[kind].error, kind, TABLE[kind].message.format(**fields))
+    message = TABLE[kind].message.format(**fields)
+    return _restore(TABLE[kind].error, kind, " ".join(message.splitlines()))  # a path may hold line ends
 
 
 def _restore(cls: type[VtagError], kind: str, message: str) -> VtagError:
@@ -366,8 +437,9 @@ def _restore(cls: type[VtagError], kind: str, message: str) -> VtagError:
 
 
 def reason(cause: BaseException) -> str:
-    """What another library complains of, in one line: pydantic's first complaint, else the message's first line."""
+    """What another library complains of, in one line: pydantic's first complaint, else the message's first paragraph."""
     complaints: list[dict[str, Any]] = getattr(cause, "errors", list)()
     if complaints:
         return ": ".join([*map(str, complaints[0]["loc"]), complaints[0]["msg"]])
-    return next((line for line in map(str.strip, str(cause).splitlines()) if line), type(cause).__name__)
+    said = " ".join(str(cause).strip().split("\n\n")[0].split())
+    return said if " " in said else f"{type(cause).__name__} {said}".strip()

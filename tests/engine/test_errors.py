@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoTokenizer, EsmTokenizer
@@ -42,11 +43,25 @@ def test_a_folder_that_is_no_token_classifier(kind: str, tmp_path: Path) -> None
     assert str(raised.value).startswith(str(folder))
 
 
-@pytest.mark.parametrize("name", ["no/such/folder", "./none", "/none/at/all", "with space", ""])
+@pytest.mark.parametrize(
+    "name", ["no/such/folder", "./none", "/none/at/all", "with space", "~nobody/x", "a" * 5000, "a\0b"]
+)
 def test_a_path_that_does_not_exist(name: str) -> None:
     with pytest.raises(VtagError) as raised:
         LLM(name)
     assert_one_line(raised, "model_not_found")
+
+
+@pytest.mark.parametrize("given", [None, 5, b"demo", "", ["demo"]])
+def test_what_is_no_name_of_a_model(given: Any) -> None:
+    with pytest.raises(VtagError) as raised:
+        LLM(given)
+    assert_one_line(raised, "no_model_name")
+
+
+def test_a_path_in_the_home_folder(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(model.parent))
+    assert checkpoint.locate(f"~/{model.name}") == model
 
 
 @pytest.mark.parametrize(
@@ -57,6 +72,9 @@ def test_a_path_that_does_not_exist(name: str) -> None:
         ({"num_labels": "2"}, "num_labels_number"),
         ({"num_labels": True}, "num_labels_number"),
         ({"id2label": {1: "A", 2: "B"}}, "id2label_keys"),
+        ({"id2label": {"A": 0, "B": 1}}, "id2label_keys"),
+        ({"id2label": ["A", "B"]}, "id2label_keys"),
+        ({"id2label": {0: "A", 1: None}}, "id2label_keys"),
         ({"labels": 2}, "model_config_key"),
     ],
 )

@@ -152,8 +152,6 @@ def hook() -> Finding:
 
 def of_model(model: str) -> Iterator[Finding]:
     """How a model would run; a model that cannot is a finding too."""
-    from transformers import AutoTokenizer
-
     from vtag.engine.plan import plan
     from vtag.tagger import DEFAULT_STRATEGY
 
@@ -165,9 +163,10 @@ def of_model(model: str) -> Iterator[Finding]:
     yield Finding("model", f"{model}, {found.checkpoint.config.model_type}")
     yield Finding("runs", "packed: many texts in one request" if found.packed else "native: as vLLM's own decoder")
     yield Finding("longest text", f"{found.limit} tokens, longer ones in overlapping windows")
-    tokenizer = AutoTokenizer.from_pretrained(found.checkpoint.folder)
-    yield Finding("tokenizer", "fast" if tokenizer.is_fast else "slow: offsets only where its pieces spell the text")
-    tagger = found.tagger(tokenizer)
+    yield Finding(
+        "tokenizer", "fast" if found.tokenizer.is_fast else "slow: offsets only where its pieces spell the text"
+    )
+    tagger = found.tagger()
     yield Finding("labels", tagger.scheme.describe())
     yield Finding("strategy", f"{DEFAULT_STRATEGY}, words by {tagger.words}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 from vllm.lora.peft_helper import PEFTHelper
 from vllm.lora.utils import get_adapter_absolute_path
 
-from vtag.engine.checkpoint import pickle_shapes, safetensors_shapes
-from vtag.errors import error
+from vtag.engine.weights import pickle_shapes, safetensors_shapes
+from vtag.errors import error, reason
 
 if TYPE_CHECKING:
     from vllm.config.lora import LoRAConfig
@@ -31,8 +30,9 @@ def check(request: LoRARequest, config: LoRAConfig | None) -> None:
         raise error("lora_not_found", adapter=name)
     try:
         PEFTHelper.from_local_dir(str(folder), None).validate_legal(config)
-        keys = safetensors_shapes(folder) or pickle_shapes(folder)
-    except (ValueError, TypeError, json.JSONDecodeError) as cause:
-        raise error("lora_refused", adapter=name, reason=" ".join(str(cause).split())) from cause
+        whole = folder / "adapter_model.safetensors"
+        keys = safetensors_shapes(whole) if whole.is_file() else pickle_shapes(folder / "adapter_model.bin")
+    except Exception as cause:  # peft, vLLM and the files' libraries have their own each
+        raise error("lora_refused", adapter=name, reason=f"{reason(cause).rstrip('.')}.") from cause
     if any(HEAD.search(key) for key in keys):
         raise error("lora_head", adapter=name)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vtag.demo import demo_model
-from vtag.engine.architectures import ARCHITECTURES, Architecture
-from vtag.errors import error
+from vtag.engine import weights
+from vtag.engine.architectures import ARCHITECTURES, Architecture, max_length
+from vtag.errors import ModelError, error, reason
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-HEAD_WEIGHT = re.compile(r"(?:score|classifier)(?:\.\w+)*\.weight")
 TOKENIZER_AND_CONFIG = ["*.json", "*.txt", "*.model", "*.jinja"]
 
 
@@ -40,15 +39,23 @@ def locate(
     remote_code: bool = False,
 ) -> Path:
     """Folder of `model`: "demo", a folder, or a hub id (from the cache, or downloaded)."""
+    if not isinstance(model, str | Path) or not str(model):
+        raise error("no_model_name", given=repr(model) if isinstance(model, str) else type(model).__name__)
     name = str(model)
     if name == "demo":
         return demo_model()
-    folder = Path(name).expanduser()
-    if name and folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise error("not_a_model", model=name)
-        return folder
-    if folder.exists() or not HUB_ID.fullmatch(name):
+    try:
+        folder = Path(name).expanduser()
+        if folder.is_dir():
+            if not (folder / "config.json").is_file():
+                raise error("not_a_model", model=name)
+            return folder
+        on_the_hub = HUB_ID.fullmatch(name) and not folder.exists()
+    except (OSError, RuntimeError, ValueError) as cause:  # ~nobody, too long a name, a NUL in it
+        if isinstance(cause, ModelError):
+            raise
+        raise error("model_not_found", model=name) from cause
+    if not on_the_hub:
         raise error("model_not_found", model=name)
     return _from_hub(name, revision, download_dir, pickle, remote_code)
 
@@ -83,29 +90,49 @@ def read(folder: Path, *, name: str, pickle: bool = False, remote_code: bool = F
     if row.needs:
         raise error("needs_more", model=name, type=config.model_type, needs=row.needs)
     classes = getattr(config, "architectures", None) or []
-    if any(c.endswith("ForSequenceClassification") for c in classes):
+    if any(str(c).endswith("ForSequenceClassification") for c in classes):
         raise error("sequence_classifier", model=name)
-    head = head_labels(folder, name, pickle)
+    shapes = weights.shapes(folder, name, pickle)
+    head = weights.head_labels(shapes)
     if head is not None and head != config.num_labels:
         raise error("config_disagrees", model=name, head=head, config=config.num_labels)
+    # Quantised weights have names and shapes of their own.
+    if getattr(config, "quantization_config", None) is None and not weights.check(shapes, config, name):
+        head = None
+    if max_length(config) < 1:
+        raise error("config_refused", model=name, type=config.model_type, reason="it takes no token at all")
     return Checkpoint(folder, config, row, head)
 
 
 def read_config(folder: Path, name: str, remote_code: bool = False) -> Any:
     """Hugging Face's config object."""
+    weights.refuse_pointer(folder / "config.json", name)
     try:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        known = isinstance(raw, dict) and "model_type" in raw
-    except ValueError as cause:
+        model_type = raw["model_type"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as cause:
         raise error("bad_config", model=name) from cause
-    if not known:
+    if not isinstance(model_type, str):
         raise error("bad_config", model=name)
-    if "auto_map" in raw and raw["model_type"] not in ARCHITECTURES and not remote_code:
+    if "auto_map" in raw and model_type not in ARCHITECTURES and not remote_code:
         raise error("remote_code", model=name)
+    if not _names_each_label(raw.get("id2label")):
+        raise error("bad_labels", model=name)
     try:
         return load_config(str(folder), trust_remote_code=remote_code)
-    except (KeyError, ValueError) as cause:
-        raise error("unsupported_architecture", model=name, type=raw["model_type"]) from cause
+    except Exception as cause:  # whatever Hugging Face's config classes stumble over
+        if model_type not in ARCHITECTURES:
+            raise error("unsupported_architecture", model=name, type=model_type) from cause
+        raise error("config_refused", model=name, type=model_type, reason=reason(cause)) from cause
+
+
+def _names_each_label(id2label: Any) -> bool:
+    """Whether this part of config.json, where it is there, says what each label is. Two ids may have one name."""
+    if id2label is None:
+        return True
+    if not isinstance(id2label, dict) or set(map(str, id2label)) != {str(i) for i in range(len(id2label))}:
+        return False
+    return all(type(label) in (str, int) and str(label).strip() for label in id2label.values())
 
 
 def load_config(model: str, **kwargs: Any) -> Any:
@@ -120,37 +147,6 @@ def load_config(model: str, **kwargs: Any) -> Any:
     return getattr(transformers, CONFIG_MAPPING_NAMES[model_type]).from_pretrained(model, **kwargs)
 
 
-def head_labels(folder: Path, name: str, pickle: bool = False) -> int | None:
-    """Rows of the head's last matrix, from the headers of the weight files."""
-    shapes = pickle_shapes(folder) if pickle else safetensors_shapes(folder)
-    if not shapes:
-        raise error("pickle_only" if not pickle and any(folder.glob("*.bin")) else "no_weights", model=name)
-    heads = [shape[0] for key, shape in shapes.items() if HEAD_WEIGHT.fullmatch(key) and len(shape) == 2]
-    return heads[-1] if heads else None
-
-
-def safetensors_shapes(folder: Path) -> dict[str, list[int]]:
-    """Names and shapes of all tensors: a safetensors file begins with the length of its JSON header and the header."""
-    shapes: dict[str, list[int]] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with open(file, "rb") as f:
-            (length,) = struct.unpack("<Q", f.read(8))
-            header = json.loads(f.read(length))
-        shapes |= {key: entry["shape"] for key, entry in header.items() if key != "__metadata__"}
-    return shapes
-
-
-def pickle_shapes(folder: Path) -> dict[str, list[int]]:
-    """The same from `pytorch_model*.bin`, read with `weights_only` and memory-mapped."""
-    import torch
-
-    shapes: dict[str, list[int]] = {}
-    for file in sorted(folder.glob("*.bin")):
-        state = torch.load(file, map_location="meta", weights_only=True, mmap=True)
-        shapes |= {key: list(tensor.shape) for key, tensor in state.items() if isinstance(tensor, torch.Tensor)}
-    return shapes
-
-
 def labels_for(checkpoint: Checkpoint, name: str, model_config: dict[str, Any] | None) -> tuple[dict[int, str], bool]:
     """id2label to use, and whether the head has to be made fresh."""
     asked = dict(model_config or {})
@@ -158,7 +154,9 @@ def labels_for(checkpoint: Checkpoint, name: str, model_config: dict[str, Any] |
     if asked:
         raise error("model_config_key", keys=", ".join(sorted(map(str, asked))))
     if id2label is not None:
-        id2label = {int(i): str(label) for i, label in dict(id2label).items()}
+        if not _names_each_label(id2label):
+            raise error("id2label_keys", labels=num_labels or "n")
+        id2label = {int(i): str(label) for i, label in id2label.items()}
         if num_labels is None:
             num_labels = len(id2label)
     if num_labels is not None and (type(num_labels) is not int or num_labels < 1):
@@ -171,4 +169,4 @@ def labels_for(checkpoint: Checkpoint, name: str, model_config: dict[str, Any] |
         return id2label or {i: f"LABEL_{i}" for i in range(num_labels)}, True
     if num_labels is not None and num_labels != checkpoint.head:
         raise error("num_labels", model=name, head=checkpoint.head, asked=num_labels)
-    return id2label or {int(i): str(label) for i, label in checkpoint.config.id2label.items()}, False
+    return id2label or {int(i): str(label) for i, label in sorted(checkpoint.config.id2label.items())}, False

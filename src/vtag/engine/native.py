@@ -18,7 +18,7 @@ from vllm.config import VllmConfig
 from vllm.model_executor.layers.pooler import Pooler
 from vllm.model_executor.models.adapters import as_seq_cls_model
 
-from vtag.errors import error
+from vtag.engine.weights import check_finite
 
 # What Hugging Face's classes call the head; vLLM's adapter knows `score` alone.
 HEAD = re.compile(r"^(?:score|classifier)\.(weight|bias)$")
@@ -55,11 +55,7 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
 
         def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
             loaded: set[str] = super().load_weights((HEAD.sub(r"score.\1", name), weight) for name, weight in weights)
-            # vLLM overlooks linear layers that are not in the files.
-            lost = sorted({name for name, _ in self.named_parameters()} - loaded - {"score.weight", "score.bias"})
-            model = self.vllm_config.model_config
-            if lost and model.quantization is None:
-                raise error("weights_missing", model=model.served_model_name, count=len(lost), first=lost[0])
+            check_finite(self, self.vllm_config.model_config.served_model_name)
             return loaded
 
     ForTokenClassification.__name__ = ForTokenClassification.__qualname__ = f"{base.__name__}ForTokenClassification"

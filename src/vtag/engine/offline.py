@@ -81,7 +81,7 @@ class LLM(vllm.LLM):
             except Exception as cause:
                 raise error("engine_failed", model=made.name, reason=reason(cause)) from cause
         self._vllm_config = self.llm_engine.vllm_config
-        self.tagger = made.tagger(self.get_tokenizer())
+        self.tagger = made.tagger()
 
     @property
     def id2label(self) -> dict[int, str]:

@@ -13,6 +13,7 @@ from vtag.decode import scheme as schemes
 from vtag.decode.viterbi import Biases
 from vtag.decode.words import choose
 from vtag.engine import checkpoint, defaults
+from vtag.engine import tokenizer as tokenizers
 from vtag.engine.architectures import PACKED, max_length
 from vtag.engine.checkpoint import Checkpoint
 from vtag.errors import error
@@ -30,6 +31,7 @@ class Plan:
     limit: the longest window, in tokens.
     scheme, words_rule, biases: how labels are read, for the Tagger.
     arguments: vLLM's engine arguments, `model` (the folder) among them.
+    tokenizer: the model's, as vLLM has it too.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Plan:
     words_rule: str
     biases: Biases
     arguments: dict[str, Any]
+    tokenizer: Any
 
     @property
     def architecture(self) -> str:
@@ -50,12 +53,12 @@ class Plan:
     @property
     def vocabulary(self) -> int:
         """Ids from here on lie outside of the embedding, where they would take the engine down."""
-        return getattr(self.checkpoint.config.get_text_config(), "vocab_size", None) or 1 << 30
+        return embedding_rows(self.checkpoint.config) or 1 << 30
 
-    def tagger(self, tokenizer: Any) -> Tagger:
-        """The Tagger of this model, over its tokenizer."""
+    def tagger(self) -> Tagger:
+        """The Tagger of this model."""
         return Tagger(
-            tokenizer,
+            self.tokenizer,
             self.id2label,
             self.limit,
             causal=self.checkpoint.row.causal,
@@ -88,7 +91,8 @@ def plan(
         pickle=pickle,
         remote_code=remote_code,
     )
-    found = checkpoint.read(folder, name=name, pickle=pickle, remote_code=remote_code)
+    with defaults.quiet():
+        found = checkpoint.read(folder, name=name, pickle=pickle, remote_code=remote_code)
     id2label, fresh = checkpoint.labels_for(found, name, model_config)
     biases = calibration.load(folder, operating_point)
     choose(words_rule, schemes.read(id2label, scheme))
@@ -119,11 +123,25 @@ def plan(
         settings["hf_overrides"] |= {"is_encoder_decoder": False, "vtag_int8": int8}
     elif pickle:
         settings["load_format"] = "auto"  # vLLM's "pt" means files called *.pt
+    with defaults.quiet():
+        tokenizer = tokenizers.load(
+            str(settings.get("tokenizer") or folder),
+            name,
+            mode=engine.get("tokenizer_mode", "auto"),
+            revision=engine.get("tokenizer_revision"),
+            remote_code=remote_code,
+        )
+    tokenizers.check(tokenizer, embedding_rows(found.config), name)
     if fresh:
         warnings.warn(
             f"{name}: the head is newly initialised ({len(id2label)} labels): train it before use", stacklevel=3
         )
-    return Plan(name, found, packed, limit, id2label, scheme, words_rule, biases, settings)
+    return Plan(name, found, packed, limit, id2label, scheme, words_rule, biases, settings, tokenizer)
+
+
+def embedding_rows(config: Any) -> int | None:
+    """How many ids the model knows; None where it has no table of them."""
+    return getattr(config.get_text_config(), "vocab_size", None)
 
 
 def _check_packed(engine: Mapping[str, Any]) -> None:

@@ -43,5 +43,5 @@ class Plugin:
         """Make what they share."""
         if hasattr(args, "vtag"):
             served: Served = args.vtag
-            tagger = served.plan.tagger(engine_client.get_tokenizer())
+            tagger = served.plan.tagger()
             state.vtag = Service(AsyncEngine(served.plan, engine_client), tagger, served.model, served.limits)

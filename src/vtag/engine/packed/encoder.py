@@ -8,7 +8,7 @@ every architecture computes just what it computes for a single text.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,11 @@ from torch import nn
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from vtag.engine.architectures import ARCHITECTURES
-from vtag.engine.checkpoint import HEAD_WEIGHT, load_config
+from vtag.engine.checkpoint import load_config
 from vtag.engine.packed.linear import prepare
 from vtag.engine.packed.memory import keep_freed
 from vtag.engine.packed.row import PackedRow, fits, row_tokens, rows
-from vtag.errors import error
+from vtag.engine.weights import check_complete, check_finite
 
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
@@ -79,6 +79,7 @@ class Encoder(nn.Module):
                 **kwargs,
             )
             check_complete(report["missing_keys"], model.base_model_prefix, ours.served_model_name)
+            check_finite(model, ours.served_model_name)
         device = vllm_config.device_config.device
         if device.type == "cpu":
             keep_freed()
@@ -126,17 +127,6 @@ class Encoder(nn.Module):
         if self.inputs is not None:
             inputs |= self.inputs(inputs["input_ids"])
         return self.model(**inputs).logits[:, :length]
-
-
-def check_complete(missing: Iterable[str], base: str, name: str) -> None:
-    """Raise unless all weights were in the files; those of the head may be missing where there was no head at all.
-
-    Hugging Face would make up the others at random and go on.
-    """
-    fresh = any(HEAD_WEIGHT.fullmatch(key) for key in missing)
-    lost = sorted(key for key in missing if key.startswith(f"{base}.") or not (fresh or key.endswith(".bias")))
-    if lost:
-        raise error("weights_missing", model=name, count=len(lost), first=lost[0])
 
 
 def equal_lengths(lens: Sequence[int], group_tokens: Callable[[int], int]) -> Iterator[np.ndarray]:

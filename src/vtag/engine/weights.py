@@ -1,0 +1,141 @@
+"""The weights of a model: what the headers of its files say, whether its config makes a model of that, and whether they
+are numbers."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vtag.errors import error, reason
+
+if TYPE_CHECKING:
+    import torch
+
+HEAD = re.compile(r"(?:score|classifier)(?:\.\w+)*\.weight")
+# What git puts in the place of a large file until git-lfs has fetched it.
+POINTER = b"version https://git-lfs.github.com/"
+
+Shapes = dict[str, list[int]]
+
+
+def shapes(folder: Path, name: str, pickle: bool = False) -> Shapes:
+    """Names and shapes of all tensors in the files that Hugging Face would read; no weight is read."""
+    found: Shapes = {}
+    for file in files(folder, name, pickle):
+        refuse_pointer(file, name)
+        try:
+            found |= pickle_shapes(file) if pickle else safetensors_shapes(file)
+        except Exception as cause:  # each library has its own, MemoryError among them
+            raise error("pickle_refused" if pickle else "file_damaged", model=name, file=file.name) from cause
+    return found
+
+
+def files(folder: Path, name: str, pickle: bool = False) -> list[Path]:
+    """The files of the weights: the one that save_pretrained writes, or the shards that its index names."""
+    whole = folder / ("pytorch_model.bin" if pickle else "model.safetensors")
+    if whole.is_file():
+        return [whole]
+    index = folder / f"{whole.name}.index.json"
+    if not index.is_file():
+        pickled = not pickle and any(folder.glob("pytorch_model.bin*"))
+        raise error("pickle_only" if pickled else "no_weights", model=name, file=whole.name)
+    refuse_pointer(index, name)
+    try:
+        shards = sorted({folder / shard for shard in json.loads(index.read_text("utf-8"))["weight_map"].values()})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as cause:
+        raise error("file_damaged", model=name, file=index.name) from cause
+    for shard in shards:
+        if not shard.is_file():
+            raise error("shard_missing", model=name, file=shard.name)
+    return shards
+
+
+def refuse_pointer(file: Path, name: str) -> None:
+    """Raise ModelError where the file is not there, only git-lfs's pointer to it."""
+    try:
+        with file.open("rb") as opened:
+            pointer = opened.read(len(POINTER)) == POINTER
+    except OSError as cause:
+        raise error("file_damaged", model=name, file=file.name) from cause
+    if pointer:
+        raise error("lfs_pointer", model=name, file=file.name)
+
+
+def head_labels(found: Shapes) -> int | None:
+    """Rows of the head's last matrix."""
+    heads = [shape[0] for key, shape in found.items() if HEAD.fullmatch(key) and len(shape) == 2]
+    return heads[-1] if heads else None
+
+
+def safetensors_shapes(file: Path) -> Shapes:
+    """Names and shapes in a safetensors file; raises where its header and its length do not agree."""
+    from safetensors import safe_open
+
+    with safe_open(file, "np") as opened:
+        return {key: opened.get_slice(key).get_shape() for key in opened.keys()}  # noqa: SIM118
+
+
+def pickle_shapes(file: Path) -> Shapes:
+    """The same of a file by torch.save, read with `weights_only`: what would run code raises."""
+    import torch
+
+    state = torch.load(file, map_location="meta", weights_only=True, mmap=zipfile.is_zipfile(file))
+    return {key: list(tensor.shape) for key, tensor in state.items() if isinstance(tensor, torch.Tensor)}
+
+
+def check(found: Shapes, config: Any, name: str) -> bool:
+    """Raise ModelError unless Hugging Face makes a model of `config` and of tensors with these names and shapes.
+
+    Its own way of loading is gone, with its renamings and its tied weights, on torch's meta device: nothing is read.
+    Returns whether the head is among them.
+    """
+    import torch
+    from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
+
+    if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING:  # code of the model's own
+        return True
+    module = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
+    state = {key: torch.empty(shape, device="meta") for key, shape in found.items()}
+    try:
+        _, report = module.from_pretrained(
+            None,
+            config=copy.deepcopy(config),
+            state_dict=state,
+            device_map="meta",
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
+    except Exception as cause:  # whatever Hugging Face's modules stumble over
+        raise error("config_refused", model=name, type=config.model_type, reason=reason(cause)) from cause
+    for tensor, there, wanted in sorted(report["mismatched_keys"]):
+        raise error("shapes_disagree", model=name, tensor=tensor, found=list(there), wanted=list(wanted))
+    check_complete(report["missing_keys"], module.base_model_prefix, name)
+    return not any(map(HEAD.fullmatch, report["missing_keys"]))
+
+
+def check_complete(missing: Iterable[str], base: str, name: str) -> None:
+    """Raise unless all weights were in the files; those of the head may be missing where there was no head at all.
+
+    Hugging Face would make up the others at random and go on.
+    """
+    fresh = any(HEAD.fullmatch(key) for key in missing)
+    lost = sorted(key for key in missing if key.startswith(f"{base}.") or not (fresh or key.endswith(".bias")))
+    if lost:
+        raise error("weights_missing", model=name, count=len(lost), first=lost[0])
+
+
+def check_finite(module: torch.nn.Module, name: str) -> None:
+    """Raise ModelError for a parameter with NaN or infinity in it."""
+    import torch
+
+    for key, parameter in module.named_parameters():
+        if parameter.is_floating_point() and parameter.element_size() > 1:
+            # The sum is one pass over the memory; it may overflow by itself, which the second look tells.
+            if not torch.isfinite(parameter.sum()) and not torch.isfinite(parameter).all():
+                dtype = str(parameter.dtype).removeprefix("torch.")
+                raise error("weights_not_finite", model=name, first=key, dtype=dtype)
