@@ -437,7 +437,7 @@ def _restore(cls: type[VtagError], kind: str, message: str) -> VtagError:
 
 
 def reason(cause: BaseException) -> str:
-    """What another library complains of, in one line: pydantic's first complaint, else the message's first paragraph."""
+    """What another library complains of, in one line: pydantic's first complaint, else the first paragraph."""
     complaints: list[dict[str, Any]] = getattr(cause, "errors", list)()
     if complaints:
         return ": ".join([*map(str, complaints[0]["loc"]), complaints[0]["msg"]])

@@ -163,9 +163,8 @@ def of_model(model: str) -> Iterator[Finding]:
     yield Finding("model", f"{model}, {found.checkpoint.config.model_type}")
     yield Finding("runs", "packed: many texts in one request" if found.packed else "native: as vLLM's own decoder")
     yield Finding("longest text", f"{found.limit} tokens, longer ones in overlapping windows")
-    yield Finding(
-        "tokenizer", "fast" if found.tokenizer.is_fast else "slow: offsets only where its pieces spell the text"
-    )
+    fast = found.tokenizer.is_fast
+    yield Finding("tokenizer", "fast" if fast else "slow: offsets only where its pieces spell the text")
     tagger = found.tagger()
     yield Finding("labels", tagger.scheme.describe())
     yield Finding("strategy", f"{DEFAULT_STRATEGY}, words by {tagger.words}")

@@ -1,4 +1,4 @@
-"""A model's tokenizer, loaded as vLLM loads it, and looked at: it must know words, and the embedding must know its ids."""
+"""A model's tokenizer, loaded as vLLM loads it, and looked at: it must know words, and the embedding its ids."""
 
 from __future__ import annotations
 

@@ -134,8 +134,9 @@ def check_finite(module: torch.nn.Module, name: str) -> None:
     import torch
 
     for key, parameter in module.named_parameters():
-        if parameter.is_floating_point() and parameter.element_size() > 1:
-            # The sum is one pass over the memory; it may overflow by itself, which the second look tells.
-            if not torch.isfinite(parameter.sum()) and not torch.isfinite(parameter).all():
-                dtype = str(parameter.dtype).removeprefix("torch.")
-                raise error("weights_not_finite", model=name, first=key, dtype=dtype)
+        if not parameter.is_floating_point() or parameter.element_size() == 1:  # quantised: no sums of those
+            continue
+        # The sum is one quick pass over the memory; it may overflow by itself, which the second look tells.
+        if not torch.isfinite(parameter.sum()) and not torch.isfinite(parameter).all():
+            dtype = str(parameter.dtype).removeprefix("torch.")
+            raise error("weights_not_finite", model=name, first=key, dtype=dtype)
