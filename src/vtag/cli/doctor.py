@@ -90,10 +90,10 @@ def hub() -> Finding:
 
 def demo() -> Finding:
     """The demo model is optional, so that its lack is no fault."""
-    from vtag.demo import FOLDER, PACKAGE, WEIGHTS, cache_folder
+    from vtag.demo import FOLDER, PACKAGE, cache_folder, is_whole
 
     folder = cache_folder() / FOLDER
-    if (folder / WEIGHTS).is_file():
+    if is_whole(folder):
         return Finding("demo model", _short(folder))
     if _version(PACKAGE) and _version("onnx"):
         return Finding("demo model", "is made when it is first used")

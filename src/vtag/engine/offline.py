@@ -19,7 +19,7 @@ from vllm.outputs import PoolingOutput
 
 from vtag.engine import adapters, defaults, registry
 from vtag.engine.owner import Owner
-from vtag.engine.packing import blocks, one_ahead, packs, steps, text_lens
+from vtag.engine.packing import blocks, logits_of, one_ahead, packs, steps, text_lens
 from vtag.engine.plan import TASK, plan
 from vtag.errors import InputError, VtagError, error, reason
 from vtag.output import TokenClassificationOutput
@@ -384,7 +384,7 @@ class LLM(vllm.LLM):
                 running[key] = request
             while running:
                 for output in engine.step():
-                    done.append((running.pop(output.request_id), output.outputs.data.float().numpy()))
+                    done.append((running.pop(output.request_id), logits_of(output, self.plan.name)))
         finally:
             if running:
                 engine.abort_request(list(running))

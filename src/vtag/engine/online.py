@@ -21,6 +21,7 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from vtag.engine import defaults, registry
+from vtag.engine.packing import logits_of
 from vtag.engine.plan import Plan
 from vtag.errors import VtagError, error, reason
 from vtag.types import Window
@@ -32,8 +33,7 @@ TURN_TOKENS = 2048
 def start(made: Plan) -> EngineClient:
     """Start the plan's engine in a process of its own; to be called in `defaults.environment()`, outside of any loop.
 
-    On a CPU the engine is a fork, which has all that this process imported: it starts in half the time, and needs half
-    the memory. That is sound because nothing has run yet that leaves threads or OpenMP's workers behind.
+    On a CPU the engine is a fork, which has all that this process imported: it imports nothing again. That is sound because nothing has run yet that leaves threads or OpenMP's workers behind.
     """
     registry.load(made.architecture)
     death = _Death()
@@ -90,7 +90,7 @@ class AsyncEngine:
             params.extra_kwargs = {"lens": lens}
         prompt: Any = {"type": "token", "prompt_token_ids": ids.tolist()}
         async for output in self.client.encode(prompt, params, f"vtag-{next(self._keys)}"):
-            rows: np.ndarray = output.outputs.data.float().numpy()
+            rows = logits_of(output, self.plan.name)
         return rows
 
 

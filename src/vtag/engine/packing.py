@@ -7,12 +7,25 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from vtag.errors import error
+
 Item = TypeVar("Item")
 
 # A block is what is read ahead of the engine: enough texts to fill several requests, and never many long ones: so many
 # texts, or so many characters (or words) in all.
 BLOCK_TEXTS = 2048
 BLOCK_SIZE = 1 << 20
+
+
+def logits_of(output: Any, name: str) -> np.ndarray:
+    """The logits of a request, float32 [tokens, labels], out of vLLM's output; raises ModelError for NaN or infinity.
+
+    Of these every strategy would make an answer: no spans, or the first label everywhere.
+    """
+    logits: np.ndarray = output.outputs.data.float().numpy()
+    if not np.isfinite(logits).all():
+        raise error("logits_not_finite", model=name)
+    return logits
 
 
 def blocks(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
