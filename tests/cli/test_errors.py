@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints import SPOILED, good, spoiled
+from tests.checkpoints import good
 from vtag.cli.main import main
-from vtag.errors import TABLE, error
+from vtag.errors import error
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -28,14 +28,6 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
     assert err.count("\n") == 1
     assert "Traceback" not in err
     return code, err
-
-
-@pytest.mark.parametrize("kind", SPOILED)
-def test_a_folder_that_is_no_token_classifier(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = spoiled(kind, tmp_path / "model")
-    code, line = fails(capsys, "tag", str(folder), "text")
-    assert code == TABLE[kind].exit_code == 3
-    assert line.startswith(f"vtag: {folder}: ")
 
 
 @pytest.mark.parametrize("model", ["./none", "a/b/c", "owner/not-there"])

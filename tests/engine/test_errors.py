@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer, EsmTokenizer
 
-from tests.checkpoints import SPOILED, good, in_hub_cache, spoiled
+from tests.checkpoints import good, in_hub_cache
 from vtag import LLM, VtagError
 from vtag.demo import demo_model
 from vtag.engine import checkpoint
@@ -32,15 +32,6 @@ def assert_one_line(raised: pytest.ExceptionInfo[VtagError], kind: str) -> None:
     assert raised.value.kind == kind
     assert isinstance(raised.value, ValueError)
     assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize("kind", SPOILED)
-def test_a_folder_that_is_no_token_classifier(kind: str, tmp_path: Path) -> None:
-    folder = spoiled(kind, tmp_path / "model")
-    with pytest.raises(VtagError) as raised:
-        LLM(folder)
-    assert_one_line(raised, kind)
-    assert str(raised.value).startswith(str(folder))
 
 
 @pytest.mark.parametrize(

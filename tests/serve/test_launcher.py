@@ -15,7 +15,7 @@ import httpx
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.checkpoints import good, spoiled
+from tests.checkpoints import good
 from tests.parity.checkpoints import build
 from tests.serve.servers import Server, listening, serving, start
 from tests.serve.test_routes import CLOSE, TEXTS, assert_equal
@@ -158,7 +158,8 @@ def test_when_the_engine_is_killed_all_are_told_and_it_ends(tmp_path: Path) -> N
 
 
 def test_a_taken_port_or_a_broken_model_is_one_line_before_anything_starts(tmp_path: Path) -> None:
-    broken = spoiled("not_a_model", tmp_path / "broken")
+    broken = tmp_path / "broken"
+    broken.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         cases = {

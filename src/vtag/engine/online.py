@@ -33,7 +33,8 @@ TURN_TOKENS = 2048
 def start(made: Plan) -> EngineClient:
     """Start the plan's engine in a process of its own; to be called in `defaults.environment()`, outside of any loop.
 
-    On a CPU the engine is a fork, which has all that this process imported: it imports nothing again. That is sound because nothing has run yet that leaves threads or OpenMP's workers behind.
+    On a CPU the engine is a fork, which has all that this process imported. That is sound because nothing has run yet
+    that leaves threads or OpenMP's workers behind.
     """
     registry.load(made.architecture)
     death = _Death()

@@ -54,6 +54,13 @@ def remove(*names: str) -> Spoil:
     return spoil
 
 
+def rename(name: str, other: str) -> Spoil:
+    def spoil(folder: Path) -> None:
+        (folder / name).rename(folder / other)
+
+    return spoil
+
+
 def write(name: str, content: bytes) -> Spoil:
     def spoil(folder: Path) -> None:
         (folder / name).write_bytes(content)
@@ -274,7 +281,7 @@ FOLDERS: dict[str, Broken] = {
     ),
     # the weights
     "no weights": Broken("no_weights", remove(WEIGHTS)),
-    "weights of another name": Broken("no_weights", lambda folder: (folder / WEIGHTS).rename(folder / "x.safetensors")),
+    "weights of another name": Broken("no_weights", rename(WEIGHTS, "other.safetensors")),
     "weights of 0 bytes": Broken("file_damaged", write(WEIGHTS, b"")),
     "weights of 4 bytes": Broken("file_damaged", write(WEIGHTS, b"\x01\0\0\0")),
     "weights a pointer": Broken("lfs_pointer", write(WEIGHTS, POINTER)),
