@@ -155,7 +155,7 @@ def sharded(then: Spoil) -> Spoil:
         for part in ("head", "body"):
             save_file({k: t for k, t in state.items() if names[k] == part}, folder / f"{part}.safetensors")
         (folder / WEIGHTS).unlink()
-        index = {"weight_map": {key: f"{part}.safetensors" for key, part in names.items()}}
+        index = {"metadata": {}, "weight_map": {key: f"{part}.safetensors" for key, part in names.items()}}
         (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index), "utf-8")
         then(folder)
 
@@ -329,6 +329,9 @@ FOLDERS: dict[str, Broken] = {
     "a part a pointer": Broken("lfs_pointer", sharded(write("body.safetensors", POINTER))),
     "an index cut": Broken("file_damaged", sharded(cut(f"{WEIGHTS}.index.json", 0.5))),
     "an index of a list": Broken("file_damaged", sharded(write(f"{WEIGHTS}.index.json", b"[]"))),
+    "an index without metadata": Broken(
+        "file_damaged", sharded(edit(f"{WEIGHTS}.index.json", lambda content: content.pop("metadata")))
+    ),
     "an index of numbers": Broken("file_damaged", sharded(write(f"{WEIGHTS}.index.json", b'{"weight_map": {"a": 1}}'))),
     # pickles
     "only a pickle": Broken("pickle_only", pickled()),
