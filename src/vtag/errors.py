@@ -132,6 +132,12 @@ TABLE: dict[str, Kind] = {
         "{model}: {tensor} has the shape {found} in the weights and {wanted} by config.json: correct config.json, or"
         " save the model again",
     ),
+    "layers_disagree": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: {tensor} is in the weights, and config.json has no such layer: correct it, or save the model again",
+    ),
     "weights_not_finite": Kind(
         ModelError,
         422,

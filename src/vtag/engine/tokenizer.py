@@ -13,13 +13,15 @@ from vtag.errors import VtagError, error, reason
 def load(model: str, name: str, *, mode: str = "auto", revision: str | None = None, remote_code: bool = False) -> Any:
     """The tokenizer in the folder `model` (or of that hub id), of the model called `name`.
 
-    vLLM's own loading, with the arguments that it will use again: then it takes this one out of its cache.
+    vLLM's own loading, with the arguments that it will use again: then it takes this one out of its cache, where none
+    is left of a folder that has changed since.
     """
     from vllm.tokenizers import cached_get_tokenizer
 
     folder = Path(model)
     for file in _files(folder):
         refuse_pointer(file, name)
+    cached_get_tokenizer.cache_clear()
     try:
         return cached_get_tokenizer(
             model, runner_type="pooling", tokenizer_mode=mode, revision=revision, trust_remote_code=remote_code
@@ -33,10 +35,14 @@ def load(model: str, name: str, *, mode: str = "auto", revision: str | None = No
 
 
 def check(tokenizer: Any, rows: int | None, name: str) -> None:
-    """Raise ModelError for a tokenizer that knows special tokens alone, or ordinary ones beyond the embedding's `rows`.
+    """Raise ModelError for a tokenizer that knows special tokens alone, or ordinary ones beyond the embedding's `rows`,
+    or whose longest text is no number.
 
     Special and added tokens may lie beyond: few texts yield them, and those are refused. None: there is no such table.
     """
+    longest = tokenizer.model_max_length
+    if longest is not None and not (isinstance(longest, int | float) and longest >= 0):
+        raise error("tokenizer_broken", model=name, file="tokenizer_config.json")
     if rows is None:
         return
     special = {*tokenizer.all_special_tokens, *tokenizer.added_tokens_encoder, "▁"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
 import zipfile
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 HEAD = re.compile(r"(?:score|classifier)(?:\.\w+)*\.weight")
+LAYER = re.compile(r"\.(\d+)\.")
 # What git puts in the place of a large file until git-lfs has fetched it.
 POINTER = b"version https://git-lfs.github.com/"
 
@@ -104,7 +106,7 @@ def check(found: Shapes, config: Any, name: str) -> bool:
     module = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
     state = {key: torch.empty(shape, device="meta") for key, shape in found.items()}
     try:
-        _, report = module.from_pretrained(
+        made, report = module.from_pretrained(
             None,
             config=copy.deepcopy(config),
             state_dict=state,
@@ -116,6 +118,12 @@ def check(found: Shapes, config: Any, name: str) -> bool:
         raise error("config_refused", model=name, type=config.model_type, reason=reason(cause)) from cause
     for tensor, there, wanted in sorted(report["mismatched_keys"]):
         raise error("shapes_disagree", model=name, tensor=tensor, found=list(there), wanted=list(wanted))
+    layers = {part: len(m) for part, m in made.named_modules() if isinstance(m, torch.nn.ModuleList)}
+    for tensor in sorted(report["unexpected_keys"]):
+        for number in LAYER.finditer(tensor):
+            part = tensor[: number.start()]
+            if int(number[1]) >= layers.get(part, layers.get(f"{made.base_model_prefix}.{part}", math.inf)):
+                raise error("layers_disagree", model=name, tensor=tensor)
     check_complete(report["missing_keys"], module.base_model_prefix, name)
     return not any(map(HEAD.fullmatch, report["missing_keys"]))
 

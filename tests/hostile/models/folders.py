@@ -279,6 +279,15 @@ FOLDERS: dict[str, Broken] = {
         "weights_missing",
         edit("config.json", lambda content: content.update(num_hidden_layers=3, layer_types=["full_attention"] * 3)),
     ),
+    "fewer layers": Broken(
+        "layers_disagree",
+        edit("config.json", lambda content: content.update(num_hidden_layers=1, layer_types=["full_attention"])),
+    ),
+    "no layers": Broken(
+        "layers_disagree",
+        edit("config.json", lambda content: content.update(num_hidden_layers=0, layer_types=[])),
+        only="packed",
+    ),
     # the weights
     "no weights": Broken("no_weights", remove(WEIGHTS)),
     "weights of another name": Broken("no_weights", rename(WEIGHTS, "other.safetensors")),
@@ -356,6 +365,9 @@ FOLDERS: dict[str, Broken] = {
     "tokenizer a pointer": Broken("lfs_pointer", write("tokenizer.json", POINTER)),
     "tokenizer without model": Broken("tokenizer_broken", edit("tokenizer.json", lambda content: content.pop("model"))),
     "tokenizer_config cut": Broken("tokenizer_broken", cut("tokenizer_config.json", 0.5)),
+    "a longest text that is no number": Broken(
+        "tokenizer_broken", edit("tokenizer_config.json", lambda content: content.update(model_max_length=[512]))
+    ),
     "another model's tokenizer": Broken("tokenizer_too_large", another_tokenizer),
     "a tokenizer of own code": Broken("remote_code", code_beside_the_tokenizer),
 }
