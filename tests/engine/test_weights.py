@@ -61,6 +61,12 @@ def beside_others(folder: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
     (folder / "README.md").write_bytes(b"\xff")
     (folder / "onnx").mkdir()
+    # Of an older save, the same names with other numbers.
+    other = {key: -tensor for key, tensor in load_file(folder / WEIGHTS).items()}
+    for file in ("model-00001-of-00001.safetensors", "optimizer.safetensors"):
+        save_file(other, folder / file, {"format": "pt"})
+    index = {"metadata": {}, "weight_map": dict.fromkeys(other, "model-00001-of-00001.safetensors")}
+    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index), "utf-8")
 
 
 def labels_from_last(folder: Path) -> None:

@@ -89,8 +89,8 @@ def read(folder: Path, *, name: str, pickle: bool = False, remote_code: bool = F
         raise error("unsupported_architecture", model=name, type=config.model_type)
     if row.needs:
         raise error("needs_more", model=name, type=config.model_type, needs=row.needs)
-    classes = getattr(config, "architectures", None) or []
-    if any(str(c).endswith("ForSequenceClassification") for c in classes):
+    classes = getattr(config, "architectures", None)
+    if isinstance(classes, list) and any(str(c).endswith("ForSequenceClassification") for c in classes):
         raise error("sequence_classifier", model=name)
     shapes = weights.shapes(folder, name, pickle)
     head = weights.head_labels(shapes)
@@ -99,8 +99,9 @@ def read(folder: Path, *, name: str, pickle: bool = False, remote_code: bool = F
     # Quantised weights have names and shapes of their own.
     if getattr(config, "quantization_config", None) is None and not weights.check(shapes, config, name):
         head = None
-    if max_length(config) < 1:
-        raise error("config_refused", model=name, type=config.model_type, reason="it takes no token at all")
+    # What torch would build, and fail at the first text.
+    if max_length(config) < 1 or (getattr(config.get_text_config(), "num_attention_heads", None) or 1) < 1:
+        raise error("config_refused", model=name, type=config.model_type, reason="a size is less than 1")
     return Checkpoint(folder, config, row, head)
 
 

@@ -41,6 +41,8 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
         def __init__(self, *, vllm_config: VllmConfig, prefix: str = "", **kwargs: Any) -> None:
             super().__init__(vllm_config=vllm_config, prefix=prefix, **kwargs)
             config = vllm_config.model_config.hf_config
+            if file := getattr(config, "vtag_weights", None):
+                self.allow_patterns_overrides = [file]  # vLLM would read what else lies in the folder, and mix them
             generator = torch.Generator().manual_seed(vllm_config.model_config.seed)
             fresh = torch.empty(self.score.weight.shape).normal_(
                 std=getattr(config, "initializer_range", 0.02), generator=generator

@@ -12,7 +12,7 @@ from vtag.decode import calibration
 from vtag.decode import scheme as schemes
 from vtag.decode.viterbi import Biases
 from vtag.decode.words import choose
-from vtag.engine import checkpoint, defaults
+from vtag.engine import checkpoint, defaults, weights
 from vtag.engine import tokenizer as tokenizers
 from vtag.engine.architectures import PACKED, max_length
 from vtag.engine.checkpoint import Checkpoint
@@ -121,8 +121,11 @@ def plan(
     if packed:
         # To vLLM the packed model is one that takes ids and gives rows, whatever is inside.
         settings["hf_overrides"] |= {"is_encoder_decoder": False, "vtag_int8": int8}
-    elif pickle:
-        settings["load_format"] = "auto"  # vLLM's "pt" means files called *.pt
+    else:
+        files = weights.files(folder, name, pickle)
+        settings["hf_overrides"]["vtag_weights"] = files[0].name if len(files) == 1 else None
+        if pickle:
+            settings["load_format"] = "auto"  # vLLM's "pt" means files called *.pt
     with defaults.quiet():
         tokenizer = tokenizers.load(
             str(settings.get("tokenizer") or folder),

@@ -253,6 +253,7 @@ FOLDERS: dict[str, Broken] = {
     "vocab_size a fraction": Broken("config_refused", config(vocab_size=1.5)),
     "layers a list": Broken("config_refused", config(num_hidden_layers=[2])),
     "no heads": Broken("config_refused", config(num_attention_heads=0)),
+    "fewer than no heads": Broken("config_refused", config(num_attention_heads=-1)),
     "no such activation": Broken("config_refused", config(hidden_act="none such")),
     "no such dtype": Broken("config_refused", config(dtype="float99")),
     "padding outside": Broken("config_refused", config(pad_token_id=99_999)),
