@@ -93,6 +93,14 @@ def plan(
     )
     with defaults.quiet():
         found = checkpoint.read(folder, name=name, pickle=pickle, remote_code=remote_code)
+        tokenizer = tokenizers.load(
+            str(engine.get("tokenizer") or folder),
+            name,
+            mode=engine.get("tokenizer_mode", "auto"),
+            revision=engine.get("tokenizer_revision"),
+            remote_code=remote_code,
+        )
+    tokenizers.check(tokenizer, embedding_rows(found.config), name)
     id2label, fresh = checkpoint.labels_for(found, name, model_config)
     biases = calibration.load(folder, operating_point)
     choose(words_rule, schemes.read(id2label, scheme))
@@ -126,15 +134,6 @@ def plan(
         settings["hf_overrides"]["vtag_weights"] = files[0].name if len(files) == 1 else None
         if pickle:
             settings["load_format"] = "auto"  # vLLM's "pt" means files called *.pt
-    with defaults.quiet():
-        tokenizer = tokenizers.load(
-            str(settings.get("tokenizer") or folder),
-            name,
-            mode=engine.get("tokenizer_mode", "auto"),
-            revision=engine.get("tokenizer_revision"),
-            remote_code=remote_code,
-        )
-    tokenizers.check(tokenizer, embedding_rows(found.config), name)
     if fresh:
         warnings.warn(
             f"{name}: the head is newly initialised ({len(id2label)} labels): train it before use", stacklevel=3
