@@ -99,8 +99,10 @@ def read(folder: Path, *, name: str, pickle: bool = False, remote_code: bool = F
     # Quantised weights have names and shapes of their own.
     if getattr(config, "quantization_config", None) is None and not weights.check(shapes, config, name):
         head = None
-    # What torch would build, and fail at the first text.
-    if max_length(config) < 1 or (getattr(config.get_text_config(), "num_attention_heads", None) or 1) < 1:
+    # Of these a module is built, and fails, or crashes, at the first text. (XLNet's -1 is no limit.)
+    text = config.get_text_config()
+    no_positions = getattr(text, "max_position_embeddings", None) == 0
+    if no_positions or max_length(config) < 1 or (getattr(text, "num_attention_heads", None) or 1) < 1:
         raise error("config_refused", model=name, type=config.model_type, reason="a size is less than 1")
     return Checkpoint(folder, config, row, head)
 

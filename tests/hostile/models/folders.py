@@ -260,6 +260,7 @@ FOLDERS: dict[str, Broken] = {
     "num_labels a word": Broken("config_refused", config(num_labels="two")),
     "quantised by a word": Broken("config_refused", config(quantization_config="int8")),
     "no such rope": Broken("config_refused", config(rope_parameters={"rope_type": "none such"}), only="native"),
+    "no positions": Broken("config_refused", config(max_position_embeddings=0), only="native"),
     "fewer than no positions": Broken("config_refused", config(max_position_embeddings=-3)),
     "a text_config of 5": Broken("config_refused", config(text_config=5), only="native"),
     # the labels
