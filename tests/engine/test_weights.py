@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,13 @@ def answers_as_hugging_face(folder: Path, packed: bool, **options: Any) -> None:
     assert largest_difference(got, [reference.logits(prompt) for prompt in batch]) < 1e-4
 
 
-@pytest.mark.parametrize(("model_type", "packed"), MODELS)
-@pytest.mark.parametrize("name", UNUSUAL)
+@pytest.mark.parametrize(
+    ("name", "model_type", "packed"),
+    [  # On the packed route Hugging Face itself loads: less can go wrong.
+        pytest.param(name, model_type, packed, marks=pytest.mark.long if packed else ())
+        for name, (model_type, packed) in product(UNUSUAL, MODELS)
+    ],
+)
 def test_an_unusual_folder_answers_as_hugging_face(name: str, model_type: str, packed: bool, tmp_path: Path) -> None:
     UNUSUAL[name](build(model_type, tmp_path, seed=0))
     answers_as_hugging_face(tmp_path, packed)

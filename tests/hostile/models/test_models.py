@@ -57,14 +57,17 @@ def test_a_broken_folder_is_one_line_with_the_mend(
     assert not (tmp_path / "model" / RAN).exists()
 
 
-@pytest.mark.parametrize("name", ["weights a pointer", "a pickle that runs code", "labels from 1"])
-def test_a_process_of_its_own_ends_in_that_line_alone(name: str, whole: dict[str, Path], tmp_path: Path) -> None:
-    folder = broken(name, whole["native"], tmp_path / "model")
-    options = [f"--engine={option}={value}" for option, value in FOLDERS[name].options.items()]
-    command = [sys.executable, "-m", "vtag", "tag", str(folder), SECRET, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith(f"vtag: {folder}: ")
-    assert done.stderr.count("\n") == 1
-    assert SECRET not in done.stderr
-    assert not (folder / RAN).exists()
+def test_processes_of_their_own_end_in_that_line_alone(whole: dict[str, Path], tmp_path: Path) -> None:
+    processes: dict[Path, subprocess.Popen[str]] = {}
+    for name in ("weights a pointer", "a pickle that runs code", "labels from 1"):
+        folder = broken(name, whole["native"], tmp_path / name)
+        options = [f"--engine={option}={value}" for option, value in FOLDERS[name].options.items()]
+        command = [sys.executable, "-m", "vtag", "tag", str(folder), SECRET, *options]
+        processes[folder] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for folder, process in processes.items():
+        out, line = process.communicate()
+        assert (process.returncode, out) == (3, "")
+        assert line.startswith(f"vtag: {folder}: ")
+        assert line.count("\n") == 1
+        assert SECRET not in line
+        assert not (folder / RAN).exists()
