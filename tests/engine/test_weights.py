@@ -172,7 +172,6 @@ def test_logits_that_are_no_numbers_are_an_error_though_all_weights_are(
             with pytest.raises(ModelError) as raised:
                 run(TEXT)
             assert raised.value.kind == "logits_not_finite"
-            assert "Traceback" not in str(raised.value)
             assert "quick" not in str(raised.value)
 
 

@@ -59,9 +59,8 @@ def _files(folder: Path) -> list[Path]:
     whole = folder / "tokenizer.json"
     if whole.is_file():
         return [whole]
-    return sorted(
-        f for kind in ("vocab*", "merges.txt", "*.model", "*.vocab") for f in folder.glob(kind) if f.is_file()
-    )
+    kinds = ("vocab*", "merges.txt", "*.model", "*.vocab")
+    return sorted(file for kind in kinds for file in folder.glob(kind) if file.is_file())
 
 
 def _why(folder: Path, name: str, remote_code: bool) -> VtagError:
@@ -75,7 +74,6 @@ def _why(folder: Path, name: str, remote_code: bool) -> VtagError:
             return error("tokenizer_broken", model=name, file=file)
         if isinstance(known, dict) and "auto_map" in known and not remote_code:
             return error("remote_code", model=name)
-    found = _files(folder)
-    return (
-        error("tokenizer_broken", model=name, file=found[0].name) if found else error("tokenizer_missing", model=name)
-    )
+    for found in _files(folder):
+        return error("tokenizer_broken", model=name, file=found.name)
+    return error("tokenizer_missing", model=name)
