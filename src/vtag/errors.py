@@ -372,6 +372,18 @@ TABLE: dict[str, Kind] = {
     "serve_lora": Kind(
         SettingError, 422, 2, "vtag serve takes no LoRA adapters: merge the adapter into the model (merge_and_unload)"
     ),
+    "several_servers": Kind(
+        SettingError,
+        422,
+        2,
+        "api_server_count > 1: spans come from a single API server: leave it at 1, and run more servers instead",
+    ),
+    "adapter_over_http": Kind(
+        SettingError, 422, 2, "spans come from the base model alone: merge the adapter into it (merge_and_unload)"
+    ),
+    "other_language": Kind(InputError, 422, 4, "this model is for {languages}: send one of these, or leave it out"),
+    "no_such_tensor": Kind(InputError, 422, 4, "the tensors of this model are {names}: name these"),
+    "bad_shape": Kind(InputError, 422, 4, "shape must have as many elements as data: for n texts send [n]"),
     "empty_key": Kind(SettingError, 422, 2, "--api-key is empty: pass a key, or leave it out"),
     "bad_limit": Kind(SettingError, 422, 2, "{option} must be at least 1"),
     "bad_json": Kind(InputError, 400, 4, "the body is not JSON in UTF-8: let a JSON library write it"),

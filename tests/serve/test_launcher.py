@@ -24,7 +24,7 @@ KEY = "k-Yxcvbnm"
 SENTENCE = "Hi, I'm Marisol Okonkwo from Dunmere, call me on 555-0100 about the Quellbrook house. "
 DOCUMENT = SENTENCE * 100
 IN_FLIGHT = 16
-MONITORS = {"/health", "/ping", "/version", "/metrics"}
+MONITORS = {"/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready"}
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,7 @@ def test_a_taken_port_or_a_broken_model_is_one_line_before_anything_starts(tmp_p
             ("demo", "--api-key", ""): (2, "vtag: --api-key is empty.*"),
             ("demo", "--max-texts", "0"): (2, "vtag: --max-texts must be at least 1"),
             ("demo", "--engine", "enable_lora=true"): (2, "vtag: vtag serve takes no LoRA.*"),
+            ("demo", "--engine", "api_server_count=2"): (2, "vtag: api_server_count > 1: .*"),
         }
         processes = [start(model, tmp_path / str(n), *options) for n, (model, *options) in enumerate(cases)]
         for n, (process, (code, line)) in enumerate(zip(processes, cases.values(), strict=True)):

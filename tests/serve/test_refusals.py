@@ -17,6 +17,13 @@ from tests.serve.servers import Server
 SECRET = "Qwertzuiop-Asdfghjkl"
 JSON = {"Content-Type": "application/json"}
 TAG, HF = "/v1/tag", "/"
+PRESIDIO, V1, V2 = "/analyze", "/v1/models/demo:predict", "/v2/models/demo/infer"
+
+
+def tensor(**fields: Any) -> dict[str, Any]:
+    return {"name": "input-0", "shape": [1], "datatype": "BYTES", "data": [SECRET], **fields}
+
+
 # name -> route, body, status, kind
 WRONG: dict[str, tuple[str, Any, int, str]] = {
     "no field": (TAG, {}, 422, "input_or_words"),
@@ -63,6 +70,30 @@ WRONG: dict[str, tuple[str, Any, int, str]] = {
         "stride_without_groups",
     ),
     "another model": ("/models/" + SECRET, {"inputs": SECRET}, 404, "other_model"),
+    "no text": (PRESIDIO, {"language": "en"}, 422, "bad_field"),
+    "null for a text to analyze": (PRESIDIO, {"text": None}, 422, "bad_field"),
+    "a number among texts to analyze": (PRESIDIO, {"text": [SECRET, 7]}, 422, "bad_field"),
+    "an entity that the model has not": (PRESIDIO, {"text": SECRET, "entities": [SECRET]}, 422, "unknown_label"),
+    "a score threshold of 2": (PRESIDIO, {"text": SECRET, "score_threshold": 2}, 422, "bad_field"),
+    "recognizers of the client": (PRESIDIO, {"text": SECRET, "ad_hoc_recognizers": [{}]}, 422, "bad_field"),
+    "expressions": (PRESIDIO, {"text": SECRET, "allow_list_match": "regex"}, 422, "bad_field"),
+    "a field that Presidio has not": (PRESIDIO, {"text": SECRET, SECRET: 1}, 422, "unknown_field"),
+    "half a pair to analyze": (PRESIDIO, {"text": f"{SECRET}\ud83d"}, 422, "lone_surrogate"),
+    "1,025 texts to analyze": (PRESIDIO, {"text": [SECRET] * 1025}, 413, "too_many_texts"),
+    "no instances": (V1, {}, 422, "bad_field"),
+    "an object for an instance": (V1, {"instances": [{"text": SECRET}]}, 422, "bad_field"),
+    "more than instances": (V1, {"instances": [SECRET], "parameters": {}}, 422, "unknown_field"),
+    "instances for another model": (f"/v1/models/{SECRET}:predict", {"instances": []}, 404, "other_model"),
+    "no tensor": (V2, {"inputs": []}, 422, "bad_field"),
+    "two tensors": (V2, {"inputs": [tensor(), tensor()]}, 422, "bad_field"),
+    "a tensor of numbers": (V2, {"inputs": [tensor(datatype="FP32", data=[1.5])]}, 422, "bad_field"),
+    "a tensor of another shape": (V2, {"inputs": [tensor(shape=[2])]}, 422, "bad_shape"),
+    "a tensor without a shape": (V2, {"inputs": [{"name": "a", "datatype": "BYTES", "data": []}]}, 422, "bad_field"),
+    "a binary tensor": (V2, {"inputs": [tensor(parameters={"binary_data_size": 9})]}, 422, "unknown_field"),
+    "a binary answer": (V2, {"inputs": [tensor()], "parameters": {"binary_data_output": True}}, 422, "bad_field"),
+    "an unknown parameter of a tensor": (V2, {"inputs": [tensor()], "parameters": {SECRET: 1}}, 422, "unknown_field"),
+    "another output": (V2, {"inputs": [tensor()], "outputs": [{"name": SECRET}]}, 422, "no_such_tensor"),
+    "a tensor for another model": (f"/v2/models/{SECRET}/infer", {"inputs": [tensor()]}, 404, "other_model"),
     "1,025 texts": (TAG, {"input": [SECRET] * 1025}, 413, "too_many_texts"),
     "1,025 texts of words": (TAG, {"words": [[SECRET]] * 1025}, 413, "too_many_texts"),
     "1,025 inputs": (HF, {"inputs": [SECRET] * 1025}, 413, "too_many_texts"),
@@ -111,7 +142,16 @@ def test_what_is_no_json_is_refused(server: Server, route: str, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("route", "allowed"), [(TAG, "POST"), (HF, "POST"), ("/models/demo", "POST"), ("/info", "GET")]
+    ("route", "allowed"),
+    [
+        (TAG, "POST"),
+        (HF, "POST"),
+        ("/models/demo", "POST"),
+        ("/info", "GET"),
+        (PRESIDIO, "POST"),
+        ("/recognizers", "GET"),
+        ("/v2/health/live", "GET"),
+    ],
 )
 def test_another_method_is_refused(server: Server, route: str, allowed: str) -> None:
     for method in {"GET", "POST", "PUT", "DELETE", "OPTIONS"} - {allowed}:

@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     name = given.setdefault("served_model_name", folder.resolve().name if folder.is_dir() else args.model)
     if given.get("enable_lora"):
         raise error("serve_lora")
+    if (given.pop("api_server_count", None) or 1) > 1:
+        raise error("several_servers")
     with _bound(args.host, args.port) as sock:
         engine.look(args)
         from vtag.engine.plan import plan
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import Served
 
-        return serve(Served(made, name, Limits(**limits)), sock, keys, lambda: _say(name, sock, bool(keys)))
+        return serve(Served(made, [name], Limits(**limits)), sock, keys, lambda: _say(name, sock, bool(keys)))
 
 
 def _option(limit: str) -> str:

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import metadata_load
+from yaml import YAMLError
+
 from vtag.demo import demo_model
 from vtag.engine import weights
 from vtag.engine.architectures import ARCHITECTURES, Architecture, max_length
 from vtag.errors import ModelError, error, reason
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-TOKENIZER_AND_CONFIG = ["*.json", "*.txt", "*.model", "*.jinja"]
+TOKENIZER_AND_CONFIG = ["*.json", "*.txt", "*.model", "*.jinja", "README.md"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +130,17 @@ def read_config(folder: Path, name: str, remote_code: bool = False) -> Any:
         if model_type not in ARCHITECTURES:
             raise error("unsupported_architecture", model=name, type=model_type) from cause
         raise error("config_refused", model=name, type=model_type, reason=reason(cause)) from cause
+
+
+def languages(folder: Path) -> list[str]:
+    """Two-letter codes of the languages that the model's card (README.md) names; none where it does not tell."""
+    try:
+        given = (metadata_load(folder / "README.md") or {}).get("language")
+    except (OSError, ValueError, YAMLError):
+        return []
+    listed = given if isinstance(given, list) else [given]
+    codes = ["no" if code is False else str(code).lower() for code in listed]  # to YAML a bare `no` is false
+    return codes if all(len(code) == 2 for code in codes) else []
 
 
 def _names_each_label(id2label: Any) -> bool:

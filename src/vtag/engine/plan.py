@@ -14,9 +14,9 @@ from vtag.decode.viterbi import Biases
 from vtag.decode.words import choose
 from vtag.engine import checkpoint, defaults, weights
 from vtag.engine import tokenizer as tokenizers
-from vtag.engine.architectures import PACKED, max_length
+from vtag.engine.architectures import ARCHITECTURES, ENCODER, PACKED, max_length
 from vtag.engine.checkpoint import Checkpoint
-from vtag.errors import error
+from vtag.errors import ModelError, error
 from vtag.tagger import Tagger
 
 TASK = "token_classification"
@@ -139,6 +139,34 @@ def plan(
             f"{name}: the head is newly initialised ({len(id2label)} labels): train it before use", stacklevel=3
         )
     return Plan(name, found, packed, limit, id2label, scheme, words_rule, biases, settings, tokenizer)
+
+
+def of_engine(config: Any, tokenizer: Any) -> Plan:
+    """The plan of an engine that vLLM has started by itself: one window a request, no longer than vLLM takes.
+
+    config: its VllmConfig. Raises ModelError where the model names no labels.
+    """
+    model = config.model_config
+    hf = model.hf_config
+    row = ARCHITECTURES.get(hf.model_type)
+    limit: int = model.max_model_len if row is None else min(model.max_model_len, row.limit(hf))
+    name = str(model.served_model_name)
+    try:
+        folder = checkpoint.locate(model.model, revision=model.revision)
+    except ModelError:
+        folder = Path(model.model)  # known to vLLM in a way of its own: then without a calibration
+    return Plan(
+        name=name,
+        checkpoint=Checkpoint(folder, hf, row or ENCODER, hf.num_labels),
+        packed=False,
+        limit=limit,
+        id2label={int(i): str(label) for i, label in hf.id2label.items()},
+        scheme=None,
+        words_rule="auto",
+        biases=calibration.load(folder, "default"),
+        arguments={"model": model.model},
+        tokenizer=tokenizer,
+    )
 
 
 def embedding_rows(config: Any) -> int | None:

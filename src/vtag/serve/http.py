@@ -18,62 +18,75 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vtag.errors import VtagError, error
+from vtag.serve.service import serving
 
 REQUESTS = Counter("vtag_requests", "Requests to vtag's routes", ["route", "status"])
 CLIENT_GONE = 499
 LOG = logging.getLogger("vtag.serve")
 
 
+# What monitors call, without a key.
+OPEN = ("/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready")
+
+
 class Gate:
     """Asks for an API key before any route, vLLM's own included, but for those that monitors call."""
 
-    OPEN = ("/health", "/ping", "/version", "/metrics")
-
     def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
         self._app = app
-        self._keys = [key.encode() for key in keys]
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, as ASGI has it."""
-        if (
-            scope["type"] == "lifespan"
-            or not self._keys
-            or scope["path"].rstrip("/") in self.OPEN
-            or self._knows(scope)
-        ):
+        if scope["type"] == "lifespan" or may_enter(scope, self._keys):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await refusal(error("wrong_key"), {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            await _no_entry(scope, receive, send)
 
-    def _knows(self, scope: Scope) -> bool:
-        sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, key = sent.partition(b" ")
-        # All are compared, in constant time: how long it takes tells nothing.
-        right = [secrets.compare_digest(key.strip(), known) for known in self._keys]
-        return scheme.lower() == b"bearer" and any(right)
+
+def may_enter(scope: Scope, keys: Sequence[str]) -> bool:
+    """Whether a request names one of the keys, or needs none."""
+    if not keys or scope["path"].rstrip("/") in OPEN:
+        return True
+    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, key = sent.partition(b" ")
+    # All are compared, in constant time: how long it takes tells nothing.
+    right = [secrets.compare_digest(key.strip(), known.encode()) for known in keys]
+    return scheme.lower() == b"bearer" and any(right)
+
+
+async def _no_entry(scope: Scope, receive: Receive, send: Send) -> None:
+    await refusal(error("wrong_key"), {"WWW-Authenticate": "Bearer"})(scope, receive, send)
 
 
 class Route(APIRoute):
     """A route of vtag's: FastAPI reads its signature for the OpenAPI, the rest is done here.
 
-    The endpoint takes the request, the parameters of the path, and `body`, where it has one: the schema that a body
-    is checked against. It returns what will be JSON.
+    The endpoint takes the request, the parameters of path and query, and `body`, where it has one: the schema that a
+    body is checked against. It returns what will be JSON.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that FastAPI calls for each request."""
         endpoint: Callable[..., Coroutine[Any, Any, Any]] = self.endpoint
         schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
+        asked = [parameter.alias for parameter in self.dependant.query_params]
 
         async def answer(request: Request) -> Response:
             try:
-                with request.app.state.vtag.admitted():
-                    arguments = dict(request.path_params)
-                    if schema is not None:
-                        arguments["body"] = await _body(request, schema)
-                    response = Response(_dumps(await endpoint(request, **arguments)), media_type="application/json")
+                arguments: dict[str, Any] = request.path_params | {
+                    name: request.query_params.get(name) for name in asked
+                }
+                if schema is None:
+                    content = await endpoint(request, **arguments)
+                else:
+                    service = serving(request)
+                    with service.admitted():
+                        body = await _body(request, schema, service.limits.body_bytes)
+                        content = await endpoint(request, body=body, **arguments)
+                response = Response(_dumps(content), media_type="application/json")
             except ClientDisconnect:
                 response = Response(status_code=CLIENT_GONE)
             except VtagError as refused:
@@ -90,8 +103,10 @@ class Route(APIRoute):
         return answer
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As Starlette's, but for the refusal of another method."""
-        if scope["method"] in self.methods:
+        """As Starlette's, but for the refusals: no key (a server that vLLM starts has no Gate), another method."""
+        if not may_enter(scope, scope["app"].state.keys):
+            await _no_entry(scope, receive, send)
+        elif scope["method"] in self.methods:
             await super().handle(scope, receive, send)
         else:
             methods = ", ".join(sorted(self.methods))
@@ -108,7 +123,7 @@ def _dumps(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def _body(request: Request, schema: type[BaseModel]) -> Any:
+async def _body(request: Request, schema: type[BaseModel], limit: int) -> Any:
     """The body, checked."""
     headers = request.headers
     told = Message()
@@ -118,7 +133,6 @@ async def _body(request: Request, schema: type[BaseModel]) -> Any:
         raise error("not_json")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise error("not_json")
-    limit = request.app.state.vtag.limits.body_bytes
     if headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")) > limit:
         raise error("body_too_large", limit=limit)
     chunks: list[bytes] = []
@@ -148,6 +162,8 @@ def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:
     first = cause.errors(include_url=False, include_context=False, include_input=False)[0]
     fields, known, path = schema.model_fields, None, ""
     for part in first["loc"]:
+        if isinstance(part, int):  # of a list
+            continue
         if part not in fields:
             break
         known, path = fields[str(part)], f"{path}.{part}" if path else str(part)

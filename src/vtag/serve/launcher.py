@@ -43,6 +43,7 @@ def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: C
     sock: bound, not yet listening. listening: called once it is.
     """
     os.register_at_fork(after_in_child=sock.close)  # the engine must not hold the port
+    os.environ.pop("VLLM_API_KEY", None)  # the Gate asks for it; vLLM would ask monitors too
     os.environ.setdefault("OMP_NUM_THREADS", str(len(defaults.cores())))  # vLLM takes one thread otherwise
     # Endpoint plugins load only when named, and what is named leaves out all others.
     named = {point.name for group in GROUPS for point in entry_points(group=f"vllm.{group}_plugins")}
@@ -75,8 +76,7 @@ async def _serve(
 ) -> int:
     args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
     args.model = str(served.plan.arguments["model"])
-    args.served_model_name = [served.model]
-    args.api_key = list(keys)
+    args.served_model_name = list(served.names)
     args.allowed_origins = []  # of other sites' pages; vLLM lets in all
     args.vtag = served
     tasks = await client.get_supported_tasks()

@@ -12,7 +12,7 @@ from vtag.decode.likely import likeliest, span_types
 from vtag.errors import error
 from vtag.serve import schemas
 from vtag.serve.http import Route
-from vtag.serve.service import Service, Tagged
+from vtag.serve.service import Tagged, serving
 from vtag.tagger import STRATEGIES, Tagger
 from vtag.text.offsets import UNITS, positions
 from vtag.types import Encoding
@@ -29,7 +29,7 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
     """
     asked = body.parameters or schemas.InferenceParameters()
     one = isinstance(body.inputs, str)
-    found = _service(request).tag(
+    found = serving(request).tag(
         [body.inputs] if isinstance(body.inputs, str) else body.inputs,
         aggregation_strategy=asked.aggregation_strategy or "simple",
         ignore_labels=["O"] if asked.ignore_labels is None else asked.ignore_labels,
@@ -42,8 +42,7 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
 @router.post("/models/{name:path}", response_model=HF_RESPONSE)
 async def inference_by_name(request: Request, name: str, body: schemas.InferenceRequest) -> list[Any]:
     """As `POST /`, for clients that name the model."""
-    if name != _service(request).model:
-        raise error("other_model")
+    serving(request).check_name(name)
     return await inference(request, body)
 
 
@@ -54,7 +53,7 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
         raise error("input_or_words")
     texts = [body.input] if isinstance(body.input, str) else body.input
     words = [body.words] if body.words and isinstance(body.words[0], str) else body.words
-    service = _service(request)
+    service = serving(request)
     found = service.tag(
         texts,
         words=words,
@@ -71,7 +70,7 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
 @router.get("/info", response_model=schemas.Info)
 async def info(request: Request) -> dict[str, Any]:
     """The model, its labels, and what a request may hold."""
-    service = _service(request)
+    service = serving(request)
     tagger, limits = service.tagger, service.limits
     return {
         "model": service.model,
@@ -89,11 +88,6 @@ async def info(request: Request) -> dict[str, Any]:
             "window_tokens": tagger.max_length,
         },
     }
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.vtag
-    return service
 
 
 def _results(found: Tagged, body: schemas.TagRequest, tagger: Tagger) -> list[dict[str, Any]]:

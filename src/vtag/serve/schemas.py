@@ -13,7 +13,7 @@ from vtag.text.offsets import UNITS
 
 _STRATEGY = f"one of {', '.join(STRATEGIES)}"
 _LABELS = "a list of labels of the model"
-_EXAMPLE = "Hi, I'm Marisol Okonkwo from Dunmere."
+EXAMPLE = "Hi, I'm Marisol Okonkwo from Dunmere."
 
 
 def _among(names: Iterable[str], value: str) -> str:
@@ -49,7 +49,7 @@ class InferenceRequest(Schema):
     """Hugging Face's Inference schema for token classification."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"inputs": _EXAMPLE, "parameters": {"aggregation_strategy": "simple"}}]}
+        json_schema_extra={"examples": [{"inputs": EXAMPLE, "parameters": {"aggregation_strategy": "simple"}}]}
     )
 
     inputs: str | list[str] = Field(description="a text, or a list of texts")
@@ -83,8 +83,8 @@ class TagRequest(Schema):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"input": _EXAMPLE},
-                {"input": [_EXAMPLE, "Call Ann."], "threshold": {"CITY": 0.9, "*": 0.5}, "offset_unit": "utf16"},
+                {"input": EXAMPLE},
+                {"input": [EXAMPLE, "Call Ann."], "threshold": {"CITY": 0.9, "*": 0.5}, "offset_unit": "utf16"},
                 {"words": [["Call", "Ann", "."]], "top_k": 2, "return_tokens": True},
             ]
         },

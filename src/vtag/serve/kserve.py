@@ -1,0 +1,245 @@
+"""KServe's protocols, v1 and v2 (Open Inference Protocol): spans where its own token classifiers give label ids."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from math import prod
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import ConfigDict, Field
+
+import vtag
+from vtag.errors import error
+from vtag.serve.http import Route
+from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strategy, TaggedSpan
+from vtag.serve.service import serving
+from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
+
+router = APIRouter(route_class=Route, tags=["KServe"], responses=ERRORS)
+INPUT, OUTPUT = "input-0", "output-0"
+BYTES = "BYTES"
+
+
+class PredictRequest(Schema):
+    """v1: texts."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"instances": [EXAMPLE]}]})
+
+    instances: list[str] = Field(description="a list of texts")
+
+
+class PredictResponse(Schema):
+    """v1: the spans of each text."""
+
+    predictions: list[list[TaggedSpan]]
+
+
+class TensorParameters(Schema):
+    """How a tensor is written; this server reads and writes JSON alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    binary_data: Literal[False] | None = Field(default=None, description="false: tensors travel as JSON here")
+    content_type: Literal["str"] | None = Field(default=None, description='"str"')
+
+
+class RequestParameters(Schema):
+    """Options of `POST /v1/tag` that fit into v2's parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    aggregation_strategy: Strategy = Field(default=DEFAULT_STRATEGY, description=f"one of {', '.join(STRATEGIES)}")
+    threshold: Probability | None = Field(default=None, description="a number from 0 to 1")
+    binary_data_output: Literal[False] | None = Field(default=None, description="false: tensors travel as JSON here")
+    content_type: Literal["str"] | None = Field(default=None, description='"str"')
+
+
+class RequestInput(Schema):
+    """v2: a tensor of texts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="a string")
+    shape: list[Annotated[int, Field(ge=0)]] = Field(description="a list of whole numbers")
+    datatype: Literal["BYTES"] = Field(description='"BYTES"')
+    parameters: TensorParameters | None = Field(default=None, description="an object")
+    data: list[str] | list[list[str]] = Field(description="a list of texts")
+
+
+class RequestOutput(Schema):
+    """v2: what is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="a string")
+    parameters: TensorParameters | None = Field(default=None, description="an object")
+
+
+class InferRequest(Schema):
+    """v2: one tensor of texts."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"inputs": [{"name": INPUT, "shape": [1], "datatype": BYTES, "data": [EXAMPLE]}]}]
+        },
+    )
+
+    id: str | None = Field(default=None, description="a string")
+    parameters: RequestParameters | None = Field(default=None, description="an object")
+    inputs: Annotated[list[RequestInput], Field(min_length=1, max_length=1)] = Field(description="a list of one tensor")
+    outputs: list[RequestOutput] | None = Field(default=None, description="a list of outputs")
+
+
+class ResponseOutput(Schema):
+    """v2: for each text its spans, written as JSON."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[str]
+
+
+class InferResponse(Schema):
+    """v2: one tensor of spans."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_name: str
+    id: str
+    outputs: list[ResponseOutput]
+
+
+class MetadataTensor(Schema):
+    """v2: a tensor that the model takes or gives; -1: any number."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(Schema):
+    """v2: what the model takes and gives."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[MetadataTensor]
+    outputs: list[MetadataTensor]
+
+
+class ServerMetadata(Schema):
+    """v2: this server."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class Live(Schema):
+    """v2: whether the server runs."""
+
+    live: bool
+
+
+class Ready(Schema):
+    """v2: whether it can answer."""
+
+    ready: bool
+
+
+class ModelReady(Schema):
+    """v1 and v2: whether the model can answer."""
+
+    name: str
+    ready: bool
+
+
+@router.post("/v1/models/{name:path}:predict", response_model=PredictResponse, response_model_exclude_unset=True)
+async def predict(request: Request, name: str, body: PredictRequest) -> dict[str, Any]:
+    """KServe v1: the spans of each text, as `POST /v1/tag` has them."""
+    service = serving(request)
+    service.check_name(name)
+    found = service.tag(body.instances, aggregation_strategy=DEFAULT_STRATEGY)
+    return {"predictions": [[span.to_dict() for span in spans] async for part in found for spans in part.spans]}
+
+
+@router.get("/v1/models/{name:path}", response_model=ModelReady)
+async def predict_ready(request: Request, name: str) -> dict[str, Any]:
+    """KServe v1: whether the model can answer."""
+    return _model_ready(request, name)
+
+
+@router.post("/v2/models/{name:path}/infer", response_model=InferResponse)
+async def infer(request: Request, name: str, body: InferRequest) -> dict[str, Any]:
+    """KServe v2: for each text of the tensor its spans, as JSON."""
+    service = serving(request)
+    service.check_name(name)
+    if any(output.name != OUTPUT for output in body.outputs or ()):
+        raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
+    (tensor,) = body.inputs
+    asked = body.parameters or RequestParameters()
+    texts = [text for row in tensor.data for text in ([row] if isinstance(row, str) else row)]
+    if prod(tensor.shape) != len(texts):
+        raise error("bad_shape")
+    found = service.tag(texts, aggregation_strategy=asked.aggregation_strategy, threshold=asked.threshold)
+    rows = [
+        json.dumps([span.to_dict() for span in spans], ensure_ascii=False)
+        async for part in found
+        for spans in part.spans
+    ]
+    output = {"name": OUTPUT, "shape": tensor.shape, "datatype": BYTES, "data": rows}
+    return {"model_name": service.model, "id": body.id or str(uuid.uuid4()), "outputs": [output]}
+
+
+@router.get("/v2/models/{name:path}/ready", response_model=ModelReady)
+async def model_ready(request: Request, name: str) -> dict[str, Any]:
+    """KServe v2: whether the model can answer."""
+    return _model_ready(request, name)
+
+
+@router.get("/v2/models/{name:path}", response_model=ModelMetadata)
+async def model_metadata(request: Request, name: str) -> dict[str, Any]:
+    """KServe v2: what the model takes and gives."""
+    service = serving(request)
+    service.check_name(name)
+    return {
+        "name": service.model,
+        "versions": [],
+        "platform": "vtag",
+        "inputs": [{"name": INPUT, "datatype": BYTES, "shape": [-1]}],
+        "outputs": [{"name": OUTPUT, "datatype": BYTES, "shape": [-1]}],
+    }
+
+
+@router.get("/v2", response_model=ServerMetadata)
+async def server_metadata(request: Request) -> dict[str, Any]:
+    """KServe v2: this server."""
+    return {"name": "vtag", "version": vtag.__version__, "extensions": []}
+
+
+@router.get("/v2/health/live", response_model=Live)
+async def live(request: Request) -> dict[str, bool]:
+    """KServe v2: whether the server runs."""
+    return {"live": True}
+
+
+@router.get("/v2/health/ready", response_model=Ready)
+async def ready(request: Request) -> dict[str, bool]:
+    """KServe v2: whether it can answer; 503 where its engine is gone."""
+    _check_ready(request)
+    return {"ready": True}
+
+
+def _model_ready(request: Request, name: str) -> dict[str, Any]:
+    serving(request).check_name(name)
+    _check_ready(request)
+    return {"name": name, "ready": True}
+
+
+def _check_ready(request: Request) -> None:
+    serving(request)
+    if request.app.state.engine_client.errored:
+        raise error("engine_gone")

@@ -1,0 +1,77 @@
+"""vLLM's `/pooling` for texts of any length: its schema, its error body, and windows where a prompt is too long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from vllm import PoolingParams, PoolingRequestOutput
+from vllm.engine.protocol import EngineClient
+from vllm.entrypoints.pooling.classify.io_processor import TokenClassifyIOProcessor
+from vllm.entrypoints.pooling.pooling.serving import ServingPooling
+from vllm.entrypoints.pooling.typing import AnyRenderParam, PoolingServeContext
+from vllm.model_executor.layers.pooler.activations import resolve_classifier_act_fn
+from vllm.outputs import PoolingOutput
+
+from vtag.serve.service import Service
+
+
+class AnyLength(ServingPooling):
+    """vLLM's handler, which on the packed route would take a pack's length for a text's."""
+
+    def __init__(self, stock: ServingPooling, service: Service) -> None:
+        super().__init__(
+            stock.engine_client,
+            stock.models,
+            supported_tasks=stock.supported_tasks,
+            request_logger=stock.request_logger,
+            chat_template_config=stock.chat_template_config,
+        )
+        self.max_model_len = service.tagger.max_length
+        self.io_processors["token_classify"] = _NotTooLong(
+            self.vllm_config, self.renderer, self.chat_template_config, limit=self.max_model_len
+        )
+        self.engine_client = _InWindows(stock.engine_client, service)
+
+
+class _NotTooLong(TokenClassifyIOProcessor):
+    """Prompts as vLLM makes them, none of which is too long; what cuts or fills them knows the model's own limit."""
+
+    def __init__(self, *args: Any, limit: int) -> None:
+        super().__init__(*args)
+        model_config: Any = copy(self.vllm_config.model_config)
+        model_config.max_model_len = limit
+        self.model_config = model_config
+
+    def get_request_factory_online(self, ctx: PoolingServeContext) -> Sequence[AnyRenderParam]:
+        requests = super().get_request_factory_online(ctx)
+        for request in requests:
+            if request["tok_params"].truncate_prompt_tokens is None:
+                request["tok_params"] = replace(request["tok_params"], max_total_tokens=None)
+        return requests
+
+
+class _InWindows:
+    """vLLM's engine, as its handler uses it."""
+
+    def __init__(self, engine: EngineClient, service: Service) -> None:
+        self._engine = engine
+        self._service = service
+        self._activation = resolve_classifier_act_fn(engine.vllm_config.model_config)
+
+    async def encode(
+        self, prompt: Any, pooling_params: PoolingParams, request_id: str, **kwargs: Any
+    ) -> AsyncGenerator[PoolingRequestOutput, None]:
+        """As the engine's where the prompt fits; else one output of one row per token, stitched from windows."""
+        ids = prompt.get("prompt_token_ids", ())
+        if len(ids) <= self._service.tagger.max_length:
+            async for output in self._engine.encode(prompt, pooling_params, request_id, **kwargs):
+                yield output
+            return
+        rows = torch.from_numpy(await self._service.logits(ids, prompt.get("prompt")))
+        if pooling_params.use_activation:
+            rows = self._activation(rows)
+        yield PoolingRequestOutput(request_id, PoolingOutput(rows), ids, num_cached_tokens=0, finished=True)

@@ -1,0 +1,116 @@
+"""Presidio's analyzer schema: `POST /analyze`, and what its clients ask before."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import ConfigDict, Field
+
+from vtag.serve.http import Route
+from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema
+from vtag.serve.service import serving
+from vtag.tagger import DEFAULT_STRATEGY
+from vtag.types import Span
+
+router = APIRouter(route_class=Route, tags=["Presidio"], responses=ERRORS)
+
+
+class AnalyzeRequest(Schema):
+    """What Presidio's analyzer takes. `context` and `correlation_id` change nothing: the model reads the text alone."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": EXAMPLE, "language": "en"}]})
+
+    text: str | list[str] = Field(description="a text, or a list of texts")
+    language: str | None = Field(default=None, description="a language code, such as en")
+    entities: list[str] | None = Field(default=None, description="a list of GET /supportedentities' names")
+    score_threshold: Probability | None = Field(default=None, description="a number from 0 to 1")
+    return_decision_process: bool | None = Field(default=None, description="true or false")
+    correlation_id: str | None = Field(default=None, description="a string")
+    context: list[str] | None = Field(default=None, description="a list of words")
+    allow_list: list[str] | None = Field(default=None, description="a list of strings that are no entities")
+    allow_list_match: Literal["exact"] | None = Field(default=None, description='"exact": expressions are not run here')
+    regex_flags: int | None = Field(default=None, description="a whole number")
+    ad_hoc_recognizers: Annotated[list[Any], Field(max_length=0)] | None = Field(
+        default=None, description="left out: they need Presidio's own AnalyzerEngine, with vtag's recognizer in it"
+    )
+
+
+class AnalysisExplanation(Schema):
+    """Presidio's trace of a decision: which model made it."""
+
+    recognizer: str
+    pattern_name: str | None = None
+    pattern: str | None = None
+    original_score: float
+    score: float
+    textual_explanation: str
+    score_context_improvement: float = 0
+    supportive_context_word: str = ""
+    validation_result: bool | None = None
+    regex_flags: int | None = None
+
+
+class RecognizerResult(Schema):
+    """One span, in Presidio's words. Offsets: code points."""
+
+    entity_type: str
+    start: int
+    end: int
+    score: float
+    analysis_explanation: AnalysisExplanation | None
+
+
+@router.post("/analyze", response_model=list[RecognizerResult] | list[list[RecognizerResult]])
+async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
+    """Presidio's analyzer, with the model as its one recognizer: a list of spans for a text, of such lists for many."""
+    service = serving(request)
+    service.check_language(body.language)
+    service.check_labels("entities", body.entities or [])
+    found = service.tag(
+        [body.text] if isinstance(body.text, str) else body.text,
+        aggregation_strategy=DEFAULT_STRATEGY,
+        threshold=body.score_threshold,
+    )
+    wanted, allowed = set(body.entities or service.types), set(body.allow_list or ())
+    rows = [
+        [
+            _result(span, service.model if body.return_decision_process else None)
+            for span in spans
+            if span.label in wanted and span.text not in allowed
+        ]
+        async for part in found
+        for spans in part.spans
+    ]
+    return rows[0] if isinstance(body.text, str) else rows
+
+
+@router.get("/supportedentities", response_model=list[str])
+async def supported_entities(request: Request, language: str | None = None) -> list[str]:
+    """The model's types."""
+    serving(request).check_language(language)
+    return serving(request).types
+
+
+@router.get("/recognizers", response_model=list[str])
+async def recognizers(request: Request, language: str | None = None) -> list[str]:
+    """The model's name: it is the one recognizer."""
+    serving(request).check_language(language)
+    return [serving(request).model]
+
+
+def _result(span: Span, recognizer: str | None) -> dict[str, Any]:
+    """recognizer: named in an explanation, where one is wanted."""
+    why = recognizer and AnalysisExplanation(
+        recognizer=recognizer,
+        original_score=span.score,
+        score=span.score,
+        textual_explanation=f"Identified as {span.label} by the token classifier {recognizer}",
+    )
+    return {
+        "entity_type": span.label,
+        "start": span.start,
+        "end": span.end,
+        "score": span.score,
+        "analysis_explanation": why.model_dump() if why else None,
+    }
