@@ -6,7 +6,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := .venv/bin
 LOCK := requirements/cpu.txt
-LOCK_EXTRAS := cpu files ray demo test dev
+LOCK_EXTRAS := cpu files presidio ray demo test dev
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from tests.serve.servers import Server
+    from vtag import LLM
 
 # Before transformers is imported anywhere: a test that wants the hub must fail here, not only where there is none.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -142,3 +143,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving("demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32") as served:
         yield served
     assert served.process.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def llm(server: Server) -> Iterator[LLM]:
+    """The demo model in float32, as `server` has it: the engine in this process that tells what it must answer."""
+    from vtag import LLM
+
+    with LLM(model="demo", dtype="float32") as llm:
+        yield llm

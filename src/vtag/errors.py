@@ -383,6 +383,12 @@ TABLE: dict[str, Kind] = {
     ),
     "other_language": Kind(InputError, 422, 4, "this model is for {languages}: send one of these, or leave it out"),
     "no_such_tensor": Kind(InputError, 422, 4, "the tensors of this model are {names}: name these"),
+    "bad_binary": Kind(
+        InputError,
+        422,
+        4,
+        "the bytes behind the JSON are not the tensor that it tells of: let a client library write them",
+    ),
     "bad_shape": Kind(InputError, 422, 4, "shape must have as many elements as data: for n texts send [n]"),
     "empty_key": Kind(SettingError, 422, 2, "--api-key is empty: pass a key, or leave it out"),
     "bad_limit": Kind(SettingError, 422, 2, "{option} must be at least 1"),
@@ -406,6 +412,12 @@ TABLE: dict[str, Kind] = {
     "unknown_label": Kind(InputError, 422, 4, "{field} has a label that the model has not: GET /info lists them"),
     "overloaded": Kind(EngineError, 429, 5, "{limit} requests are waiting already: send this one again later"),
     "engine_gone": Kind(EngineError, 503, 5, "the engine is gone, and this server ends: send it again to the next one"),
+    # integrations
+    "presidio_missing": Kind(MissingPackageError, 503, 5, 'Presidio is not installed: pip install "vtag[presidio]"'),
+    "server_unreachable": Kind(
+        EngineError, 503, 5, "{url}: no server answers there ({reason}): start `vtag serve`, or correct the address"
+    ),
+    "server_refused": Kind(EngineError, 502, 5, "{url}: answers {status}: {reason}"),
     # options
     "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),
     "bad_pair": Kind(SettingError, 422, 2, "{option} takes NAME=VALUE, such as {option} max_num_seqs=8"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,39 @@ def listening(process: subprocess.Popen[bytes], log: Path, seconds: float = 120)
             return Server(found[1], process, log)
         time.sleep(0.05)
     raise AssertionError(f"no server after {seconds} s: exit code {process.poll()}: {log.read_text('utf-8')}")
+
+
+@contextmanager
+def plain(model: str | Path, log: Path, *options: str, environment: dict[str, str]) -> Iterator[Server]:
+    """vLLM's own server."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), *options]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--gpu-memory-utilization", "0.2", "--enforce-eager"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | environment, start_new_session=True
+        )
+    try:
+        end = time.monotonic() + 180
+        while time.monotonic() < end and process.poll() is None and not _answers(url):
+            time.sleep(0.1)
+        assert _answers(url), log.read_text("utf-8")[-3000:]
+        yield Server(url, process, log)
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its engine's processes outlive it at times
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager

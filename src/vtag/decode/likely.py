@@ -29,7 +29,7 @@ def span_types(
 
     probabilities: float32 [T, L] of the text's tokens; for `multi_label` of labels that do not exclude each other.
     """
-    names = [OUTSIDE, *dict.fromkeys(kind for kind in scheme.types if kind)]
+    names = [OUTSIDE, *scheme.span_labels]
     of_label = np.array([names.index(kind) if kind else 0 for kind in scheme.types])
     columns = [np.flatnonzero(of_label == at) for at in range(len(names))]
     if multi_label:

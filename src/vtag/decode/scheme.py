@@ -92,9 +92,14 @@ class Scheme:
         """bool [L], labels that make no span."""
         return self.type_ids < 0
 
+    @property
+    def span_labels(self) -> list[str]:
+        """What a span may be labelled: each type once, in the order of the labels."""
+        return list(dict.fromkeys(kind for kind in self.types if kind))
+
     def describe(self) -> str:
         """One line for people: the scheme and the types."""
-        types = list(dict.fromkeys(kind for kind in self.types if kind))
+        types = self.span_labels
         shown = ", ".join(types[:12]) + (f" and {len(types) - 12} more" if len(types) > 12 else "")
         unit = "one label a word" if self.name == "plain" else f"prefixes {''.join(sorted(set(self.prefixes)))}"
         return f"{self.name} ({unit}; {len(self.labels)} labels, {len(types)} types): {shown}"

@@ -14,6 +14,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -65,8 +66,13 @@ class Route(APIRoute):
     """A route of vtag's: FastAPI reads its signature for the OpenAPI, the rest is done here.
 
     The endpoint takes the request, the parameters of path and query, and `body`, where it has one: the schema that a
-    body is checked against. It returns what will be JSON.
+    body is checked against. It returns what will be JSON, or a response.
     """
+
+    async def read(self, request: Request, schema: type[BaseModel], limit: int) -> Any:
+        """The body as its schema."""
+        _check_type(request.headers)
+        return checked(from_json(await whole(request, limit)), schema)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler that FastAPI calls for each request."""
@@ -84,9 +90,9 @@ class Route(APIRoute):
                 else:
                     service = serving(request)
                     with service.admitted():
-                        body = await _body(request, schema, service.limits.body_bytes)
+                        body = await self.read(request, schema, service.limits.body_bytes)
                         content = await endpoint(request, body=body, **arguments)
-                response = Response(_dumps(content), media_type="application/json")
+                response = content if isinstance(content, Response) else _json(content)
             except ClientDisconnect:
                 response = Response(status_code=CLIENT_GONE)
             except VtagError as refused:
@@ -116,24 +122,22 @@ class Route(APIRoute):
 def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Response:
     """The response of an error of the table."""
     content = {"error": str(refused), "error_type": refused.kind}
-    return Response(_dumps(content), refused.status, headers, "application/json")
+    return _json(content, refused.status, headers)
 
 
-def _dumps(content: Any) -> bytes:
+def to_json(content: Any) -> bytes:
+    """As short as it can be."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def _body(request: Request, schema: type[BaseModel], limit: int) -> Any:
-    """The body, checked."""
-    headers = request.headers
-    told = Message()
-    told["Content-Type"] = headers.get("content-type") or "application/json"
-    charset = str(told.get_param("charset", "utf-8")).lower()
-    if told.get_content_type() != "application/json" or charset not in ("utf-8", "utf8", "us-ascii"):
-        raise error("not_json")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise error("not_json")
-    if headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")) > limit:
+def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(to_json(content), status, headers, "application/json")
+
+
+async def whole(request: Request, limit: int) -> bytes:
+    """The body, of at most so many bytes."""
+    told = request.headers.get("content-length", "0")
+    if told.isdecimal() and int(told) > limit:
         raise error("body_too_large", limit=limit)
     chunks: list[bytes] = []
     size = 0
@@ -142,19 +146,33 @@ async def _body(request: Request, schema: type[BaseModel], limit: int) -> Any:
         if size > limit:
             raise error("body_too_large", limit=limit)
         chunks.append(chunk)
-    return checked(b"".join(chunks), schema)
+    return b"".join(chunks)
 
 
-def checked(body: bytes, schema: type[BaseModel]) -> Any:
-    """A body as its schema; raises InputError, whose message names the field and nothing that was sent."""
+def from_json(body: bytes) -> Any:
+    """What a body of JSON holds."""
     try:
-        content = json.loads(body.decode("utf-8"))
+        return json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as cause:
         raise error("bad_json") from cause
+
+
+def checked(content: Any, schema: type[BaseModel]) -> Any:
+    """It as its schema; raises InputError, whose message names the field and nothing that was sent."""
     try:
         return schema.model_validate(content)
     except ValidationError as cause:
         raise _complaint(cause, schema) from None
+
+
+def _check_type(headers: Headers) -> None:
+    told = Message()
+    told["Content-Type"] = headers.get("content-type") or "application/json"
+    charset = str(told.get_param("charset", "utf-8")).lower()
+    if told.get_content_type() != "application/json" or charset not in ("utf-8", "utf8", "us-ascii"):
+        raise error("not_json")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise error("not_json")
 
 
 def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:

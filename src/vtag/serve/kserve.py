@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-import json
+import struct
 import uuid
+from collections.abc import Sequence
 from math import prod
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
-from pydantic import ConfigDict, Field
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 import vtag
 from vtag.errors import error
-from vtag.serve.http import Route
+from vtag.serve.http import Route, checked, from_json, to_json, whole
 from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strategy, TaggedSpan
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
 
-router = APIRouter(route_class=Route, tags=["KServe"], responses=ERRORS)
 INPUT, OUTPUT = "input-0", "output-0"
 BYTES = "BYTES"
+# v2's extension: tensors as bytes behind the JSON, whose length this header tells.
+BINARY = "binary_tensor_data"
+JSON_SIZE = "Inference-Header-Content-Length"
+
+
+class BinaryRoute(Route):
+    """A route that takes a tensor as bytes too."""
+
+    async def read(self, request: Request, schema: type[BaseModel], limit: int) -> Any:
+        """As of other routes, once the bytes have been put into the JSON."""
+        told = request.headers.get(JSON_SIZE)
+        if told is None:
+            return await super().read(request, schema, limit)
+        body = await whole(request, limit)
+        if not told.isdecimal() or int(told) > len(body):
+            raise error("bad_binary")
+        content, behind = from_json(body[: int(told)]), body[int(told) :]
+        match content:
+            case {"inputs": [{"parameters": {"binary_data_size": int(size)} as parameters} as tensor]}:
+                if size != len(behind):
+                    raise error("bad_binary")
+                del parameters["binary_data_size"]
+                tensor["data"] = _elements(behind, serving(request).limits.texts)
+            case _ if behind:
+                raise error("bad_binary")
+        return checked(content, schema)
+
+
+router = APIRouter(route_class=Route, tags=["KServe"], responses=ERRORS)
+binary_router = APIRouter(route_class=BinaryRoute, tags=["KServe"], responses=ERRORS)
 
 
 class PredictRequest(Schema):
@@ -37,22 +67,22 @@ class PredictResponse(Schema):
 
 
 class TensorParameters(Schema):
-    """How a tensor is written; this server reads and writes JSON alone."""
+    """How a tensor is written: as JSON, or as bytes behind it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    binary_data: Literal[False] | None = Field(default=None, description="false: tensors travel as JSON here")
+    binary_data: bool | None = Field(default=None, description="true or false")
     content_type: Literal["str"] | None = Field(default=None, description='"str"')
 
 
 class RequestParameters(Schema):
-    """Options of `POST /v1/tag` that fit into v2's parameters."""
+    """Options of `POST /v1/tag` that fit into v2's parameters, and how outputs are written that are not named."""
 
     model_config = ConfigDict(extra="forbid")
 
     aggregation_strategy: Strategy = Field(default=DEFAULT_STRATEGY, description=f"one of {', '.join(STRATEGIES)}")
     threshold: Probability | None = Field(default=None, description="a number from 0 to 1")
-    binary_data_output: Literal[False] | None = Field(default=None, description="false: tensors travel as JSON here")
+    binary_data_output: bool | None = Field(default=None, description="true or false")
     content_type: Literal["str"] | None = Field(default=None, description='"str"')
 
 
@@ -85,9 +115,12 @@ class InferRequest(Schema):
         json_schema_extra={
             "examples": [{"inputs": [{"name": INPUT, "shape": [1], "datatype": BYTES, "data": [EXAMPLE]}]}]
         },
+        protected_namespaces=(),
     )
 
     id: str | None = Field(default=None, description="a string")
+    model_name: str | None = Field(default=None, description="a string")
+    model_version: str | None = Field(default=None, description="a string")
     parameters: RequestParameters | None = Field(default=None, description="an object")
     inputs: Annotated[list[RequestInput], Field(min_length=1, max_length=1)] = Field(description="a list of one tensor")
     outputs: list[RequestOutput] | None = Field(default=None, description="a list of outputs")
@@ -172,26 +205,55 @@ async def predict_ready(request: Request, name: str) -> dict[str, Any]:
     return _model_ready(request, name)
 
 
-@router.post("/v2/models/{name:path}/infer", response_model=InferResponse)
-async def infer(request: Request, name: str, body: InferRequest) -> dict[str, Any]:
-    """KServe v2: for each text of the tensor its spans, as JSON."""
+@binary_router.post("/v2/models/{name:path}/infer", response_model=InferResponse)
+async def infer(request: Request, name: str, body: InferRequest) -> Any:
+    """KServe v2: for each text of the tensor its spans, as JSON. Tensors may travel as bytes, both ways."""
     service = serving(request)
     service.check_name(name)
-    if any(output.name != OUTPUT for output in body.outputs or ()):
-        raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
     (tensor,) = body.inputs
     asked = body.parameters or RequestParameters()
     texts = [text for row in tensor.data for text in ([row] if isinstance(row, str) else row)]
     if prod(tensor.shape) != len(texts):
         raise error("bad_shape")
+    if any(output.name != OUTPUT for output in body.outputs or ()):
+        raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
     found = service.tag(texts, aggregation_strategy=asked.aggregation_strategy, threshold=asked.threshold)
-    rows = [
-        json.dumps([span.to_dict() for span in spans], ensure_ascii=False)
-        async for part in found
-        for spans in part.spans
-    ]
-    output = {"name": OUTPUT, "shape": tensor.shape, "datatype": BYTES, "data": rows}
-    return {"model_name": service.model, "id": body.id or str(uuid.uuid4()), "outputs": [output]}
+    rows = [to_json([span.to_dict() for span in spans]) async for part in found for spans in part.spans]
+    output: dict[str, Any] = {"name": OUTPUT, "shape": tensor.shape, "datatype": BYTES}
+    answer = {"model_name": service.model, "id": body.id or str(uuid.uuid4()), "outputs": [output]}
+    if not _as_bytes(body.outputs, asked):
+        output["data"] = [row.decode() for row in rows]
+        return answer
+    behind = b"".join(struct.pack("<I", len(row)) + row for row in rows)
+    output["parameters"] = {"binary_data_size": len(behind)}
+    head = to_json(answer)
+    return Response(head + behind, headers={JSON_SIZE: str(len(head))}, media_type="application/octet-stream")
+
+
+def _as_bytes(outputs: Sequence[RequestOutput] | None, asked: RequestParameters) -> bool:
+    if not outputs:
+        return bool(asked.binary_data_output)
+    told = outputs[0].parameters
+    return bool(asked.binary_data_output if told is None or told.binary_data is None else told.binary_data)
+
+
+def _elements(tensor: bytes, most: int) -> list[str]:
+    """The texts of a tensor of bytes: each its length, uint32, and itself in UTF-8."""
+    texts: list[str] = []
+    at = 0
+    while at < len(tensor):
+        if len(texts) == most:
+            raise error("too_many_texts", limit=most)
+        try:
+            (size,) = struct.unpack_from("<I", tensor, at)
+            text = tensor[at + 4 : at + 4 + size]
+            if len(text) < size:
+                raise ValueError
+            texts.append(text.decode())
+        except (struct.error, ValueError) as cause:
+            raise error("bad_binary") from cause
+        at += 4 + size
+    return texts
 
 
 @router.get("/v2/models/{name:path}/ready", response_model=ModelReady)
@@ -217,7 +279,7 @@ async def model_metadata(request: Request, name: str) -> dict[str, Any]:
 @router.get("/v2", response_model=ServerMetadata)
 async def server_metadata(request: Request) -> dict[str, Any]:
     """KServe v2: this server."""
-    return {"name": "vtag", "version": vtag.__version__, "extensions": []}
+    return {"name": "vtag", "version": vtag.__version__, "extensions": [BINARY]}
 
 
 @router.get("/v2/health/live", response_model=Live)

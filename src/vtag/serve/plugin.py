@@ -22,7 +22,7 @@ from vtag.serve.limits import Limits
 from vtag.serve.pooling import AnyLength
 from vtag.serve.service import Service
 
-ROUTERS = (routes.router, presidio.router, kserve.router)
+ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field
 
+from vtag.errors import error
 from vtag.serve.http import Route
 from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema
 from vtag.serve.service import serving
@@ -66,7 +67,8 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
     """Presidio's analyzer, with the model as its one recognizer: a list of spans for a text, of such lists for many."""
     service = serving(request)
     service.check_language(body.language)
-    service.check_labels("entities", body.entities or [])
+    if not set(service.types).issuperset(body.entities or ()):
+        raise error("unknown_label", field="entities")
     found = service.tag(
         [body.text] if isinstance(body.text, str) else body.text,
         aggregation_strategy=DEFAULT_STRATEGY,

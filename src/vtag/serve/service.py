@@ -67,7 +67,7 @@ class Service:
         self._adapters = adapters
         self.limits = limits
         self.languages = languages
-        self.types = list(dict.fromkeys(kind for kind in tagger.scheme.types if kind))
+        self.types = tagger.scheme.span_labels
         self._labels = {"O", *self.types, *tagger.id2label.values()}
         self.batcher = Batcher(engine)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="vtag-text")
@@ -96,9 +96,9 @@ class Service:
     ) -> AsyncIterator[Tagged]:
         """As `LLM.tag`, of texts or of texts already split into words; in blocks, so that memory stays bounded."""
         self._check(texts, words)
-        self.check_labels("ignore_labels", ignore_labels)
+        self._check_labels("ignore_labels", ignore_labels)
         if isinstance(threshold, dict):
-            self.check_labels("threshold", [label for label in threshold if label != "*"])
+            self._check_labels("threshold", [label for label in threshold if label != "*"])
         named = "texts" if words is None else "words"
         prepare = partial(self.tagger.prepare, stride=stride, aggregation_strategy=aggregation_strategy)
         finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
@@ -148,6 +148,6 @@ class Service:
             if size > self.limits.characters:
                 raise error("text_too_long", index=index, limit=self.limits.characters)
 
-    def check_labels(self, field: str, labels: Sequence[str]) -> None:
+    def _check_labels(self, field: str, labels: Sequence[str]) -> None:
         if not self._labels.issuperset(labels):
             raise error("unknown_label", field=field)
