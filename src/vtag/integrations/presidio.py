@@ -18,7 +18,7 @@ except ImportError as cause:
     raise error("presidio_missing") from cause
 
 if TYPE_CHECKING:
-    from vtag import LLM
+    from vtag.engine.offline import LLM
 
 Tag = Callable[[str], list[Span]]
 # A document of a megabyte takes minutes on a small machine.
