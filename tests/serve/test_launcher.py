@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -19,6 +20,9 @@ from tests.checkpoints import good
 from tests.parity.checkpoints import build
 from tests.serve.servers import Server, listening, serving, start
 from tests.serve.test_routes import CLOSE, TEXTS, assert_equal
+
+if TYPE_CHECKING:
+    from vtag import LLM
 
 KEY = "k-Yxcvbnm"
 SENTENCE = "Hi, I'm Marisol Okonkwo from Dunmere, call me on 555-0100 about the Quellbrook house. "
@@ -81,24 +85,42 @@ def test_a_decoder_answers_as_llm_tag(guarded: Server, decoder: Path) -> None:
     assert sum(map(len, plain)) > 100
 
 
-def test_without_the_key_only_monitors_come_in(guarded: Server) -> None:
+@pytest.fixture
+def routes(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
+    """Method and path of all routes of the app, also of those that its OpenAPI does not tell of."""
+    from vllm.entrypoints.launchers.app import build_app
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    monkeypatch.setenv("VLLM_PLUGINS", "vtag")
+    args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
+    args.vtag = None
+    app = build_app(args, ("token_classify",), llm.llm_engine.vllm_config.model_config)
+    found = {
+        (method, re.sub(r"\{.*?\}", "some-decoder", route.path))
+        for route in app.routes
+        for method in getattr(route, "methods", None) or {"GET"}
+    }
+    assert found >= {("POST", "/pooling"), ("GET", "/metrics"), ("POST", "/"), ("GET", "/v2/health/live")}
+    return found
+
+
+def test_without_the_key_only_monitors_come_in(guarded: Server, routes: set[tuple[str, str]]) -> None:
     known = {"Authorization": f"Bearer {KEY}"}
-    described = guarded.get("/openapi.json", headers=known).json()
-    routes = [
-        (path.format(name="some-decoder"), method) for path, methods in described["paths"].items() for method in methods
-    ]
-    routes += [("/", "get"), ("/docs", "get"), ("/openapi.json", "get"), ("/nowhere", "get"), ("/metrics", "get")]
-    routes += [("/v1/tag", "options"), ("//health", "get"), ("/health/x", "get"), ("/metrics/x", "get")]
-    assert len(routes) > 20
-    for path, method in routes:
+    described = guarded.get("/openapi.json", headers=known).json()["paths"]
+    assert {path.format(name="some-decoder") for path in described} <= {path for _, path in routes}
+    nowhere = {("GET", "/nowhere"), ("GET", "//health"), ("GET", "/health/x"), ("GET", "/metrics/x")}
+    others = {("GET", "/"), ("OPTIONS", "/v1/tag"), ("PUT", "/pooling")}
+    for method, path in routes | nowhere | others:
         for headers in ({}, {"Authorization": f"Bearer {KEY}x"}, {"Authorization": KEY}, {"Authorization": "Bearer"}):
             answer = httpx.request(method, guarded.url + path, headers=headers, timeout=60)
-            assert (answer.status_code == 401) is (path not in MONITORS), (path, method, answer.text)
-            if answer.status_code == 401:
+            assert (answer.status_code == 401) is (path not in MONITORS), (method, path, answer.text)
+            if answer.status_code == 401 and method != "HEAD":
                 assert answer.json()["error_type"] == "wrong_key"
                 assert answer.headers["www-authenticate"] == "Bearer"
-        if path not in ("/nowhere", "//health", "/health/x", "/metrics/x"):
-            assert httpx.request(method, guarded.url + path, headers=known, timeout=60).status_code not in (401, 404)
+        status = httpx.request(method, guarded.url + path, headers=known, timeout=60).status_code
+        assert status == 404 if (method, path) in nowhere else status not in (401, 404), (method, path)
+    assert guarded.get("/nowhere", headers=known).json()["error_type"] == "no_route"
     assert guarded.post("/", {"inputs": "a"}, headers={"Authorization": "bearer another"}).status_code == 200
 
 

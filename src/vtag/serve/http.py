@@ -11,10 +11,12 @@ from email.message import Message
 from typing import Any, get_type_hints
 
 from fastapi import Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.routing import APIRoute
 from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -117,6 +119,14 @@ class Route(APIRoute):
         else:
             methods = ", ".join(sorted(self.methods))
             await refusal(error("wrong_method", methods=methods), {"Allow": methods})(scope, receive, send)
+
+
+async def no_route(request: Request, raised: Exception) -> Response:
+    """Handler of Starlette's HTTPException: its 404 is of a path that is no route."""
+    assert isinstance(raised, HTTPException)
+    if raised.status_code == 404:
+        return refusal(error("no_route"))
+    return await http_exception_handler(request, raised)
 
 
 def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Response:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import vtag
 from vtag.errors import error
 from vtag.serve.http import Route, checked, from_json, to_json, whole
-from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strategy, TaggedSpan
+from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strategy, TaggedSpan, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
 
@@ -92,7 +92,7 @@ class RequestInput(Schema):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="a string")
-    shape: list[Annotated[int, Field(ge=0)]] = Field(description="a list of whole numbers")
+    shape: list[Annotated[Whole, Field(ge=0)]] = Field(description="a list of whole numbers")
     datatype: Literal["BYTES"] = Field(description='"BYTES"')
     parameters: TensorParameters | None = Field(default=None, description="an object")
     data: list[str] | list[list[str]] = Field(description="a list of texts")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.datastructures import State
+from starlette.exceptions import HTTPException
 from vllm.engine.protocol import EngineClient
 from vllm.tasks import SupportedTask
 
@@ -18,6 +19,7 @@ from vtag.engine.online import AsyncEngine
 from vtag.engine.plan import Plan, of_engine
 from vtag.errors import VtagError, error
 from vtag.serve import kserve, presidio, routes
+from vtag.serve.http import no_route
 from vtag.serve.limits import Limits
 from vtag.serve.pooling import AnyLength
 from vtag.serve.service import Service
@@ -47,6 +49,8 @@ class Plugin:
         app.state.keys = [key for key in args.api_key or [os.environ.get("VLLM_API_KEY")] if key]
         for router in ROUTERS:
             app.include_router(router)
+        if hasattr(args, "vtag"):
+            app.add_exception_handler(HTTPException, no_route)
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:
         """Make what they share; in a server that vLLM started, what vtag cannot serve is said by the routes alone."""

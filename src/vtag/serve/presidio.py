@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from vtag.errors import error
 from vtag.serve.http import Route
-from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema
+from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY
 from vtag.types import Span
@@ -31,7 +31,7 @@ class AnalyzeRequest(Schema):
     context: list[str] | None = Field(default=None, description="a list of words")
     allow_list: list[str] | None = Field(default=None, description="a list of strings that are no entities")
     allow_list_match: Literal["exact"] | None = Field(default=None, description='"exact": expressions are not run here')
-    regex_flags: int | None = Field(default=None, description="a whole number")
+    regex_flags: Whole | None = Field(default=None, description="a whole number")
     ad_hoc_recognizers: Annotated[list[Any], Field(max_length=0)] | None = Field(
         default=None, description="left out: they need Presidio's own AnalyzerEngine, with vtag's recognizer in it"
     )

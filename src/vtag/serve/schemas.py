@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
 from vtag.text.offsets import UNITS
@@ -29,6 +29,14 @@ OffsetUnit = Annotated[str, AfterValidator(partial(_among, UNITS)), Field(json_s
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# To JSON 1.0 is a whole number.
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class Schema(BaseModel):
     """Types are taken as they come: a number in quotes is none."""
 
@@ -42,7 +50,7 @@ class InferenceParameters(Schema):
 
     aggregation_strategy: Strategy | None = Field(default="simple", description=_STRATEGY)
     ignore_labels: list[str] | None = Field(default=None, description=_LABELS)
-    stride: Annotated[int, Field(ge=0)] | None = Field(default=None, description="a whole number of tokens")
+    stride: Annotated[Whole, Field(ge=0)] | None = Field(default=None, description="a whole number of tokens")
 
 
 class InferenceRequest(Schema):
@@ -99,7 +107,7 @@ class TagRequest(Schema):
         default=None, description='a number from 0 to 1, or such numbers by label ("*": all others)'
     )
     ignore_labels: list[str] = Field(default=["O"], description=_LABELS)
-    top_k: Annotated[int, Field(ge=1)] | None = Field(default=None, description="a whole number of at least 1")
+    top_k: Annotated[Whole, Field(ge=1)] | None = Field(default=None, description="a whole number of at least 1")
     return_tokens: bool = Field(default=False, description="true or false")
     offset_unit: OffsetUnit = Field(default="codepoint", description=f"one of {', '.join(UNITS)}")
 
