@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.convertors import PathConvertor, register_url_convertor
 
 import vtag
 from vtag.errors import error
@@ -22,6 +23,7 @@ INPUT, OUTPUT = "input-0", "output-0"
 BYTES = "BYTES"
 # v2's extension: tensors as bytes behind the JSON, whose length this header tells.
 BINARY = "binary_tensor_data"
+BYTES_BEHIND = "application/octet-stream"
 JSON_SIZE = "Inference-Header-Content-Length"
 
 
@@ -48,6 +50,13 @@ class BinaryRoute(Route):
         return checked(content, schema)
 
 
+class NameConvertor(PathConvertor):
+    """A model's name, which may hold slashes, but does not end in what stands behind it on other routes."""
+
+    regex = r".*(?<!/infer)(?<!/ready)(?<!:predict)"
+
+
+register_url_convertor("model", NameConvertor())
 router = APIRouter(route_class=Route, tags=["KServe"], responses=ERRORS)
 binary_router = APIRouter(route_class=BinaryRoute, tags=["KServe"], responses=ERRORS)
 
@@ -190,7 +199,7 @@ class ModelReady(Schema):
     ready: bool
 
 
-@router.post("/v1/models/{name:path}:predict", response_model=PredictResponse, response_model_exclude_unset=True)
+@router.post("/v1/models/{name:model}:predict", response_model=PredictResponse, response_model_exclude_unset=True)
 async def predict(request: Request, name: str, body: PredictRequest) -> dict[str, Any]:
     """KServe v1: the spans of each text, as `POST /v1/tag` has them."""
     service = serving(request)
@@ -199,13 +208,17 @@ async def predict(request: Request, name: str, body: PredictRequest) -> dict[str
     return {"predictions": [[span.to_dict() for span in spans] async for part in found for spans in part.spans]}
 
 
-@router.get("/v1/models/{name:path}", response_model=ModelReady)
+@router.get("/v1/models/{name:model}", response_model=ModelReady)
 async def predict_ready(request: Request, name: str) -> dict[str, Any]:
     """KServe v1: whether the model can answer."""
     return _model_ready(request, name)
 
 
-@binary_router.post("/v2/models/{name:path}/infer", response_model=InferResponse)
+@binary_router.post(
+    "/v2/models/{name:model}/infer",
+    response_model=InferResponse,
+    responses={200: {"content": {BYTES_BEHIND: {"schema": {"type": "string", "format": "binary"}}}}},
+)
 async def infer(request: Request, name: str, body: InferRequest) -> Any:
     """KServe v2: for each text of the tensor its spans, as JSON. Tensors may travel as bytes, both ways."""
     service = serving(request)
@@ -227,7 +240,7 @@ async def infer(request: Request, name: str, body: InferRequest) -> Any:
     behind = b"".join(struct.pack("<I", len(row)) + row for row in rows)
     output["parameters"] = {"binary_data_size": len(behind)}
     head = to_json(answer)
-    return Response(head + behind, headers={JSON_SIZE: str(len(head))}, media_type="application/octet-stream")
+    return Response(head + behind, headers={JSON_SIZE: str(len(head))}, media_type=BYTES_BEHIND)
 
 
 def _as_bytes(outputs: Sequence[RequestOutput] | None, asked: RequestParameters) -> bool:
@@ -256,13 +269,13 @@ def _elements(tensor: bytes, most: int) -> list[str]:
     return texts
 
 
-@router.get("/v2/models/{name:path}/ready", response_model=ModelReady)
+@router.get("/v2/models/{name:model}/ready", response_model=ModelReady)
 async def model_ready(request: Request, name: str) -> dict[str, Any]:
     """KServe v2: whether the model can answer."""
     return _model_ready(request, name)
 
 
-@router.get("/v2/models/{name:path}", response_model=ModelMetadata)
+@router.get("/v2/models/{name:model}", response_model=ModelMetadata)
 async def model_metadata(request: Request, name: str) -> dict[str, Any]:
     """KServe v2: what the model takes and gives."""
     service = serving(request)
