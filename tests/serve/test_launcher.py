@@ -33,8 +33,10 @@ MONITORS = {"/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/
 
 @pytest.fixture(scope="module")
 def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Qwen2 token classifier with random weights, which vLLM runs itself."""
-    return build("qwen2", tmp_path_factory.mktemp("models") / "some-decoder", seed=0, num_labels=5)
+    """A Qwen2 token classifier with random weights, which vLLM runs itself, for texts in English and Norwegian."""
+    folder = build("qwen2", tmp_path_factory.mktemp("models") / "some-decoder", seed=0, num_labels=5)
+    (folder / "README.md").write_text("---\nlanguage:\n- en\n- no\n---\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +124,18 @@ def test_without_the_key_only_monitors_come_in(guarded: Server, routes: set[tupl
         assert status == 404 if (method, path) in nowhere else status not in (401, 404), (method, path)
     assert guarded.get("/nowhere", headers=known).json()["error_type"] == "no_route"
     assert guarded.post("/", {"inputs": "a"}, headers={"Authorization": "bearer another"}).status_code == 200
+
+
+def test_another_language_than_the_models_is_refused(guarded: Server) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    for language in ("en", "EN-us", "no"):
+        asked = {"text": "a", "language": language}
+        assert guarded.post("/analyze", asked, headers=headers).status_code == 200
+        assert guarded.get(f"/recognizers?language={language}", headers=headers).json() == ["some-decoder"]
+    refused = guarded.post("/analyze", {"text": "a", "language": "de"}, headers=headers)
+    for answer in (refused, guarded.get("/supportedentities?language=de", headers=headers)):
+        assert (answer.status_code, answer.json()["error_type"]) == (422, "other_language")
+        assert answer.json()["error"] == "this model is for en, no: send one of these, or leave it out"
 
 
 def test_a_limit_may_be_another(guarded: Server) -> None:

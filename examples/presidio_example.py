@@ -1,0 +1,37 @@
+"""Presidio's analyzer and anonymizer on a token classifier.
+
+pip install "vtag[cpu,demo,presidio]" presidio-anonymizer
+python presidio_example.py                          # the demo model, in this process
+python presidio_example.py http://127.0.0.1:8000    # a `vtag serve`
+"""
+
+import sys
+
+from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+from presidio_analyzer.nlp_engine import NoOpNlpEngine
+from presidio_analyzer.predefined_recognizers import EmailRecognizer
+from presidio_anonymizer import AnonymizerEngine
+
+from vtag import LLM
+from vtag.integrations.presidio import VtagRecognizer
+
+TEXT = "Hi, I'm Marisol Okonkwo from Dunmere: m.okonkwo@example.com."
+
+
+def main() -> None:
+    """Find and replace what is personal."""
+    model = sys.argv[1] if len(sys.argv) > 1 else LLM(model="demo")
+    names = VtagRecognizer(model, label_mapping={"GIVEN_NAME": "PERSON", "SURNAME": "PERSON", "CITY": "LOCATION"})
+    analyzer = AnalyzerEngine(
+        # Presidio's recognizers of patterns stand beside it; without any, it would add all of its own.
+        registry=RecognizerRegistry([names, EmailRecognizer()]),
+        nlp_engine=NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}]),
+    )
+    found = analyzer.analyze(TEXT, language="en")
+    for result in sorted(found, key=lambda result: result.start):
+        print(result.start, result.end, result.entity_type, TEXT[result.start : result.end])
+    print(AnonymizerEngine().anonymize(TEXT, found).text)
+
+
+if __name__ == "__main__":
+    main()
