@@ -372,6 +372,9 @@ TABLE: dict[str, Kind] = {
     "serve_lora": Kind(
         SettingError, 422, 2, "vtag serve takes no LoRA adapters: merge the adapter into the model (merge_and_unload)"
     ),
+    "not_for_spans": Kind(
+        ModelError, 422, 3, "this server's model gives no spans ({reason}): `vtag doctor` with its name says more"
+    ),
     "several_servers": Kind(
         SettingError,
         422,

@@ -17,7 +17,7 @@ import vtag
 from vtag.engine import checkpoint
 from vtag.engine.online import AsyncEngine
 from vtag.engine.plan import Plan, of_engine
-from vtag.errors import VtagError, error
+from vtag.errors import VtagError, error, reason
 from vtag.serve import kserve, presidio, routes
 from vtag.serve.http import no_route
 from vtag.serve.limits import Limits
@@ -59,12 +59,22 @@ class Plugin:
             state.serving_pooling = AnyLength(state.serving_pooling, state.vtag)
             return
         try:
-            if (getattr(args, "api_server_count", None) or 1) > 1:
-                raise error("several_servers")
-            made = of_engine(engine_client.vllm_config, engine_client.get_tokenizer())
-            state.vtag = _service(Served(made, args.served_model_name or [args.model], Limits()), state)
+            state.vtag = _service(await _found(engine_client, args), state)
         except VtagError as refused:
             state.vtag = refused
+        except Exception as cause:
+            state.vtag = error("not_for_spans", reason=reason(cause))
+
+
+async def _found(client: EngineClient, args: Namespace) -> Served:
+    """What a server of vLLM's own serves."""
+    names = args.served_model_name or [args.model]
+    if (getattr(args, "api_server_count", None) or 1) > 1:
+        raise error("several_servers")
+    tasks = await client.get_supported_tasks()
+    if client.vllm_config.model_config.get_pooling_task(tasks) != "token_classify":
+        raise error("sequence_classifier", model=names[0])
+    return Served(of_engine(client.vllm_config, client.get_tokenizer()), names, Limits())
 
 
 def _service(served: Served, state: State) -> Service:
