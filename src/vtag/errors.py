@@ -375,6 +375,9 @@ TABLE: dict[str, Kind] = {
     "not_for_spans": Kind(
         ModelError, 422, 3, "this server's model gives no spans ({reason}): `vtag doctor` with its name says more"
     ),
+    "not_per_token": Kind(
+        EngineError, 503, 5, "{model}: vLLM by itself gives no logits of its tokens: start it with `vtag serve`"
+    ),
     "several_servers": Kind(
         SettingError,
         422,

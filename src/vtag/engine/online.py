@@ -75,8 +75,9 @@ class AsyncEngine:
             raise error("id_outside", size=self.plan.vocabulary)
 
     async def run(self, windows: Sequence[Window]) -> list[np.ndarray]:
-        """Logits of each window, float32 [tokens, labels]; raises EngineError where the engine is gone.
+        """Logits of each window, float32 [tokens, labels].
 
+        Raises EngineError where the engine is gone, or is one of vLLM's that gives something else.
         At most `turn_windows` of them, of `turn_tokens` tokens, or a single one.
         """
         if not self.plan.packed:
@@ -92,6 +93,8 @@ class AsyncEngine:
         prompt: Any = {"type": "token", "prompt_token_ids": ids.tolist()}
         async for output in self.client.encode(prompt, params, f"vtag-{next(self._keys)}"):
             rows = logits_of(output, self.plan.name)
+        if rows.shape != (len(ids), len(self.plan.id2label)):
+            raise error("not_per_token", model=self.plan.name)
         return rows
 
 

@@ -1,0 +1,39 @@
+"""What an engine of vLLM's gives is looked at before it becomes spans."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from vllm.outputs import PoolingOutput, PoolingRequestOutput
+
+from vtag.engine.online import AsyncEngine
+from vtag.engine.plan import plan
+from vtag.errors import VtagError
+from vtag.types import Window
+
+
+class Stock:
+    """As vLLM's server answers for models that it runs by its fallback for sequence classifiers."""
+
+    vllm_config = SimpleNamespace(scheduler_config=SimpleNamespace(max_num_batched_tokens=100, max_num_seqs=8))
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+    async def encode(self, prompt: Any, params: Any, key: str) -> AsyncIterator[PoolingRequestOutput[PoolingOutput]]:
+        yield PoolingRequestOutput(key, PoolingOutput(torch.zeros(self.shape)), [], 0, True)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 35), (4, 34), (3, 35), (35,)])
+def test_what_is_no_row_of_logits_per_token_is_refused(shape: tuple[int, ...]) -> None:
+    client: Any = Stock(*shape)
+    windows = [Window(np.zeros(4, np.int32), 0, 0, 4)]
+    with pytest.raises(VtagError, match="start it with `vtag serve`") as raised:
+        asyncio.run(AsyncEngine(plan("demo"), client).run(windows))
+    assert raised.value.kind == "not_per_token"
