@@ -406,6 +406,7 @@ TABLE: dict[str, Kind] = {
     "body_too_large": Kind(
         InputError, 413, 4, "the body has more than {limit} bytes: send less at once, or raise --max-body-bytes"
     ),
+    "too_many_fields": Kind(InputError, 413, 4, "an object in the body has more than {limit} fields: send less"),
     "too_many_texts": Kind(
         InputError, 413, 4, "more than {limit} texts in a request: send less at once, or raise --max-texts"
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -173,22 +174,51 @@ def test_no_page_of_another_site_may_ask(server: Server) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
-def test_a_body_of_200_mb_is_refused_and_not_kept(server: Server) -> None:
-    def memory() -> int:
-        return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
+def memory(server: Server) -> int:
+    """Bytes that the server holds, without its engine."""
+    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
 
+
+def test_a_body_of_200_mb_is_refused_and_not_kept(server: Server) -> None:
     def pieces() -> Any:
         yield b'{"input": "'
         for _ in range(200):
             yield b"x" * 1_000_000
 
-    before = memory()
+    before = memory(server)
     told = httpx.post(server.url + TAG, content=b"x" * 200_000_000, headers=JSON, timeout=60)
     untold = httpx.post(server.url + TAG, content=pieces(), headers=JSON, timeout=60)
     for answer in (told, untold):
         assert_refused(answer, 413, "body_too_large")
-    assert memory() - before < 40_000_000
+    assert memory(server) - before < 40_000_000
     assert server.post(TAG, {"input": "a"}).status_code == 200
+
+
+MANY = 1_000_000
+CROWDED: dict[str, tuple[str, Callable[[], Any], int, str]] = {
+    "numbers for texts": (TAG, lambda: {"input": [1] * 4 * MANY}, 422, "bad_field"),
+    "numbers for words": (TAG, lambda: {"words": [[1] * MANY] * 2}, 422, "bad_field"),
+    "lists for words": (TAG, lambda: {"words": [[[]]] * MANY}, 422, "bad_field"),
+    "numbers for labels": (TAG, lambda: {"input": "a", "ignore_labels": [1] * 4 * MANY}, 422, "bad_field"),
+    "thresholds": (TAG, lambda: {"input": "a", "threshold": {str(n): 2 for n in range(MANY)}}, 413, "too_many_fields"),
+    "fields": (TAG, lambda: {str(n): 2 for n in range(MANY)}, 413, "too_many_fields"),
+    "parameters": (HF, lambda: {"inputs": "a", "parameters": {str(n): 2 for n in range(MANY)}}, 413, "too_many_fields"),
+    "numbers for entities": (PRESIDIO, lambda: {"text": "a", "entities": [1] * 4 * MANY}, 422, "bad_field"),
+    "recognizers": (PRESIDIO, lambda: {"text": "a", "ad_hoc_recognizers": [1] * 4 * MANY}, 422, "bad_field"),
+    "numbers for instances": (V1, lambda: {"instances": [1] * 4 * MANY}, 422, "bad_field"),
+    "dimensions": (V2, lambda: {"inputs": [tensor(shape=[9] * 4 * MANY)]}, 422, "bad_field"),
+    "tensors": (V2, lambda: {"inputs": [{}] * 4 * MANY}, 422, "bad_field"),
+    "outputs": (V2, lambda: {"inputs": [tensor()], "outputs": [{}] * 4 * MANY}, 422, "bad_field"),
+}
+
+
+@pytest.mark.parametrize("name", CROWDED)
+def test_millions_of_mistakes_are_refused_for_the_first(server: Server, name: str) -> None:
+    route, body, status, kind = CROWDED[name]
+    sent = json.dumps(body(), separators=(",", ":")).encode()
+    before = memory(server)
+    assert_refused(httpx.post(server.url + route, content=sent, headers=JSON, timeout=20), status, kind)
+    assert memory(server) - before < 1 << 30
 
 
 def test_odd_texts_are_answered_or_refused_on_every_route_and_leave_no_trace_in_the_log(server: Server) -> None:

@@ -25,6 +25,8 @@ from vtag.serve.service import serving
 
 REQUESTS = Counter("vtag_requests", "Requests to vtag's routes", ["route", "status"])
 CLIENT_GONE = 499
+# Of an object in a body: a threshold for each of a model's labels is one.
+MOST_FIELDS = 10_000
 LOG = logging.getLogger("vtag.serve")
 
 
@@ -162,9 +164,23 @@ async def whole(request: Request, limit: int) -> bytes:
 def from_json(body: bytes) -> Any:
     """What a body of JSON holds."""
     try:
-        return json.loads(body.decode("utf-8"))
+        content = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as cause:
         raise error("bad_json") from cause
+    if len(body) > MOST_FIELDS:
+        _check_fields(content)
+    return content
+
+
+def _check_fields(content: Any) -> None:
+    """No object has so many fields that complaining of each would take a minute."""
+    parts = [content] if isinstance(content, dict | list) else []
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict) and len(part) > MOST_FIELDS:
+            raise error("too_many_fields", limit=MOST_FIELDS)
+        inner = part.values() if isinstance(part, dict) else part
+        parts += [one for one in inner if isinstance(one, dict | list)]
 
 
 def checked(content: Any, schema: type[BaseModel]) -> Any:

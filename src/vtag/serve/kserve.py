@@ -15,7 +15,7 @@ from starlette.convertors import PathConvertor, register_url_convertor
 import vtag
 from vtag.errors import error
 from vtag.serve.http import Route, checked, from_json, to_json, whole
-from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strategy, TaggedSpan, Whole
+from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
 
@@ -36,12 +36,13 @@ class BinaryRoute(Route):
         if told is None:
             return await super().read(request, schema, limit)
         body = await whole(request, limit)
-        if not told.isdecimal() or int(told) > len(body):
+        size = int(told) if told.isdecimal() and len(told) < 20 else -1
+        if not 0 <= size <= len(body):
             raise error("bad_binary")
-        content, behind = from_json(body[: int(told)]), body[int(told) :]
+        content, behind = from_json(body[:size]), body[size:]
         match content:
-            case {"inputs": [{"parameters": {"binary_data_size": int(size)} as parameters} as tensor]}:
-                if size != len(behind):
+            case {"inputs": [{"parameters": {"binary_data_size": int(length)} as parameters} as tensor]}:
+                if length != len(behind):
                     raise error("bad_binary")
                 del parameters["binary_data_size"]
                 tensor["data"] = _elements(behind, serving(request).limits.texts)
@@ -66,7 +67,7 @@ class PredictRequest(Schema):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"instances": [EXAMPLE]}]})
 
-    instances: list[str] = Field(description="a list of texts")
+    instances: Strings = Field(description="a list of texts")
 
 
 class PredictResponse(Schema):
@@ -101,10 +102,12 @@ class RequestInput(Schema):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="a string")
-    shape: list[Annotated[Whole, Field(ge=0)]] = Field(description="a list of whole numbers")
+    shape: Annotated[list[Annotated[Whole, Field(ge=0)]], Field(fail_fast=True, max_length=8)] = Field(
+        description="a list of whole numbers"
+    )
     datatype: Literal["BYTES"] = Field(description='"BYTES"')
     parameters: TensorParameters | None = Field(default=None, description="an object")
-    data: list[str] | list[list[str]] = Field(description="a list of texts")
+    data: Strings | Annotated[list[Strings], Field(fail_fast=True)] = Field(description="a list of texts")
 
 
 class RequestOutput(Schema):
@@ -131,8 +134,12 @@ class InferRequest(Schema):
     model_name: str | None = Field(default=None, description="a string")
     model_version: str | None = Field(default=None, description="a string")
     parameters: RequestParameters | None = Field(default=None, description="an object")
-    inputs: Annotated[list[RequestInput], Field(min_length=1, max_length=1)] = Field(description="a list of one tensor")
-    outputs: list[RequestOutput] | None = Field(default=None, description="a list of outputs")
+    inputs: Annotated[list[RequestInput], Field(fail_fast=True, min_length=1, max_length=1)] = Field(
+        description="a list of one tensor"
+    )
+    outputs: Annotated[list[RequestOutput], Field(fail_fast=True, max_length=1)] | None = Field(
+        default=None, description="a list of one output"
+    )
 
 
 class ResponseOutput(Schema):

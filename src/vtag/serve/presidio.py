@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from vtag.errors import error
 from vtag.serve.http import Route
-from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Whole
+from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strings, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY
 from vtag.types import Span
@@ -22,14 +22,14 @@ class AnalyzeRequest(Schema):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": EXAMPLE, "language": "en"}]})
 
-    text: str | list[str] = Field(description="a text, or a list of texts")
+    text: str | Strings = Field(description="a text, or a list of texts")
     language: str | None = Field(default=None, description="a language code, such as en")
-    entities: list[str] | None = Field(default=None, description="a list of GET /supportedentities' names")
+    entities: Strings | None = Field(default=None, description="a list of GET /supportedentities' names")
     score_threshold: Probability | None = Field(default=None, description="a number from 0 to 1")
     return_decision_process: bool | None = Field(default=None, description="true or false")
     correlation_id: str | None = Field(default=None, description="a string")
-    context: list[str] | None = Field(default=None, description="a list of words")
-    allow_list: list[str] | None = Field(default=None, description="a list of strings that are no entities")
+    context: Strings | None = Field(default=None, description="a list of words")
+    allow_list: Strings | None = Field(default=None, description="a list of strings that are no entities")
     allow_list_match: Literal["exact"] | None = Field(default=None, description='"exact": expressions are not run here')
     regex_flags: Whole | None = Field(default=None, description="a whole number")
     ad_hoc_recognizers: Annotated[list[Any], Field(max_length=0)] | None = Field(

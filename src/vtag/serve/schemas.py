@@ -33,6 +33,8 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+# What is wrong is said of the first: a million of complaints would take a minute, and gigabytes.
+Strings = Annotated[list[str], Field(fail_fast=True)]
 # To JSON 1.0 is a whole number.
 Whole = Annotated[int, BeforeValidator(_whole)]
 
@@ -49,7 +51,7 @@ class InferenceParameters(Schema):
     model_config = ConfigDict(extra="forbid")
 
     aggregation_strategy: Strategy | None = Field(default="simple", description=_STRATEGY)
-    ignore_labels: list[str] | None = Field(default=None, description=_LABELS)
+    ignore_labels: Strings | None = Field(default=None, description=_LABELS)
     stride: Annotated[Whole, Field(ge=0)] | None = Field(default=None, description="a whole number of tokens")
 
 
@@ -60,7 +62,7 @@ class InferenceRequest(Schema):
         json_schema_extra={"examples": [{"inputs": EXAMPLE, "parameters": {"aggregation_strategy": "simple"}}]}
     )
 
-    inputs: str | list[str] = Field(description="a text, or a list of texts")
+    inputs: str | Strings = Field(description="a text, or a list of texts")
     parameters: InferenceParameters | None = Field(
         default=None, description="an object with aggregation_strategy, ignore_labels and stride"
     )
@@ -98,15 +100,15 @@ class TagRequest(Schema):
         },
     )
 
-    input: str | list[str] | None = Field(default=None, description="a text, or a list of texts")
-    words: list[str] | list[list[str]] | None = Field(
+    input: str | Strings | None = Field(default=None, description="a text, or a list of texts")
+    words: Strings | Annotated[list[Strings], Field(fail_fast=True)] | None = Field(
         default=None, description="the words of a text, or a list of such lists"
     )
     aggregation_strategy: Strategy = Field(default=DEFAULT_STRATEGY, description=_STRATEGY)
     threshold: Probability | dict[str, Probability] | None = Field(
         default=None, description='a number from 0 to 1, or such numbers by label ("*": all others)'
     )
-    ignore_labels: list[str] = Field(default=["O"], description=_LABELS)
+    ignore_labels: Strings = Field(default=["O"], description=_LABELS)
     top_k: Annotated[Whole, Field(ge=1)] | None = Field(default=None, description="a whole number of at least 1")
     return_tokens: bool = Field(default=False, description="true or false")
     offset_unit: OffsetUnit = Field(default="codepoint", description=f"one of {', '.join(UNITS)}")
