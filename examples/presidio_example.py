@@ -12,7 +12,6 @@ from presidio_analyzer.nlp_engine import NoOpNlpEngine
 from presidio_analyzer.predefined_recognizers import EmailRecognizer
 from presidio_anonymizer import AnonymizerEngine
 
-from vtag import LLM
 from vtag.integrations.presidio import VtagRecognizer
 
 TEXT = "Hi, I'm Marisol Okonkwo from Dunmere: m.okonkwo@example.com."
@@ -20,7 +19,12 @@ TEXT = "Hi, I'm Marisol Okonkwo from Dunmere: m.okonkwo@example.com."
 
 def main() -> None:
     """Find and replace what is personal."""
-    model = sys.argv[1] if len(sys.argv) > 1 else LLM(model="demo")
+    if len(sys.argv) > 1:
+        model = sys.argv[1]
+    else:
+        from vtag import LLM  # brings vLLM, which who asks a server does not need
+
+        model = LLM(model="demo")
     names = VtagRecognizer(model, label_mapping={"GIVEN_NAME": "PERSON", "SURNAME": "PERSON", "CITY": "LOCATION"})
     analyzer = AnalyzerEngine(
         # Presidio's recognizers of patterns stand beside it; without any, it would add all of its own.

@@ -68,9 +68,9 @@ class Plugin:
 
 async def _found(client: EngineClient, args: Namespace) -> Served:
     """What a server of vLLM's own serves."""
-    names = args.served_model_name or [args.model]
     if (getattr(args, "api_server_count", None) or 1) > 1:
         raise error("several_servers")
+    names = args.served_model_name or [args.model]
     tasks = await client.get_supported_tasks()
     if client.vllm_config.model_config.get_pooling_task(tasks) != "token_classify":
         raise error("sequence_classifier", model=names[0])
