@@ -54,6 +54,7 @@ def test_v2_takes_nested_data_and_parameters_and_makes_an_id(server: Server, llm
 def test_it_is_alive_and_ready_and_says_what_it_takes(server: Server) -> None:
     assert server.get("/v2/health/live").json() == {"live": True}
     assert server.get("/v2/health/ready").json() == {"ready": True}
+    assert server.get("/v2").json() == server.get("/v2/").json()
     assert server.get("/v2").json()["name"] == "vtag"
     for route in ("/v1/models/demo", "/v2/models/demo/ready"):
         assert server.get(route).json() == {"name": "demo", "ready": True}

@@ -296,6 +296,7 @@ async def model_metadata(request: Request, name: str) -> dict[str, Any]:
     }
 
 
+@router.get("/v2/", include_in_schema=False)
 @router.get("/v2", response_model=ServerMetadata)
 async def server_metadata(request: Request) -> dict[str, Any]:
     """KServe v2: this server."""
