@@ -45,8 +45,10 @@ def guarded(decoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A server of it with two keys and other limits; the tests below use it up, in order."""
     options = ["--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}"]
     options += ["--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--max-requests", "16"]
-    with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
-        yield server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
+        with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
+            yield server
 
 
 def alive(pid: int) -> bool:
@@ -119,7 +121,7 @@ def test_without_the_key_only_monitors_come_in(guarded: Server, routes: set[tupl
     known = {"Authorization": f"Bearer {KEY}"}
     described = guarded.get("/openapi.json", headers=known).json()["paths"]
     assert {path.format(name="some-decoder") for path in described} <= {path for _, path in routes}
-    nowhere = {("GET", "/nowhere"), ("GET", "//health"), ("GET", "/health/x")}
+    nowhere = {("GET", "/nowhere"), ("GET", "//health"), ("GET", "/health/x"), ("POST", "/v1/load_lora_adapter")}
     others = {("GET", "/"), ("OPTIONS", "/v1/tag"), ("PUT", "/pooling"), ("GET", "/metrics/x")}
     for method, path in routes | nowhere | others:
         for headers in ({}, {"Authorization": f"Bearer {KEY}x"}, {"Authorization": KEY}, {"Authorization": "Bearer"}):

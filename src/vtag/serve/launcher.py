@@ -44,6 +44,7 @@ def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: C
     """
     os.register_at_fork(after_in_child=sock.close)  # the engine must not hold the port
     os.environ.pop("VLLM_API_KEY", None)  # the Gate asks for it; vLLM would ask monitors too
+    os.environ.pop("VLLM_ALLOW_RUNTIME_LORA_UPDATING", None)  # no routes that load adapters: none is served
     os.environ.setdefault("OMP_NUM_THREADS", str(len(defaults.cores())))  # vLLM takes one thread otherwise
     # Endpoint plugins load only when named, and what is named leaves out all others.
     named = {point.name for group in GROUPS for point in entry_points(group=f"vllm.{group}_plugins")}
