@@ -45,10 +45,11 @@ def guarded(decoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A server of it with two keys and other limits; the tests below use it up, in order."""
     options = ["--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}"]
     options += ["--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--max-requests", "16"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
-        with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
-            yield server
+    patch = pytest.MonkeyPatch()
+    patch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
+    with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
+        patch.undo()
+        yield server
 
 
 def alive(pid: int) -> bool:
