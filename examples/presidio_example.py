@@ -9,12 +9,12 @@ import sys
 
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
-from presidio_analyzer.predefined_recognizers import EmailRecognizer
+from presidio_analyzer.predefined_recognizers import CreditCardRecognizer
 from presidio_anonymizer import AnonymizerEngine
 
 from vtag.integrations.presidio import VtagRecognizer
 
-TEXT = "Hi, I'm Marisol Okonkwo from Dunmere: m.okonkwo@example.com."
+TEXT = "Hi, I'm Marisol Okonkwo from Dunmere, my card is 4111 1111 1111 1111."
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     names = VtagRecognizer(model, label_mapping={"GIVEN_NAME": "PERSON", "SURNAME": "PERSON", "CITY": "LOCATION"})
     analyzer = AnalyzerEngine(
         # Presidio's recognizers of patterns stand beside it; without any, it would add all of its own.
-        registry=RecognizerRegistry([names, EmailRecognizer()]),
+        registry=RecognizerRegistry([names, CreditCardRecognizer()]),
         nlp_engine=NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}]),
     )
     found = analyzer.analyze(TEXT, language="en")

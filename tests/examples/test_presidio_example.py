@@ -14,4 +14,4 @@ SCRIPT = Path(__file__).parent.parent.parent / "examples" / "presidio_example.py
 def test_it_replaces_names_and_addresses(server: Server) -> None:
     done = subprocess.run([sys.executable, str(SCRIPT), server.url], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "Hi, I'm <PERSON> from <LOCATION>: <EMAIL_ADDRESS>."
+    assert done.stdout.splitlines()[-1] == "Hi, I'm <PERSON> from <LOCATION>, my card is <CREDIT_CARD>."

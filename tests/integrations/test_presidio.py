@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from presidio_analyzer import AnalyzerEngine, BatchAnalyzerEngine, RecognizerRegistry
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
-from presidio_analyzer.predefined_recognizers import EmailRecognizer
+from presidio_analyzer.predefined_recognizers import CreditCardRecognizer
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import OperatorConfig
 
@@ -81,12 +81,11 @@ def test_it_finds_what_is_asked_for_and_explains_it(analyzer: AnalyzerEngine, ll
 
 def test_labels_may_have_presidios_names_and_share_an_engine_with_its_recognizers(llm: LLM) -> None:
     recognizer = VtagRecognizer(llm, label_mapping={"GIVEN_NAME": "PERSON", "SURNAME": "PERSON"}, name="names")
-    both = engine(recognizer, EmailRecognizer())
+    both = engine(recognizer, CreditCardRecognizer())
     assert "GIVEN_NAME" not in both.get_supported_entities()
-    found = both.analyze(
-        "I'm Marisol Okonkwo, write to m.okonkwo@example.com", "en", entities=["PERSON", "EMAIL_ADDRESS"]
-    )
-    assert {result.entity_type for result in found} == {"PERSON", "EMAIL_ADDRESS"}
+    text = "I'm Marisol Okonkwo of Dunmere, my card is 4111 1111 1111 1111."
+    found = both.analyze(text, "en", entities=["PERSON", "CREDIT_CARD"])
+    assert {result.entity_type for result in found} == {"PERSON", "CREDIT_CARD"}
 
 
 def test_a_server_that_is_not_there_is_one_line_not_an_empty_answer(server: Server) -> None:
