@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from email.message import Message
 from typing import Any, get_type_hints
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.routing import APIRoute
 from prometheus_client import Counter
@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vtag.errors import VtagError, error
+from vtag.serve.schemas import ERRORS
 from vtag.serve.service import serving
 
 REQUESTS = Counter("vtag_requests", "Requests to vtag's routes", ["route", "status"])
@@ -121,6 +122,13 @@ class Route(APIRoute):
         else:
             methods = ", ".join(sorted(self.methods))
             await refusal(error("wrong_method", methods=methods), {"Allow": methods})(scope, receive, send)
+
+
+def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
+    """An empty router; its functions' names are what generated clients call them by."""
+    return APIRouter(
+        route_class=route, tags=[tag], responses=ERRORS, generate_unique_id_function=lambda made: made.name
+    )
 
 
 async def no_route(request: Request, raised: Exception) -> Response:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from math import prod
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
 import vtag
 from vtag.errors import error
-from vtag.serve.http import Route, checked, from_json, to_json, whole
-from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
+from vtag.serve.http import Route, checked, from_json, routes_of, to_json, whole
+from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
 
@@ -58,8 +58,8 @@ class NameConvertor(PathConvertor):
 
 
 register_url_convertor("model", NameConvertor())
-router = APIRouter(route_class=Route, tags=["KServe"], responses=ERRORS)
-binary_router = APIRouter(route_class=BinaryRoute, tags=["KServe"], responses=ERRORS)
+router = routes_of("KServe")
+binary_router = routes_of("KServe", BinaryRoute)
 
 
 class PredictRequest(Schema):

@@ -45,11 +45,11 @@ class Plugin:
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes."""
         args = app.state.args
-        app.title, app.version = "vtag", vtag.__version__
         app.state.keys = [key for key in args.api_key or [os.environ.get("VLLM_API_KEY")] if key]
         for router in ROUTERS:
             app.include_router(router)
         if hasattr(args, "vtag"):
+            app.title, app.version = "vtag", vtag.__version__
             app.add_exception_handler(HTTPException, no_route)
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import ConfigDict, Field
 
 from vtag.errors import error
-from vtag.serve.http import Route
-from vtag.serve.schemas import ERRORS, EXAMPLE, Probability, Schema, Strings, Whole
+from vtag.serve.http import routes_of
+from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strings, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY
 from vtag.types import Span
 
-router = APIRouter(route_class=Route, tags=["Presidio"], responses=ERRORS)
+router = routes_of("Presidio")
 
 
 class AnalyzeRequest(Schema):

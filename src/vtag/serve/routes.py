@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 import vtag
 from vtag.decode.likely import likeliest, span_types
 from vtag.errors import error
 from vtag.serve import schemas
-from vtag.serve.http import Route
+from vtag.serve.http import routes_of
 from vtag.serve.service import Tagged, serving
 from vtag.tagger import STRATEGIES, Tagger
 from vtag.text.offsets import UNITS, positions
 from vtag.types import Encoding
 
-router = APIRouter(route_class=Route, tags=["vtag"], responses=schemas.ERRORS)
+router = routes_of("vtag")
 HF_RESPONSE = list[schemas.Entity] | list[list[schemas.Entity]]
 
 
