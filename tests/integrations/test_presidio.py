@@ -91,7 +91,7 @@ def test_labels_may_have_presidios_names_and_share_an_engine_with_its_recognizer
 def test_a_server_that_is_not_there_is_one_line_not_an_empty_answer(server: Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    for wrong in (url, "nowhere", "http://[", server.url + "/docs#"):
+    for wrong in (url, "nowhere", "http://[", server.url + "/docs#", server.url + "/openapi.json#"):
         with pytest.raises(EngineError, match="no server answers there") as raised:
             VtagRecognizer(wrong)
         assert raised.value.kind == "server_unreachable"

@@ -102,5 +102,7 @@ def _behind_http(url: str, client: httpx.Client) -> tuple[list[str], Tag]:
         (result,) = ask("POST", "/v1/tag", json.dumps({"input": text}))["results"]
         return [Span(**span) for span in result["spans"]]
 
-    types: list[str] = ask("GET", "/info")["types"]
-    return types, tag
+    info = ask("GET", "/info")
+    if not isinstance(info, dict) or "types" not in info:
+        raise error("server_unreachable", url=url, reason="it has no routes of vtag's")
+    return info["types"], tag
