@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -112,12 +113,20 @@ def test_pooling_equals_stock_vllms(stock: Server, server: Server, name: str) ->
     assert ours == theirs
 
 
+def _raw(answer: httpx.Response) -> bytes:
+    if answer.headers["content-type"] == "application/json":
+        return base64.b64decode(answer.json()["data"][0]["data"])
+    return answer.content
+
+
 @pytest.mark.parametrize("encoding", ["base64", "bytes", "bytes_only"])
 def test_poolings_encodings_equal_stock_vllms(stock: Server, server: Server, encoding: str) -> None:
     asked = {"input": TEXTS[0], "encoding_format": encoding, "embed_dtype": "float16"}
     theirs, ours = (one.post("/pooling", asked) for one in (stock, server))
     assert (ours.status_code, ours.headers["content-type"]) == (200, theirs.headers["content-type"])
-    assert len(ours.content) == pytest.approx(len(theirs.content), abs=40)
+    halves = [np.frombuffer(_raw(answer), np.float16) for answer in (theirs, ours)]
+    np.testing.assert_allclose(halves[1], halves[0], atol=2e-3)  # a last bit of float16
+    assert len(halves[0]) > 100
 
 
 @pytest.mark.parametrize("name", REFUSED)
