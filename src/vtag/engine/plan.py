@@ -144,7 +144,7 @@ def plan(
 def of_engine(config: Any, tokenizer: Any) -> Plan:
     """The plan of an engine that vLLM has started by itself: one window a request, no longer than vLLM takes.
 
-    config: its VllmConfig. Raises ModelError where the model names no labels.
+    config: its VllmConfig. Raises ModelError for a calibration file that is broken.
     """
     model = config.model_config
     hf = model.hf_config
@@ -152,7 +152,7 @@ def of_engine(config: Any, tokenizer: Any) -> Plan:
     limit: int = model.max_model_len if row is None else min(model.max_model_len, row.limit(hf))
     name = str(model.served_model_name)
     try:
-        folder = checkpoint.locate(model.model, revision=model.revision)
+        folder = checkpoint.locate(model.model, revision=model.revision, download_dir=config.load_config.download_dir)
     except ModelError:
         folder = Path(model.model)  # known to vLLM in a way of its own: then without a calibration
     return Plan(

@@ -66,10 +66,10 @@ class Service:
         self._names = names
         self._adapters = adapters
         self.limits = limits
-        self.languages = languages
+        self._languages = languages
         self.types = tagger.scheme.span_labels
         self._labels = {"O", *self.types, *tagger.id2label.values()}
-        self.batcher = Batcher(engine)
+        self._batcher = Batcher(engine)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="vtag-text")
         self._under_way = 0
 
@@ -104,7 +104,7 @@ class Service:
         finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
         for first, items in blocks(texts or words or ()):
             batch = await self.in_thread(prepare, **{named: items}, first=first)
-            logits = await self.batcher.run(batch.windows)
+            logits = await self._batcher.run(batch.windows)
             spans = await self.in_thread(finish, batch, logits)
             TEXTS.inc(len(spans))
             yield Tagged(batch, logits, spans)
@@ -112,7 +112,7 @@ class Service:
     async def logits(self, ids: Sequence[int], text: str | None) -> np.ndarray:
         """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
         batch = await self.in_thread(self._windows, ids, text)
-        logits = await self.batcher.run(batch.windows)
+        logits = await self._batcher.run(batch.windows)
         return (await self.in_thread(self.tagger.rows, batch, logits))[0]
 
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
@@ -131,8 +131,8 @@ class Service:
 
     def check_language(self, language: str | None) -> None:
         """Raise InputError for a language that the model is known not to be for ("en", "en-US")."""
-        if language and self.languages and language.lower().partition("-")[0] not in self.languages:
-            raise error("other_language", languages=", ".join(self.languages))
+        if language and self._languages and language.lower().partition("-")[0] not in self._languages:
+            raise error("other_language", languages=", ".join(self._languages))
 
     async def in_thread(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
         """What takes its time, off the event loop."""
