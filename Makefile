@@ -11,13 +11,16 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz chaos bench-files lint lock clean
+.PHONY: help demo play test test-long fuzz chaos bench-files lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready ## Set up .venv and tag example texts with a real model
 	@$(BIN)/vtag tag demo --examples
+
+play: .venv/ready ## Set up .venv and open a page that tags what you type
+	@$(BIN)/vtag play demo
 
 test: .venv/ready ## Run the tests
 	$(PYTEST)

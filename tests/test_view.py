@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtag.types import Span
-from vtag.view import Highlight, _colors, render_html, render_terminal
+from vtag.view import PALETTE, Highlight, _places, colors, render_html, render_page, render_terminal, rgb
 
+MARK = r"<mark [^>]*background:(#\w+)"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -41,12 +42,15 @@ class Page(HTMLParser):
         self.labels: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
+        if tag != "meta":
+            self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
+        if "style" in self.open:
+            return
         if "bdi" in self.open:
             self.labels.append(data)
         else:
@@ -83,20 +87,55 @@ def test_without_colours_spans_stand_in_brackets() -> None:
 def test_a_label_has_one_colour_and_others_have_others() -> None:
     text = "a b a"
     spans = [make_span(text, 0, 1, "PER"), make_span(text, 2, 3, "LOC"), make_span(text, 4, 5, "PER")]
-    for pattern, shown in [(r"48;5;(\d+)m\w", render_terminal(text, spans)), (r"hsl\((\d+)", render_html(text, spans))]:
+    for pattern, shown in [(r"48;5;(\d+)m\w", render_terminal(text, spans)), (MARK, render_html(text, spans))]:
         first, second, third = re.findall(pattern, shown)
         assert first == third != second
 
 
-def test_the_labels_of_a_text_differ_in_colour_while_there_are_colours() -> None:
-    _colors.clear()
-    labels = ["GIVEN_NAME", "SURNAME", "CITY", "STATE", "EMAIL", "PHONE", "URL", "TAX_ID", "STREET", "A", "B", "C", "D"]
-    text = "x" * len(labels)
-    spans = [make_span(text, at, at + 1, label) for at, label in enumerate(labels)]
-    for pattern, shown in [(r"48;5;(\d+)mx", render_terminal(text, spans)), (r"hsl\((\d+)", render_html(text, spans))]:
-        assert len(set(re.findall(pattern, shown))) == len(labels)
-    more = [*spans, make_span(text, 0, 1, "ONE_TOO_MANY")]
-    assert render_terminal(text, more)
+def test_terminal_and_page_have_the_same_colours_given_out_in_the_order_of_the_models_types() -> None:
+    _places.clear()
+    types = [f"TYPE_{at}" for at in range(len(PALETTE))]
+    given = colors(types)
+    assert list(given) == types
+    assert len(set(given.values())) == len(PALETTE) == len(set(PALETTE))
+    text = "x" * len(types)
+    spans = [make_span(text, at, at + 1, kind) for at, kind in reversed(list(enumerate(types)))]
+    assert re.findall(MARK, render_html(text, spans)) == list(given.values())
+    assert [rgb(int(color)) for color in re.findall(r"48;5;(\d+)mx", render_terminal(text, spans))] == list(
+        given.values()
+    )
+    assert set(colors(["ONE_TOO_MANY"]).values()) < set(given.values())
+
+
+def test_a_label_with_a_prefix_has_its_types_colour() -> None:
+    assert len(set(colors(["PER", "B-PER", "I-PER", "S-PER", "B_PER"]).values())) == 1
+
+
+def luminance(color: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_text_can_be_read_on_every_colour() -> None:
+    for color in PALETTE:
+        assert (luminance(rgb(color)) + 0.05) / (luminance("#111111") + 0.05) >= 7  # WCAG's AAA
+
+
+@given(tagged())
+def test_a_page_of_texts_shows_each_and_counts_the_labels(case: tuple[str, list[Span]]) -> None:
+    text, spans = case
+    shown = [span for span in spans if span.start < span.end]
+    page = Page()
+    page.feed(render_page([text, "A & B"], [spans, []], title="<i>"))
+    page.close()
+    assert page.open == []
+    assert visible(text) in page.text
+    assert "A & B" in page.text
+    assert sorted(page.labels) == sorted(span.label for span in shown)
+    for label in {span.label for span in spans}:
+        assert f"{label} {sum(span.label == label for span in spans)}\n" in page.text
 
 
 def test_a_label_cannot_act_on_the_page_or_the_terminal_either() -> None:

@@ -352,6 +352,7 @@ TABLE: dict[str, Kind] = {
         5,
         "{output}: cannot be written ({reason}): mend that; the same command then goes on where this one stopped",
     ),
+    "page_failed": Kind(SettingError, 422, 2, "{path}: cannot be written ({reason}): name another file after --html"),
     "another_run": Kind(
         SettingError,
         422,

@@ -214,7 +214,7 @@ class Tagger:
 
 
 Strategy = Callable[[Tagger, Batch, Sequence[np.ndarray], str, Sequence[str]], list[list[Span]]]
-STRATEGIES: dict[str, Strategy] = {**dict.fromkeys(HF_STRATEGIES, Tagger._hf), "viterbi": Tagger._viterbi}
+STRATEGIES: dict[str, Strategy] = {"viterbi": Tagger._viterbi, **dict.fromkeys(HF_STRATEGIES, Tagger._hf)}
 
 
 def check_strategy(name: str) -> None:

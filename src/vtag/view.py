@@ -6,17 +6,22 @@ Spans may overlap (multi-label models): the text is cut at every border, and eac
 from __future__ import annotations
 
 import html
-import zlib
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from vtag.types import Span
 
-# Backgrounds of the 256-colour palette that black text can be read on; neighbours here are unlike each other.
-_BACKGROUNDS = (117, 215, 120, 218, 229, 183, 159, 210, 156, 180, 186, 216, 222)
-# The colour of each label shown so far in this process.
-_colors: dict[str, int] = {}
+# Backgrounds that black text can be read on, of a terminal's 256 colours; the first ones are the most unlike.
+PALETTE = (117, 216, 150, 218, 222, 183, 122, 210, 186, 147, 193, 180, 182, 159, 229, 115, 217, 187)
+STYLE = Path(__file__).with_suffix(".css").read_text("utf-8")
+# The types shown so far in this process, each with its number.
+_places: dict[str, int] = {}
+# Of BIO and its kin: B-PER and I-PER are of PER's colour.
+_PREFIX = re.compile(r"^[A-Z][-_](?=.)")
 # Text from elsewhere must not steer the terminal: control characters are shown, not sent.
 _VISIBLE = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
 _VISIBLE |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
@@ -36,18 +41,61 @@ def render_terminal(text: str, spans: Sequence[Span], *, color: bool = True) -> 
 
 
 def render_html(text: str, spans: Sequence[Span]) -> str:
-    """The same as a <div> that needs no style sheet and no script; safe for any text, right to left included."""
-    parts = []
-    for piece, covering, _, ends in _pieces(text, spans):
-        inner = html.escape(piece.translate(_VISIBLE))
-        for span in reversed(covering):
-            name = f"<bdi>{html.escape(_label(span))}</bdi>" if span in ends else ""
-            tag = f'<b style="font-size:.7em;margin:0 .4em">{name}</b>' if name else ""
-            hue = _color(span.label) * 5 % len(_BACKGROUNDS) * 360 // len(_BACKGROUNDS)
-            style = f"background:hsl({hue},75%,82%);color:#111;padding:.15em .1em;border-radius:.25em"
-            inner = f'<mark title="{span.score:.3f}" style="{style}">{inner}{tag}</mark>'
-        parts.append(inner)
-    return f'<div dir="auto" style="white-space:pre-wrap;line-height:2;font-family:sans-serif">{"".join(parts)}</div>'
+    """The same as a <div> that brings its style and needs no script; safe for any text, right to left included."""
+    return f'<div class="vtag" dir="auto"><style>{STYLE}</style>{_marked(text, spans)}</div>'
+
+
+def render_page(texts: Sequence[str], rows: Sequence[Sequence[Span]], *, title: str) -> str:
+    """A page of its own, without a script: how often each label was found, then the texts, each with its spans."""
+    counts = Counter(span.label for row in rows for span in row)
+    legend = "".join(
+        f'<li><mark style="background:{rgb(_color(label))}">{html.escape(label.translate(_VISIBLE))}</mark>'
+        f" {counts[label]}</li>\n"
+        for label in sorted(counts, key=_place)
+    )
+    articles = "".join(
+        f'<article class="vtag" dir="auto">{_marked(text, row)}</article>\n'
+        for text, row in zip(texts, rows, strict=True)
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{html.escape(title)} · vtag</title>
+<style>
+{STYLE}
+:root {{ color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }}
+body {{ margin: 2rem auto; max-width: 50rem; padding: 0 1rem; }}
+h1 {{ font-size: 1.35rem; }}
+article {{ border-top: 1px solid #8886; margin-top: 1rem; padding-top: 1rem; }}
+</style>
+</head>
+<body>
+<h1>{html.escape(title)}</h1>
+<ul class="vtag-legend">
+{legend}</ul>
+<main>
+{articles}</main>
+</body>
+</html>
+"""
+
+
+def rgb(color: int) -> str:
+    """A colour of the terminal's 6x6x6 cube (16 to 231) as "#rrggbb"."""
+    levels = (0, 95, 135, 175, 215, 255)
+    return "#{:02x}{:02x}{:02x}".format(*(levels[(color - 16) // step % 6] for step in (36, 6, 1)))
+
+
+def colors(labels: Iterable[str]) -> dict[str, str]:
+    """The colour of each label as "#rrggbb"; labels that differ get colours that differ, while there are any free.
+
+    Colours are given out in the order in which labels are met: a program that shows the types of its model first has
+    the same ones in every run.
+    """
+    return {label: rgb(_color(label)) for label in labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +130,21 @@ def _pieces(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, list[Span],
         open_ = [span for span in open_ if span.end > end]
 
 
+def _marked(text: str, spans: Sequence[Span]) -> str:
+    parts = []
+    for piece, covering, _, ends in _pieces(text, spans):
+        inner = html.escape(piece.translate(_VISIBLE))
+        for span in reversed(covering):
+            label = f"<b><bdi>{html.escape(_label(span))}</bdi></b>" if span in ends else ""
+            color = rgb(_color(span.label))
+            inner = f'<mark title="{span.score:.3f}" style="background:{color}">{inner}{label}</mark>'
+        parts.append(inner)
+    return "".join(parts)
+
+
 def _paint(text: str, label: str, *, bold: bool = False) -> str:
     """Colours end and begin again at line breaks, or terminals fill the rest of the line."""
-    code = f"\x1b[{'1;' if bold else ''}30;48;5;{_BACKGROUNDS[_color(label)]}m"
+    code = f"\x1b[{'1;' if bold else ''}30;48;5;{_color(label)}m"
     return "\n".join(f"{code}{line}\x1b[0m" if line else "" for line in text.split("\n"))
 
 
@@ -93,10 +153,10 @@ def _label(span: Span) -> str:
 
 
 def _color(label: str) -> int:
-    """The number of the label's colour: the same in every run where it can be, no other label's while some are free."""
-    if label not in _colors:
-        wish = zlib.crc32(label.encode(errors="replace"))
-        tried = [(wish + step) % len(_BACKGROUNDS) for step in range(len(_BACKGROUNDS))]
-        taken = set(_colors.values())
-        _colors[label] = next((color for color in tried if color not in taken), tried[0])
-    return _colors[label]
+    """The label's colour in the terminal's numbers."""
+    return PALETTE[_place(label) % len(PALETTE)]
+
+
+def _place(label: str) -> int:
+    """How many types were met before the label's."""
+    return _places.setdefault(_PREFIX.sub("", label, count=1), len(_places))

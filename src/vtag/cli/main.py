@@ -18,6 +18,7 @@ COMMANDS = {
     "tag": "tag texts with a model",
     "run": "tag the records of files into a file; stopped at any moment, the same command goes on",
     "serve": "answer HTTP requests with spans",
+    "play": "show the spans of what you type, on a page in the browser",
     "doctor": "say what is installed, what will be used and how to mend what is wrong",
     "formats": "list the file formats that vtag run reads and writes",
     "models": "list the architectures that vtag runs",

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -43,8 +44,8 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return new
 
 
-def run(args: argparse.Namespace) -> int:
-    """Serve until told to end."""
+def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url: None) -> int:
+    """Serve until told to end; `listening` is called with the server's address once it answers there."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     limits = {name: getattr(args, f"max_{name}") for name in LIMITS}
@@ -70,7 +71,12 @@ def run(args: argparse.Namespace) -> int:
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import Served
 
-        return serve(Served(made, [name], Limits(**limits)), sock, keys, lambda: _say(name, sock, bool(keys)))
+        def listens() -> None:
+            url = _url(sock)
+            _say(name, url, sock, bool(keys))
+            listening(url)
+
+        return serve(Served(made, [name], Limits(**limits)), sock, keys, listens)
 
 
 def _option(limit: str) -> str:
@@ -92,14 +98,19 @@ def _bound(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _say(model: str, sock: socket.socket, key: bool) -> None:
+def _url(sock: socket.socket) -> str:
+    """Where this machine reaches it."""
     host, port = sock.getsockname()[:2]
     here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{here}:{port}"
+
+
+def _say(model: str, url: str, sock: socket.socket, key: bool) -> None:
     header = " -H 'Authorization: Bearer KEY'" if key else ""
-    print(f"{model} is served at http://{here}:{port} (its routes: http://{here}:{port}/docs). To try it:\n")
-    print(f"curl http://{here}:{port}/v1/tag{header} -H 'Content-Type: application/json' \\")
+    print(f"{model} is served at {url} (its page: {url}/playground, its routes: {url}/docs). To try it:\n")
+    print(f"curl {url}/v1/tag{header} -H 'Content-Type: application/json' \\")
     print("""     -d '{"input": "Call Ann on 555-0100."}'""", flush=True)
-    if host not in ("127.0.0.1", "::1") and not key:
+    if sock.getsockname()[0] not in ("127.0.0.1", "::1") and not key:
         print("\nvtag: whoever reaches this port may use it: --api-key asks for a key", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`vtag tag MODEL [TEXT ...]`: spans in colours on a terminal, in brackets elsewhere, or as JSON lines."""
+"""`vtag tag MODEL [TEXT ...]`: spans in colours on a terminal, in brackets elsewhere, as JSON lines or as a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 from vtag.cli import engine
@@ -18,6 +19,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     new.add_argument("text", metavar="TEXT", nargs="*", help="texts to tag; without any, one a line from stdin")
     new.add_argument("--examples", action="store_true", help="tag the demo model's example texts")
     new.add_argument("--json", action="store_true", help='one line a text: {"text": ..., "spans": [...]}')
+    new.add_argument("--html", metavar="FILE", help="write a page that shows the spans in colours")
     engine.add_tagging(new)
     engine.add_options(new)
     return new
@@ -31,15 +33,23 @@ def run(args: argparse.Namespace) -> int:
     from vtag.text.tokenize import check_surrogates
 
     check_surrogates(texts)
+    if args.html:
+        _check_writable(args.html)
     if not texts:
         return 0
     llm = engine.start(args)
     spans = llm.tag(texts, use_tqdm=sys.stderr.isatty(), **options)
+    from vtag import view
+
+    view.colors(llm.tagger.scheme.span_labels)  # the model's types in order: the colours of every other run
     if args.model == "demo" and not args.json:
         from vtag.demo import ATTRIBUTION
 
         print(f"demo model: {ATTRIBUTION}\n", file=sys.stderr)
-    _show(texts, spans, args.json, sys.stdout)
+    if args.html:
+        Path(args.html).write_text(view.render_page(texts, spans, title=args.model), "utf-8")
+    else:
+        _show(texts, spans, args.json, sys.stdout)
     return 0
 
 
@@ -55,6 +65,13 @@ def _texts(args: argparse.Namespace) -> list[str]:
     # Bytes that are no UTF-8 become lone surrogates, and those have their own line in the table of errors.
     sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     return [line.rstrip("\n") for line in sys.stdin]
+
+
+def _check_writable(path: str) -> None:
+    try:
+        open(path, "ab").close()
+    except OSError as cause:
+        raise error("page_failed", path=path, reason=cause.strerror) from cause
 
 
 def _show(texts: list[str], spans: list[list[Any]], as_json: bool, out: TextIO) -> None:

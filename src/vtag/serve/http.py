@@ -31,8 +31,8 @@ MOST_FIELDS = 10_000
 LOG = logging.getLogger("vtag.serve")
 
 
-# What monitors call, without a key.
-OPEN = ("/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready")
+# Without a key: what monitors call, and the page that asks for one.
+OPEN = ("/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready", "/playground")
 
 
 class Gate:

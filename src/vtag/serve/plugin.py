@@ -18,13 +18,13 @@ from vtag.engine import checkpoint
 from vtag.engine.online import AsyncEngine
 from vtag.engine.plan import Plan, of_engine
 from vtag.errors import VtagError, error, reason
-from vtag.serve import kserve, presidio, routes
+from vtag.serve import kserve, playground, presidio, routes
 from vtag.serve.http import no_route
 from vtag.serve.limits import Limits
 from vtag.serve.pooling import AnyLength
 from vtag.serve.service import Service
 
-ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router)
+ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router, playground.router)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from vtag.serve.service import Tagged, serving
 from vtag.tagger import STRATEGIES, Tagger
 from vtag.text.offsets import UNITS, positions
 from vtag.types import Encoding
+from vtag.view import colors
 
 router = routes_of("vtag")
 HF_RESPONSE = list[schemas.Entity] | list[list[schemas.Entity]]
@@ -77,6 +78,7 @@ async def info(request: Request) -> dict[str, Any]:
         "version": vtag.__version__,
         "labels": list(tagger.id2label.values()),
         "types": service.types,
+        "colors": colors([*service.types, *tagger.id2label.values()]),
         "scheme": tagger.scheme.name,
         "aggregation_strategies": list(STRATEGIES),
         "offset_units": list(UNITS),

@@ -195,12 +195,13 @@ class Limits(Schema):
 
 
 class Info(Schema):
-    """What is served."""
+    """What is served; `colors` are those of the terminal and of the page, by type and by label."""
 
     model: str
     version: str
     labels: list[str]
     types: list[str]
+    colors: dict[str, str]
     scheme: str
     aggregation_strategies: list[str]
     offset_units: list[str]

@@ -1,0 +1,498 @@
+"use strict";
+
+/* The page of `vtag serve`: what is typed goes to /v1/tag, and comes back in colours.
+
+   text ─ tag() ─ POST /v1/tag ─ answer ─ show(): filtered ─ pieces ─ lines ─ elements, kept where nothing changed
+
+   Nothing is stored: text, answer and key live in the variables below. Elements are made by the DOM alone, never from
+   HTML, so no text can act on the page. */
+
+const ALTERNATIVES = 5;
+const LEAST_LIKELY = 0.0005; // less is 0.000
+const TYPING_MS = 150;
+const LONGEST_PAUSE_MS = 2000;
+const AGAIN_MS = 1000;
+const CARD_MS = 200;
+const EXAMPLE = `Hi, I'm Marisol Okonkwo and I just moved to 1187 Larkspur Lane, Apt 4B, Dunmere, Oregon 97999.
+Dr. Amara Lindqvist-Reyes will see you at 40 Harbour Street in Port Ellery; call (555) 010-4477 if you are late.
+Passport X90817263, issued to Zoë Łukasiewicz, expires next spring.
+
+The ferry to the islands leaves twice a day, and nobody needs a ticket in winter.`;
+
+const $ = (id) => document.getElementById(id);
+const text = $("text");
+const spans = $("spans");
+const card = $("card");
+
+let key = "";
+let info = null; // of the server: labels, colours, limits
+let answer = { text: "", spans: [] }; // the last one; of each span also from and to, its place in the string
+let lines = []; // as shown: { key, pieces, element }
+let pieceOf = new WeakMap(); // of each <mark> that begins a piece
+let asking = new AbortController();
+let took = 0; // ms, of the last answer
+const off = new Set(); // labels that are not shown
+const timers = {};
+
+// --- the server ---
+
+class Refused extends Error {
+  constructor(status, content) {
+    super(content.error ?? `The server answers ${status}`);
+    this.status = status;
+  }
+}
+
+async function ask(route, signal, body) {
+  const headers = { "Content-Type": "application/json" };
+  if (key) headers.Authorization = `Bearer ${key}`;
+  const response = await fetch(route, {
+    method: body ? "POST" : "GET",
+    body: body && JSON.stringify(body),
+    cache: "no-store",
+    headers,
+    signal,
+  });
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, content);
+  return content;
+}
+
+/** What to do after `failed`: ask for a key, say what is wrong, or wait for a server that has gone away. */
+function mend(failed) {
+  if (failed.name === "AbortError") return; // a newer text is on its way
+  const status = failed.status;
+  if (status === 401) return askForKey();
+  if (status && status !== 429 && status < 502) return problem(failed.message);
+  problem(status === 429 ? "The server is busy. Trying again." : "The server does not answer. Trying again.");
+  later("again", AGAIN_MS, connect);
+}
+
+async function connect() {
+  asking.abort();
+  asking = new AbortController();
+  try {
+    info = await ask("info", asking.signal);
+  } catch (failed) {
+    return mend(failed);
+  }
+  problem();
+  const first = $("house").hidden;
+  $("door").hidden = true;
+  $("house").hidden = false;
+  $("model").textContent = info.model;
+  $("types").textContent = info.types.map(printable).join(", ");
+  document.title = `${info.model} · vtag playground`;
+  const chosen = $("strategy").value;
+  $("strategy").replaceChildren(...info.aggregation_strategies.map((name) => new Option(name)));
+  if (info.aggregation_strategies.includes(chosen)) $("strategy").value = chosen;
+  if (first) text.focus();
+  return tag();
+}
+
+async function tag() {
+  clearTimeout(timers.typing);
+  asking.abort();
+  const mine = (asking = new AbortController());
+  const asked = text.value;
+  if (!asked.trim()) return show({ text: "", spans: [] });
+  const began = performance.now();
+  const body = { input: asked, aggregation_strategy: $("strategy").value, top_k: ALTERNATIVES };
+  let found;
+  try {
+    [found] = (await ask("v1/tag", mine.signal, body)).results;
+  } catch (failed) {
+    if (mine === asking) mend(failed);
+    return;
+  }
+  if (mine !== asking) return; // never an older answer over a newer one
+  took = performance.now() - began;
+  problem();
+  place(asked, found.spans);
+  const { tokens, windows } = found.usage;
+  show({ text: asked, spans: found.spans, cost: `${count(tokens, "token")}, ${count(windows, "window")}` });
+}
+
+/** Offsets count code points, as Python does; JavaScript's strings are UTF-16. */
+function place(asked, found) {
+  const at = [0];
+  for (const character of asked) at.push(at[at.length - 1] + character.length);
+  for (const span of found) {
+    span.from = at[span.start];
+    span.to = at[span.end];
+  }
+}
+
+function askForKey() {
+  problem(key ? "That key is not right." : undefined);
+  key = "";
+  $("house").hidden = true;
+  $("door").hidden = false;
+  $("key").value = "";
+  $("key").focus();
+}
+
+function problem(message = "") {
+  if ($("problem").textContent !== message) $("problem").textContent = message;
+  $("problem").hidden = !message;
+}
+
+// --- what is shown ---
+
+function show(newer) {
+  answer = newer;
+  const shown = visible();
+  const found = $("redacted").checked ? redacted(pieces(answer.text, shown)) : pieces(answer.text, shown);
+  hideCard();
+  showLines(intoLines(found));
+  $("hint").hidden = Boolean(answer.text);
+  showLegend();
+  const ms = `${Math.round(took)} ms`;
+  $("status").textContent = answer.text ? [count(shown.length, "span"), answer.cost, ms].join(" · ") : "";
+}
+
+/** What the threshold and the legend leave. */
+function visible() {
+  const least = Number($("threshold").value);
+  return answer.spans.filter((span) => span.score >= least && !off.has(span.label));
+}
+
+/** Stretches of the text in order: { text, over: the spans over it from outer to inner, ends: those that end there }. */
+function pieces(whole, found) {
+  const waiting = found.filter((span) => span.from < span.to).sort((a, b) => a.from - b.from || b.to - a.to);
+  const borders = new Set([0, whole.length]);
+  for (const span of waiting) borders.add(span.from).add(span.to);
+  const edges = [...borders].sort((a, b) => a - b);
+  const cut = [];
+  let open = [];
+  let next = 0;
+  for (let i = 0; i + 1 < edges.length; i++) {
+    while (next < waiting.length && waiting[next].from === edges[i]) open.push(waiting[next++]);
+    const ends = open.filter((span) => span.to === edges[i + 1]).reverse();
+    cut.push({ text: whole.slice(edges[i], edges[i + 1]), over: open, ends });
+    open = open.filter((span) => span.to > edges[i + 1]);
+  }
+  return cut;
+}
+
+/** The same with [LABEL] in the place of each span, or of each heap of spans that overlap. */
+function redacted(cut) {
+  const kept = [];
+  for (const piece of cut) {
+    const last = kept[kept.length - 1];
+    if (piece.over.length && last?.over.some((span) => piece.over.includes(span))) {
+      last.over = [...new Set([...last.over, ...piece.over])];
+    } else {
+      kept.push(piece.over.length ? { text: `[${piece.over[0].label}]`, over: piece.over, ends: [] } : piece);
+    }
+  }
+  return kept;
+}
+
+/** Lines of the text, but for line ends within spans: each with a key that is the same where it looks the same. */
+function intoLines(cut) {
+  const made = [[]];
+  for (const piece of cut) {
+    if (piece.over.length) {
+      made[made.length - 1].push(piece);
+      continue;
+    }
+    piece.text.split("\n").forEach((part, i) => {
+      if (i) made.push([]);
+      if (part) made[made.length - 1].push({ text: part, over: [], ends: [] });
+    });
+  }
+  return made.map((own) => ({ pieces: own, key: JSON.stringify(own.map(look)) }));
+}
+
+const look = (piece) => [piece.text, ...piece.over.map((span) => [span.label, piece.ends.includes(span)])];
+
+/** Only what has changed is made anew: what lies between the first lines that are alike and the last ones. */
+function showLines(newer) {
+  let same = 0;
+  const most = Math.min(lines.length, newer.length);
+  while (same < most && lines[same].key === newer[same].key) same++;
+  let tail = 0;
+  while (tail < most - same && lines.at(-1 - tail).key === newer.at(-1 - tail).key) tail++;
+  for (const line of lines.slice(same, lines.length - tail)) line.element.remove();
+  const before = tail ? lines[lines.length - tail].element : null;
+  const kept = [...lines.slice(0, same), ...(tail ? lines.slice(-tail) : [])];
+  newer.forEach((line, i) => {
+    const made = i >= same && i < newer.length - tail;
+    line.element = made ? lineElement(line) : kept[i < same ? i : i - newer.length + kept.length].element;
+    const covered = line.pieces.filter((piece) => piece.over.length);
+    [...line.element.children].filter((child) => child.matches("mark")).forEach((mark, at) => pieceOf.set(mark, covered[at]));
+  });
+  const fresh = document.createDocumentFragment();
+  fresh.append(...newer.slice(same, newer.length - tail).map((line) => line.element));
+  spans.insertBefore(fresh, before);
+  lines = newer;
+  const stop = spans.querySelector('mark[tabindex="0"]') ?? spans.querySelector("mark");
+  if (stop) stop.tabIndex = 0;
+  spans.tabIndex = stop ? -1 : 0;
+}
+
+function lineElement(line) {
+  const element = document.createElement("div");
+  element.dir = "auto";
+  element.append(...line.pieces.map((piece) => (piece.over.length ? markElement(piece) : printable(piece.text))));
+  if (!line.pieces.length) element.append(document.createElement("br"));
+  return element;
+}
+
+function markElement(piece) {
+  let inner = printable(piece.text);
+  for (const span of [...piece.over].reverse()) {
+    const mark = document.createElement("mark");
+    mark.append(inner);
+    mark.style.background = info.colors[span.label];
+    if (piece.ends.includes(span)) {
+      const label = document.createElement("b");
+      const name = document.createElement("bdi");
+      name.textContent = printable(span.label);
+      label.append(name);
+      mark.append(label);
+    }
+    inner = mark;
+  }
+  inner.tabIndex = -1;
+  return inner;
+}
+
+/** Control characters are shown, as in a terminal. */
+function printable(string) {
+  return string.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "\u2421" : "\ufffd";
+  });
+}
+
+/** The labels found, in the model's order, each with how many spans of it the slider leaves. */
+function showLegend() {
+  const least = Number($("threshold").value);
+  const counts = new Map([...off].map((label) => [label, 0]));
+  for (const { label, score } of answer.spans) counts.set(label, (counts.get(label) ?? 0) + (score >= least));
+  const labels = Object.keys(info.colors).filter((label) => counts.has(label));
+  const legend = $("legend");
+  if (labels.join("\n") !== [...legend.children].map((row) => row.dataset.label).join("\n")) {
+    legend.replaceChildren(...labels.map(legendRow));
+  }
+  labels.forEach((label, i) => (legend.children[i].querySelector("output").textContent = counts.get(label)));
+}
+
+function legendRow(label) {
+  const row = document.createElement("li");
+  row.dataset.label = label;
+  const whole = document.createElement("label");
+  const box = document.createElement("input");
+  box.type = "checkbox";
+  box.checked = !off.has(label);
+  box.addEventListener("change", () => {
+    if (box.checked) off.delete(label);
+    else off.add(label);
+    soon(() => show(answer));
+  });
+  const name = document.createElement("mark");
+  name.textContent = printable(label);
+  name.style.background = info.colors[label];
+  whole.append(box, name, document.createElement("output"));
+  row.append(whole);
+  return row;
+}
+
+// --- the card of a span: its score, its place, and what else it could be ---
+
+function showCard(mark) {
+  clearTimeout(timers.card);
+  const { over } = pieceOf.get(mark);
+  card.replaceChildren(...[...over].reverse().map(cardEntry));
+  card.hidden = false;
+  const [first] = mark.getClientRects();
+  const { offsetWidth: width, offsetHeight: height } = card;
+  const below = first.bottom + 6 + height <= innerHeight || first.top < height + 6;
+  const left = Math.max(8, Math.min(first.left, document.documentElement.clientWidth - width - 8));
+  card.style.left = `${left + scrollX}px`;
+  card.style.top = `${(below ? first.bottom + 6 : first.top - 6 - height) + scrollY}px`;
+  for (const described of spans.querySelectorAll("mark[aria-describedby]")) described.removeAttribute("aria-describedby");
+  mark.setAttribute("aria-describedby", "card");
+}
+
+function hideCard() {
+  clearTimeout(timers.card);
+  card.hidden = true;
+}
+
+function cardEntry(span) {
+  const entry = document.createElement("div");
+  const title = document.createElement("p");
+  const label = document.createElement("strong");
+  label.textContent = printable(span.label);
+  title.append(label, ` ${span.score.toFixed(3)}`);
+  const where = document.createElement("p");
+  where.className = "quiet";
+  where.textContent = `characters ${span.start} to ${span.end}`;
+  const table = document.createElement("table");
+  for (const { label: name, score } of span.top.filter((other) => other.score >= LEAST_LIKELY)) {
+    const row = table.insertRow();
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = printable(name);
+    const bar = document.createElement("span");
+    bar.className = "bar";
+    bar.style.width = `${score * 100}%`;
+    bar.style.background = info.colors[name];
+    row.append(head);
+    row.insertCell().append(bar);
+    row.insertCell().textContent = score.toFixed(3);
+  }
+  entry.append(title, where, table);
+  return entry;
+}
+
+const markAt = (event) => event.target.closest?.("#spans > div > mark");
+
+spans.addEventListener("pointerover", (event) => {
+  const mark = markAt(event);
+  if (mark) showCard(mark);
+});
+for (const element of [spans, card]) {
+  element.addEventListener("pointerout", () => later("card", CARD_MS, hideCard));
+}
+card.addEventListener("pointerover", () => clearTimeout(timers.card));
+spans.addEventListener("focusin", (event) => {
+  const mark = markAt(event);
+  if (!mark) return;
+  spans.querySelector('mark[tabindex="0"]').tabIndex = -1;
+  mark.tabIndex = 0;
+  showCard(mark);
+});
+spans.addEventListener("focusout", hideCard);
+spans.addEventListener("scroll", hideCard);
+
+/** One stop of the Tab key for all spans; the arrows go from one to the next, Home and End to the first and the last. */
+spans.addEventListener("keydown", (event) => {
+  const marks = [...spans.querySelectorAll("#spans > div > mark")];
+  const at = marks.indexOf(event.target);
+  const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: marks.length - 1 };
+  if (at < 0 || !(event.key in to)) return;
+  event.preventDefault();
+  marks[to[event.key]]?.focus();
+});
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape") hideCard();
+});
+
+// --- copies ---
+
+const COPIES = {
+  text: () => lines.map((line) => line.pieces.map((piece) => piece.text).join("")).join("\n"),
+  json: () => JSON.stringify({ text: answer.text, spans: visible().map(plain) }, null, 2),
+  curl: () =>
+    [
+      `curl ${url()} -H 'Content-Type: application/json' \\`,
+      ...(key ? [`     -H "Authorization: Bearer $VTAG_API_KEY" \\`] : []),
+      `     --data-binary @- <<'JSON'`,
+      JSON.stringify(request()),
+      "JSON",
+      "",
+    ].join("\n"),
+  python: () =>
+    `import json
+${key ? "import os\n" : ""}from urllib.request import Request, urlopen
+
+body = ${JSON.stringify(request())}
+headers = {"Content-Type": "application/json"${key ? ', "Authorization": "Bearer " + os.environ["VTAG_API_KEY"]' : ""}}
+with urlopen(Request("${url()}", json.dumps(body).encode(), headers)) as response:
+    for span in json.load(response)["results"][0]["spans"]:
+        print(span["start"], span["end"], span["label"], span["score"], span["text"])
+`,
+};
+
+const url = () => new URL("v1/tag", location.href).href;
+
+const plain = ({ start, end, label, score, text: own }) => ({ start, end, label, score, text: own });
+
+/** What gives the spans that are shown. */
+function request() {
+  const least = Number($("threshold").value);
+  return {
+    input: answer.text,
+    aggregation_strategy: $("strategy").value,
+    ...(least && { threshold: least }),
+    ...(off.size && { ignore_labels: ["O", ...off] }),
+  };
+}
+
+async function copy(kind) {
+  try {
+    await navigator.clipboard.writeText(COPIES[kind]());
+    $("status").textContent = "Copied";
+  } catch {
+    problem("The browser does not let this page copy: it does on this machine's own address and over HTTPS.");
+  }
+}
+
+// --- what is typed, dropped, chosen ---
+
+async function read(file) {
+  if (!file) return;
+  if (file.size > info.limits.body_bytes) {
+    return problem(`A text of at most ${info.limits.body_bytes} bytes goes to this server.`);
+  }
+  try {
+    text.value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+  } catch {
+    return problem("The file is no text in UTF-8.");
+  }
+  return tag();
+}
+
+function later(name, ms, action) {
+  clearTimeout(timers[name]);
+  timers[name] = setTimeout(action, ms);
+}
+
+/** Once before the next picture, however often it is asked for. */
+function soon(action) {
+  cancelAnimationFrame(timers.frame);
+  timers.frame = requestAnimationFrame(action);
+}
+
+const count = (number, name) => `${number.toLocaleString("en")} ${name}${number === 1 ? "" : "s"}`;
+
+// A text that takes long is asked for after a longer pause, so that the server keeps up.
+text.addEventListener("input", () => later("typing", Math.min(Math.max(TYPING_MS, took), LONGEST_PAUSE_MS), tag));
+$("strategy").addEventListener("change", tag);
+$("threshold").addEventListener("input", () => {
+  $("least").textContent = Number($("threshold").value).toFixed(2);
+  soon(() => show(answer));
+});
+$("redacted").addEventListener("change", () => show(answer));
+$("example").addEventListener("click", () => {
+  text.value = EXAMPLE;
+  tag();
+});
+$("open").addEventListener("click", () => $("file").click());
+$("file").addEventListener("change", () => {
+  read($("file").files[0]);
+  $("file").value = "";
+});
+$("door").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = $("key").value.trim();
+  $("key").value = "";
+  connect();
+});
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", () => copy(button.dataset.copy));
+}
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  addEventListener(kind, (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return; // text that is dragged about is the browser's
+    event.preventDefault();
+    document.body.classList.toggle("dropping", kind === "dragover");
+    if (kind === "drop" && info) read(event.dataTransfer.files[0]);
+  });
+}
+
+connect();
