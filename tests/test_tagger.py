@@ -128,8 +128,16 @@ def test_mistakes_are_one_line_each(tokenizer: Any) -> None:
         (lambda: tagger.prepare(words=[["a"], "b"]), InputError, r"words\[1\] is not a list of strings"),
         (lambda: tagger.prepare(words=[["a"], None]), InputError, r"words\[1\] is not a list of strings"),  # type: ignore[list-item]
         (lambda: tagger.prepare(words=[["a", 3]]), InputError, r"words\[0\] is not a list of strings"),  # type: ignore[list-item]
-        (lambda: tagger.prepare(["a"], aggregation_strategy="best"), SettingError, "choose one of viterbi, none, simple"),
-        (lambda: tagger.finish(batch, logits, aggregation_strategy="best"), SettingError, "choose one of viterbi, none, simple"),
+        (
+            lambda: tagger.prepare(["a"], aggregation_strategy="best"),
+            SettingError,
+            "choose one of viterbi, none, simple",
+        ),
+        (
+            lambda: tagger.finish(batch, logits, aggregation_strategy="best"),
+            SettingError,
+            "choose one of viterbi, none, simple",
+        ),
         (lambda: tagger.finish(batch, logits, threshold=2), SettingError, "threshold must be from 0 to 1"),
         (lambda: tagger.prepare(["a"], stride=3, aggregation_strategy="none"), SettingError, "stride does not go with"),
         (lambda: tagger.prepare(["a" * 9], stride=64, aggregation_strategy="simple"), SettingError, "stride=64"),

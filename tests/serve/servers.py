@@ -41,12 +41,12 @@ class Server:
         return child
 
 
-def start(model: str | Path, log: Path, *options: str) -> subprocess.Popen[bytes]:
-    """`vtag serve`, not waited for."""
-    command = [sys.executable, "-m", "vtag", "serve", str(model), "--port", "0", *options]
+def start(model: str | Path, log: Path, *options: str, command: str = "serve") -> subprocess.Popen[bytes]:
+    """`vtag serve`, or `vtag play`, not waited for."""
+    line = [sys.executable, "-m", "vtag", command, str(model), "--port", "0", *options]
     environment = {name: value for name, value in os.environ.items() if name != "VLLM_API_KEY"}
     with log.open("wb") as out:
-        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
+        return subprocess.Popen(line, stdout=out, stderr=subprocess.STDOUT, env=environment)
 
 
 def listening(process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> Server:

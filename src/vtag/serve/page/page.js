@@ -11,7 +11,9 @@ const ALTERNATIVES = 5;
 const LEAST_LIKELY = 0.0005; // less is 0.000
 const TYPING_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
+const SMOOTH_MS = 50;
 const AGAIN_MS = 1000;
+const DONE_MS = 1500;
 const CARD_MS = 200;
 const EXAMPLE = `Hi, I'm Marisol Okonkwo and I just moved to 1187 Larkspur Lane, Apt 4B, Dunmere, Oregon 97999.
 Dr. Amara Lindqvist-Reyes will see you at 40 Harbour Street in Port Ellery; call (555) 010-4477 if you are late.
@@ -19,6 +21,7 @@ Passport X90817263, issued to Zoë Łukasiewicz, expires next spring.
 
 The ferry to the islands leaves twice a day, and nobody needs a ticket in winter.`;
 
+const NOTHING = { text: "", spans: [] };
 const $ = (id) => document.getElementById(id);
 const text = $("text");
 const spans = $("spans");
@@ -26,11 +29,12 @@ const card = $("card");
 
 let key = "";
 let info = null; // of the server: labels, colours, limits
-let answer = { text: "", spans: [] }; // the last one; of each span also from and to, its place in the string
+let answer = NOTHING; // the last one; of each span also from and to, its place in the string
 let lines = []; // as shown: { key, pieces, element }
 let pieceOf = new WeakMap(); // of each <mark> that begins a piece
 let asking = new AbortController();
-let took = 0; // ms, of the last answer
+let took = 0; // ms until the last answer
+let drawn = 0; // ms to show it
 const off = new Set(); // labels that are not shown
 const timers = {};
 
@@ -63,7 +67,10 @@ function mend(failed) {
   if (failed.name === "AbortError") return; // a newer text is on its way
   const status = failed.status;
   if (status === 401) return askForKey();
-  if (status && status !== 429 && status < 502) return problem(failed.message);
+  if (status && status !== 429 && status < 502) {
+    if (info) show(NOTHING);
+    return problem(failed.message);
+  }
   problem(status === 429 ? "The server is busy. Trying again." : "The server does not answer. Trying again.");
   later("again", AGAIN_MS, connect);
 }
@@ -95,7 +102,11 @@ async function tag() {
   asking.abort();
   const mine = (asking = new AbortController());
   const asked = text.value;
-  if (!asked.trim()) return show({ text: "", spans: [] });
+  if (!asked.trim()) {
+    took = 0;
+    return show(NOTHING);
+  }
+  spans.ariaBusy = true;
   const began = performance.now();
   const body = { input: asked, aggregation_strategy: $("strategy").value, top_k: ALTERNATIVES };
   let found;
@@ -140,13 +151,16 @@ function problem(message = "") {
 // --- what is shown ---
 
 function show(newer) {
+  const began = performance.now();
   answer = newer;
+  spans.ariaBusy = false;
   const shown = visible();
   const found = $("redacted").checked ? redacted(pieces(answer.text, shown)) : pieces(answer.text, shown);
   hideCard();
   showLines(intoLines(found));
   $("hint").hidden = Boolean(answer.text);
   showLegend();
+  drawn = performance.now() - began;
   const ms = `${Math.round(took)} ms`;
   $("status").textContent = answer.text ? [count(shown.length, "span"), answer.cost, ms].join(" · ") : "";
 }
@@ -290,7 +304,7 @@ function legendRow(label) {
   box.addEventListener("change", () => {
     if (box.checked) off.delete(label);
     else off.add(label);
-    soon(() => show(answer));
+    showSoon();
   });
   const name = document.createElement("mark");
   name.textContent = printable(label);
@@ -423,13 +437,26 @@ function request() {
   };
 }
 
-async function copy(kind) {
+async function copy(button) {
   try {
-    await navigator.clipboard.writeText(COPIES[kind]());
-    $("status").textContent = "Copied";
+    await toClipboard(COPIES[button.dataset.copy]());
   } catch {
-    problem("The browser does not let this page copy: it does on this machine's own address and over HTTPS.");
+    return problem("The browser does not let this page copy.");
   }
+  button.classList.add("done");
+  setTimeout(() => button.classList.remove("done"), DONE_MS);
+  $("status").textContent = "Copied";
+}
+
+async function toClipboard(string) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(string);
+  // Over plain HTTP from another machine there is none.
+  const write = (event) => {
+    event.preventDefault();
+    event.clipboardData.setData("text/plain", string);
+  };
+  addEventListener("copy", write, { once: true });
+  if (!document.execCommand("copy")) throw new Error("refused");
 }
 
 // --- what is typed, dropped, chosen ---
@@ -452,10 +479,12 @@ function later(name, ms, action) {
   timers[name] = setTimeout(action, ms);
 }
 
-/** Once before the next picture, however often it is asked for. */
-function soon(action) {
+/** Show the answer anew: before the next picture, or once the slider rests where it takes longer than a picture may. */
+function showSoon() {
   cancelAnimationFrame(timers.frame);
-  timers.frame = requestAnimationFrame(action);
+  clearTimeout(timers.rest);
+  if (drawn < SMOOTH_MS) timers.frame = requestAnimationFrame(() => show(answer));
+  else later("rest", 2 * drawn, () => show(answer));
 }
 
 const count = (number, name) => `${number.toLocaleString("en")} ${name}${number === 1 ? "" : "s"}`;
@@ -465,7 +494,7 @@ text.addEventListener("input", () => later("typing", Math.min(Math.max(TYPING_MS
 $("strategy").addEventListener("change", tag);
 $("threshold").addEventListener("input", () => {
   $("least").textContent = Number($("threshold").value).toFixed(2);
-  soon(() => show(answer));
+  showSoon();
 });
 $("redacted").addEventListener("change", () => show(answer));
 $("example").addEventListener("click", () => {
@@ -484,7 +513,7 @@ $("door").addEventListener("submit", (event) => {
   connect();
 });
 for (const button of document.querySelectorAll("[data-copy]")) {
-  button.addEventListener("click", () => copy(button.dataset.copy));
+  button.addEventListener("click", () => copy(button));
 }
 for (const kind of ["dragover", "dragleave", "drop"]) {
   addEventListener(kind, (event) => {
