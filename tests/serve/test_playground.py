@@ -53,8 +53,8 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """The server's page; whatever it asks for is the server's, and nothing fails unseen."""
+def opened(browser: Browser, url: str, expected: str = "Failed to load resource", **options: Any) -> Iterator[Page]:
+    """The server's page; whatever it asks for is the server's, and nothing fails but what is expected to."""
     context = browser.new_context(**options)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
@@ -66,7 +66,7 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     page.wait_for_selector("#house:not([hidden]), #door:not([hidden])")
     yield page
     context.close()
-    assert [failure for failure in failures if not failure.startswith("Failed to load resource")] == []
+    assert [failure for failure in failures if not re.search(expected, failure)] == []
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def clipboard(page: Page) -> str:
 
 
 def legend(page: Page) -> dict[str, int]:
-    script = "rows => rows.map(row => [row.dataset.label, Number(row.querySelector('output').textContent)])"
+    script = "rows => rows.map(row => [row.dataset.label, Number(row.querySelector('span').textContent)])"
     return dict(page.eval_on_selector_all("#legend li", script))
 
 
@@ -195,7 +195,7 @@ def test_the_redacted_view_has_labels_in_the_place_of_spans(page: Page) -> None:
     fill(page, f"{TEXT}\nThe ferry leaves twice a day.\n")
     page.check("#redacted")
     safe = "Hi, I'm [GIVEN_NAME] [SURNAME] from [CITY].\nThe ferry leaves twice a day.\n"
-    assert page.inner_text("#spans").strip() == safe.strip()
+    assert page.eval_on_selector_all("#spans > div", "lines => lines.map(line => line.textContent)") == safe.split("\n")
     assert copied(page, "text") == safe
     page.uncheck("#redacted")
     assert copied(page, "text") == f"{TEXT}\nThe ferry leaves twice a day.\n"
@@ -305,7 +305,7 @@ def test_a_text_file_may_be_dropped_or_chosen(page: Page, llm: LLM, tmp_path: Pa
 
 def test_100_kb_come_whole_and_an_edit_changes_the_lines_it_touches_alone(page: Page, llm: LLM) -> None:
     gold = (ROOT / "tests/data/pii_synth_gold.jsonl").read_bytes().splitlines()
-    text = "\n".join(json.loads(line)["text"] for line in [*gold, *gold])[:100_000]
+    text = "\n".join(json.loads(line)["text"] for line in gold * 3)[:100_000]
     assert len(text) == 100_000
     page.evaluate("text => navigator.clipboard.writeText(text)", text)
     page.focus("#text")
@@ -438,7 +438,7 @@ def test_a_text_full_of_html_and_script_is_text(page: Page, llm: LLM) -> None:
     assert page.evaluate(
         "() => [...spans.querySelectorAll('*')].every(node => 'DIV MARK B BDI'.includes(node.tagName))"
     )
-    assert page.inner_text("#spans").startswith(
+    assert page.text_content("#spans").startswith(
         "<script>window.hacked = 1</script><img src=x onerror='hacked=1'> Marisol"
     )
     page.evaluate(
@@ -451,29 +451,30 @@ def test_a_text_full_of_html_and_script_is_text(page: Page, llm: LLM) -> None:
     assert page.evaluate("() => window.hacked") is None
 
 
-def test_no_script_or_style_but_its_own_can_run_in_it(page: Page, server: Server) -> None:
+def test_no_script_or_style_but_its_own_can_run_in_it(browser: Browser, server: Server) -> None:
     policy = server.get("/playground").headers["Content-Security-Policy"]
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == rules["frame-ancestors"] == "'none'"
     assert "unsafe" not in policy
     assert re.fullmatch(r"'sha256-[\w+/=]+'", rules["script-src"])
     assert rules["connect-src"] == "'self'"
-    for attack in [
-        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'hacked = 1' }))",
-        "document.body.innerHTML = '<img src=x onerror=hacked=1>'",
-        "document.body.setAttribute('onclick', 'hacked = 1'), document.body.click()",
-        # In a callback: what is evaluated from outside may itself evaluate.
-        "setTimeout(() => { try { eval('window.hacked = 1'); } catch { violated = true; } })",
-        "await fetch('http://vtag.test/')",
-    ]:
-        refused = page.evaluate(f"""async () => {{
-            let violated = false;
-            addEventListener("securitypolicyviolation", () => (violated = true));
-            try {{ {attack}; }} catch {{ violated = true; }}
-            await new Promise((done) => setTimeout(done, 50));
-            return violated && !window.hacked;
-        }}""")
-        assert refused, attack
+    with opened(browser, server.url, expected="requires 'Trusted|Security Policy") as page:
+        for attack in [
+            "document.body.append(Object.assign(document.createElement('script'), { textContent: 'hacked = 1' }))",
+            "document.body.innerHTML = '<img src=x onerror=hacked=1>'",
+            "document.body.setAttribute('onclick', 'hacked = 1'), document.body.click()",
+            # In a callback: what is evaluated from outside may itself evaluate.
+            "setTimeout(() => { try { eval('window.hacked = 1'); } catch { violated = true; } })",
+            "await fetch('http://vtag.test/')",
+        ]:
+            refused = page.evaluate(f"""async () => {{
+                let violated = false;
+                addEventListener("securitypolicyviolation", () => (violated = true));
+                try {{ {attack}; }} catch {{ violated = true; }}
+                await new Promise((done) => setTimeout(done, 50));
+                return violated && !window.hacked;
+            }}""")
+            assert refused, attack
 
 
 def test_nothing_of_the_text_is_in_the_url_in_storage_or_in_the_log(page: Page, server: Server) -> None:

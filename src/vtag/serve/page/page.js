@@ -291,7 +291,7 @@ function showLegend() {
   if (labels.join("\n") !== [...legend.children].map((row) => row.dataset.label).join("\n")) {
     legend.replaceChildren(...labels.map(legendRow));
   }
-  labels.forEach((label, i) => (legend.children[i].querySelector("output").textContent = counts.get(label)));
+  labels.forEach((label, i) => (legend.children[i].querySelector("span").textContent = counts.get(label)));
 }
 
 function legendRow(label) {
@@ -309,7 +309,7 @@ function legendRow(label) {
   const name = document.createElement("mark");
   name.textContent = printable(label);
   name.style.background = info.colors[label];
-  whole.append(box, name, document.createElement("output"));
+  whole.append(box, name, document.createElement("span"));
   row.append(whole);
   return row;
 }
