@@ -49,11 +49,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" in self.open:
-            return
         if "bdi" in self.open:
             self.labels.append(data)
-        else:
+        elif not {"style", "b"} & set(self.open):
             self.text += data
 
 

@@ -264,7 +264,7 @@ function markElement(piece) {
       const label = document.createElement("b");
       const name = document.createElement("bdi");
       name.textContent = printable(span.label);
-      label.append(name);
+      label.append(" ", name); // a space, or it is read as one word
       mark.append(label);
     }
     inner = mark;
