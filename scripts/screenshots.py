@@ -1,0 +1,56 @@
+"""Make the pictures of the page, docs/playground-*.png, with the demo model and Debian's Chromium.
+
+python scripts/screenshots.py
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+DOCS = Path(__file__).parent.parent / "docs"
+PICTURES: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1200, "height": 640}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1200, "height": 640}, "color_scheme": "dark"},
+    "narrow": {"viewport": {"width": 390, "height": 1180}, "color_scheme": "light"},
+}
+SHOWN = "Okonkwo"  # the span whose card is open
+# For the system's font, which differs from machine to machine (Debian: fonts-inter).
+FONT = ":root { font-family: Inter, system-ui, sans-serif; }"
+
+
+def main() -> None:
+    with served() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, options in PICTURES.items():
+            page = browser.new_context(device_scale_factor=1.5, bypass_csp=True, **options).new_page()
+            page.goto(f"{url}/playground")
+            page.add_style_tag(content=FONT)
+            page.click("#example")
+            page.hover(f"#spans mark:has-text('{SHOWN}')")
+            page.screenshot(path=DOCS / f"playground-{name}.png")
+        browser.close()
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Where `vtag serve demo` listens."""
+    command = [sys.executable, "-m", "vtag", "serve", "demo", "--port", "0", "--dtype", "float32"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"is served at (\S+)", process.stdout.readline())
+        assert found
+        yield found[1]
+        process.terminate()
+
+
+if __name__ == "__main__":
+    main()
