@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+from vtag import view
 from vtag.cli.main import main
 from vtag.demo import EXAMPLES
 
@@ -61,7 +64,22 @@ def test_colours_on_a_terminal_unless_the_user_wants_none(
     assert ("\x1b[" in capsys.readouterr().out) is colored
 
 
-def test_no_lines_at_all_start_no_engine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_page_has_the_colours_of_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "page.html"
+    assert main(["tag", "demo", "I am Ann Smith <b>", "--html", str(path)]) == 0
+    assert capsys.readouterr().out == ""
+    page = path.read_text("utf-8")
+    found = re.findall(r"background:(#\w+)\">(\w+)<b> <bdi>(\w+)<", page)
+    assert [(text, label) for _, text, label in found] == [("Ann", "GIVEN_NAME"), ("Smith", "SURNAME")]
+    assert [color for color, *_ in found] == list(view.colors(["GIVEN_NAME", "SURNAME"]).values())
+    assert "&lt;b&gt;" in page
+
+
+def test_no_lines_at_all_start_no_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert main(["tag", "./none"]) == 0
+    assert main(["tag", "./none", "--html", str(tmp_path / "page.html")]) == 0
     assert capsys.readouterr() == ("", "")
+    assert (tmp_path / "page.html").is_file()

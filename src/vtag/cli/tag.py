@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from vtag.cli import engine
 from vtag.errors import error
@@ -18,8 +18,9 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or demo")
     new.add_argument("text", metavar="TEXT", nargs="*", help="texts to tag; without any, one a line from stdin")
     new.add_argument("--examples", action="store_true", help="tag the demo model's example texts")
-    new.add_argument("--json", action="store_true", help='one line a text: {"text": ..., "spans": [...]}')
-    new.add_argument("--html", metavar="FILE", help="write a page that shows the spans in colours")
+    shape = new.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help='one line a text: {"text": ..., "spans": [...]}')
+    shape.add_argument("--html", metavar="FILE", help="write a page that shows the spans in colours")
     engine.add_tagging(new)
     engine.add_options(new)
     return new
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         _check_writable(args.html)
     if not texts:
+        _show([], [], args)
         return 0
     llm = engine.start(args)
     spans = llm.tag(texts, use_tqdm=sys.stderr.isatty(), **options)
@@ -46,10 +48,7 @@ def run(args: argparse.Namespace) -> int:
         from vtag.demo import ATTRIBUTION
 
         print(f"demo model: {ATTRIBUTION}\n", file=sys.stderr)
-    if args.html:
-        Path(args.html).write_text(view.render_page(texts, spans, title=args.model), "utf-8")
-    else:
-        _show(texts, spans, args.json, sys.stdout)
+    _show(texts, spans, args)
     return 0
 
 
@@ -74,13 +73,16 @@ def _check_writable(path: str) -> None:
         raise error("page_failed", path=path, reason=cause.strerror) from cause
 
 
-def _show(texts: list[str], spans: list[list[Any]], as_json: bool, out: TextIO) -> None:
-    from vtag.view import render_terminal
+def _show(texts: list[str], spans: list[list[Any]], args: argparse.Namespace) -> None:
+    from vtag.view import render_page, render_terminal
 
-    out.reconfigure(encoding="utf-8")  # type: ignore[attr-defined]
-    color = out.isatty() and "NO_COLOR" not in os.environ
+    if args.html:
+        Path(args.html).write_text(render_page(texts, spans, title=args.model), "utf-8")
+        return
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     for text, row in zip(texts, spans, strict=True):
-        if as_json:
-            print(json.dumps({"text": text, "spans": [span.to_dict() for span in row]}, ensure_ascii=False), file=out)
+        if args.json:
+            print(json.dumps({"text": text, "spans": [span.to_dict() for span in row]}, ensure_ascii=False))
         else:
-            print(render_terminal(text, row, color=color), file=out)
+            print(render_terminal(text, row, color=color))
