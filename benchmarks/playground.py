@@ -1,6 +1,6 @@
 """Whether the page stutters on 100 kB of text: its long tasks and longest frames, in Debian's Chromium.
 
-python benchmarks/playground.py
+python benchmarks/playground.py [MODEL]
 
 The texts are those of tests/data/pii_synth_gold.jsonl, once a line each and once all in one line. A long task is one of
 more than 50 ms (W3C Long Tasks API), a frame the time between two pictures.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def main() -> None:
     gold = [json.loads(line)["text"] for line in (ROOT / "tests/data/pii_synth_gold.jsonl").open("rb")]
     texts = {"a line each": "\n".join(gold * 3), "one line": " ".join(gold * 3).replace("\n", " ")}
     served = runpy.run_path(str(ROOT / "scripts" / "screenshots.py"))["served"]
-    with served() as url, sync_playwright() as playwright:
+    with served(*sys.argv[1:2]) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -41,9 +41,9 @@ def main() -> None:
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """Where `vtag serve demo` listens."""
-    command = [sys.executable, "-m", "vtag", "serve", "demo", "--port", "0", "--dtype", "float32"]
+def served(model: str = "demo") -> Iterator[str]:
+    """Where `vtag serve` listens."""
+    command = [sys.executable, "-m", "vtag", "serve", model, "--port", "0", "--dtype", "float32"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"is served at (\S+)", process.stdout.readline())

@@ -49,9 +49,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "bdi" in self.open:
-            self.labels.append(data)
-        elif not {"style", "b"} & set(self.open):
+        if "b" in self.open:
+            self.labels.append(data.strip())
+        elif "style" not in self.open:
             self.text += data
 
 

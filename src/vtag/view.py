@@ -135,7 +135,7 @@ def _marked(text: str, spans: Sequence[Span]) -> str:
     for piece, covering, _, ends in _pieces(text, spans):
         inner = html.escape(piece.translate(_VISIBLE))
         for span in reversed(covering):
-            label = f"<b> <bdi>{html.escape(_label(span))}</bdi></b>" if span in ends else ""
+            label = f"<b> {html.escape(_label(span))}</b>" if span in ends else ""
             color = rgb(_color(span.label))
             inner = f'<mark title="{span.score:.3f}" style="background:{color}">{inner}{label}</mark>'
         parts.append(inner)

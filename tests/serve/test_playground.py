@@ -231,12 +231,17 @@ def test_a_span_shows_its_score_and_alternatives_to_pointers_and_keyboards(
 
 def test_right_to_left_lines_run_right_to_left(page: Page) -> None:
     fill(page, "اسمي Marisol Okonkwo وأعيش في Dunmere.\nI live in Dunmere.\nשמי Ann Lee.")
-    directions = page.eval_on_selector_all(
-        "#spans > div", "lines => lines.map(line => getComputedStyle(line).direction)"
-    )
-    assert directions == ["rtl", "ltr", "rtl"]
+    script = "lines => lines.map(line => getComputedStyle(line).direction)"
+    assert page.eval_on_selector_all("#spans > div", script) == ["rtl", "ltr", "rtl"]
     assert page.evaluate("() => getComputedStyle(text).direction") == "rtl"
     assert ("SURNAME", "Okonkwo") in shown(page)
+    # Long lines are shown in stretches, which all run as the line begins.
+    long = f"— وأعيش في {'Dunmere, and there lives Ann Lee. ' * 150}\nI live in Dunmere."
+    fill(page, long)
+    *directions, last = page.eval_on_selector_all("#spans > div", script)
+    assert (set(directions), last) == ({"rtl"}, "ltr")
+    assert len(directions) > 4
+    assert copied(page, "text") == long
 
 
 def test_copied_json_has_the_librarys_offsets_whatever_the_text_is_made_of(page: Page, llm: LLM) -> None:
@@ -516,7 +521,7 @@ def test_overlapping_spans_are_cut_as_in_the_terminal(page: Page) -> None:
     script = """cases => cases.map(([text, found]) => {
         place(text, found);
         const cut = pieces(text, found);
-        const joined = intoLines(cut).map(line => line.pieces.map(piece => piece.text).join("")).join("\\n");
+        const joined = intoLines(cut).map(line => line.pieces.map(piece => piece.text).join("") + line.close).join("");
         return [joined, cut.map(({ text, over, ends }) => [text, over.map(s => s.label), ends.map(s => s.label)])];
     })"""
     given = [[text, [span.to_dict() for span in spans]] for text, spans in cases]

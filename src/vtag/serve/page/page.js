@@ -8,6 +8,10 @@
    HTML, so no text can act on the page. */
 
 const ALTERNATIVES = 5;
+const STRETCH = 1000; // characters: of long lines, what is out of sight is not laid out either
+const LINE_PARTS = /\n|[^\n]{0,1000}[^\S\n]|[^\n]{1,1000}/gu;
+const RIGHT_TO_LEFT = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+const LINE_CHARACTERS = 90; // about, with labels, of a line on the screen
 const LEAST_LIKELY = 0.0005; // less is 0.000
 const TYPING_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
@@ -35,6 +39,7 @@ let pieceOf = new WeakMap(); // of each <mark> that begins a piece
 let asking = new AbortController();
 let took = 0; // ms until the last answer
 let drawn = 0; // ms to show it
+let paints = new Map(); // label → class
 const off = new Set(); // labels that are not shown
 const timers = {};
 
@@ -88,6 +93,7 @@ async function connect() {
   $("door").hidden = true;
   $("house").hidden = false;
   $("model").textContent = info.model;
+  paint(info.colors);
   $("types").textContent = info.types.map(printable).join(", ");
   document.title = `${info.model} · vtag playground`;
   const chosen = $("strategy").value;
@@ -203,20 +209,38 @@ function redacted(cut) {
   return kept;
 }
 
-/** Lines of the text, but for line ends within spans: each with a key that is the same where it looks the same. */
+/** Lines of the text, long ones in stretches; a span is never cut. Each has a key, alike where it looks alike. */
 function intoLines(cut) {
-  const made = [[]];
-  for (const piece of cut) {
-    if (piece.over.length) {
-      made[made.length - 1].push(piece);
-      continue;
+  const made = [];
+  let own = [];
+  let length = 0;
+  let dir = "auto";
+  const end = (close) => {
+    made.push({ pieces: own, close, dir, key: JSON.stringify([dir, ...own.map(look)]) });
+    // All of a line runs as it begins.
+    if (close) dir = "auto";
+    else if (dir === "auto") dir = RIGHT_TO_LEFT.test(own.map((piece) => piece.text).join("")) ? "rtl" : "ltr";
+    own = [];
+    length = 0;
+  };
+  const add = (piece) => {
+    own.push(piece);
+    length += piece.text.length;
+  };
+  cut.forEach((piece, i) => {
+    const parts = piece.over.length ? [piece.text] : piece.text.match(LINE_PARTS);
+    for (const part of parts) {
+      if (part === "\n" && !piece.over.length) {
+        end("\n");
+        continue;
+      }
+      add(piece.over.length ? piece : { text: part, over: [], ends: [] });
+      const whole = !cut[i + 1]?.over.some((span) => piece.over.includes(span));
+      if (whole && (length > 2 * STRETCH || (length > STRETCH && /\s$/.test(part)))) end("");
     }
-    piece.text.split("\n").forEach((part, i) => {
-      if (i) made.push([]);
-      if (part) made[made.length - 1].push({ text: part, over: [], ends: [] });
-    });
-  }
-  return made.map((own) => ({ pieces: own, key: JSON.stringify(own.map(look)) }));
+  });
+  end("");
+  return made;
 }
 
 const look = (piece) => [piece.text, ...piece.over.map((span) => [span.label, piece.ends.includes(span)])];
@@ -248,7 +272,8 @@ function showLines(newer) {
 
 function lineElement(line) {
   const element = document.createElement("div");
-  element.dir = "auto";
+  element.dir = line.dir;
+  element.style.containIntrinsicSize = `auto ${Math.ceil(line.key.length / LINE_CHARACTERS) * 2}em`;
   element.append(...line.pieces.map((piece) => (piece.over.length ? markElement(piece) : printable(piece.text))));
   if (!line.pieces.length) element.append(document.createElement("br"));
   return element;
@@ -259,12 +284,10 @@ function markElement(piece) {
   for (const span of [...piece.over].reverse()) {
     const mark = document.createElement("mark");
     mark.append(inner);
-    mark.style.background = info.colors[span.label];
+    mark.className = paints.get(span.label) ?? "";
     if (piece.ends.includes(span)) {
       const label = document.createElement("b");
-      const name = document.createElement("bdi");
-      name.textContent = printable(span.label);
-      label.append(" ", name); // a space, or it is read as one word
+      label.textContent = ` ${printable(span.label)}`; // a space, or it is read as one word
       mark.append(label);
     }
     inner = mark;
@@ -279,6 +302,14 @@ function printable(string) {
     const code = character.charCodeAt(0);
     return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "\u2421" : "\ufffd";
   });
+}
+
+/** A class for the colour of each label. */
+function paint(colors) {
+  paints = new Map(Object.keys(colors).map((label, i) => [label, `paint-${i}`]));
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(Object.values(colors).map((color, i) => `.paint-${i} { background: ${color}; }`).join("\n"));
+  document.adoptedStyleSheets = [sheet];
 }
 
 /** The labels found, in the model's order, each with how many spans of it the slider leaves. */
@@ -308,7 +339,7 @@ function legendRow(label) {
   });
   const name = document.createElement("mark");
   name.textContent = printable(label);
-  name.style.background = info.colors[label];
+  name.className = paints.get(label);
   whole.append(box, name, document.createElement("span"));
   row.append(whole);
   return row;
@@ -352,9 +383,8 @@ function cardEntry(span) {
     head.scope = "row";
     head.textContent = printable(name);
     const bar = document.createElement("span");
-    bar.className = "bar";
+    bar.className = `bar ${paints.get(name) ?? ""}`;
     bar.style.width = `${score * 100}%`;
-    bar.style.background = info.colors[name];
     row.append(head);
     row.insertCell().append(bar);
     row.insertCell().textContent = score.toFixed(3);
@@ -399,7 +429,7 @@ addEventListener("keydown", (event) => {
 // --- copies ---
 
 const COPIES = {
-  text: () => lines.map((line) => line.pieces.map((piece) => piece.text).join("")).join("\n"),
+  text: () => lines.flatMap((line) => [...line.pieces.map((piece) => piece.text), line.close]).join(""),
   json: () => JSON.stringify({ text: answer.text, spans: visible().map(plain) }, null, 2),
   curl: () =>
     [
