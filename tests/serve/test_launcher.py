@@ -29,7 +29,7 @@ KEY = "k-Yxcvbnm"
 SENTENCE = "Hi, I'm Marisol Okonkwo from Dunmere, call me on 555-0100 about the Quellbrook house. "
 DOCUMENT = SENTENCE * 100
 IN_FLIGHT = 16
-MONITORS = {"/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready"}
+OPEN = {"/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready", "/playground"}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def routes(llm: LLM) -> set[tuple[str, str]]:
     return found
 
 
-def test_without_the_key_only_monitors_come_in(guarded: Server, routes: set[tuple[str, str]]) -> None:
+def test_without_the_key_only_monitors_and_the_page_come_in(guarded: Server, routes: set[tuple[str, str]]) -> None:
     known = {"Authorization": f"Bearer {KEY}"}
     described = guarded.get("/openapi.json", headers=known).json()["paths"]
     assert {path.format(name="some-decoder") for path in described} <= {path for _, path in routes}
@@ -127,13 +127,16 @@ def test_without_the_key_only_monitors_come_in(guarded: Server, routes: set[tupl
     for method, path in routes | nowhere | others:
         for headers in ({}, {"Authorization": f"Bearer {KEY}x"}, {"Authorization": KEY}, {"Authorization": "Bearer"}):
             answer = httpx.request(method, guarded.url + path, headers=headers, timeout=60)
-            assert (answer.status_code == 401) is (path not in MONITORS), (method, path, answer.text)
+            assert (answer.status_code == 401) is (path not in OPEN), (method, path, answer.text)
             if answer.status_code == 401 and method != "HEAD":
                 assert answer.json()["error_type"] == "wrong_key"
                 assert answer.headers["www-authenticate"] == "Bearer"
         status = httpx.request(method, guarded.url + path, headers=known, timeout=60).status_code
         assert status != 401, (method, path)
         assert (status == 404) is ((method, path) in nowhere), (method, path)
+    page = guarded.get("/playground/", follow_redirects=True)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "some-decoder" not in page.text
     assert guarded.get("/nowhere", headers=known).json()["error_type"] == "no_route"
     assert guarded.post("/", {"inputs": "a"}, headers={"Authorization": "bearer another"}).status_code == 200
 
