@@ -244,6 +244,14 @@ def test_right_to_left_lines_run_right_to_left(page: Page) -> None:
     assert copied(page, "text") == long
 
 
+def test_long_lines_come_whole_and_without_blank_lines(page: Page) -> None:
+    for line in ("It rains. " * 101, "Ann Lee is in Dunmere. " * 120, "x" * 5_000, "😀" * 1_500):
+        fill(page, text := f"{line}\n\n{line}")
+        assert page.locator("#spans br").count() == 1
+        assert page.locator("#spans > div").count() > 3
+        assert copied(page, "text") == text
+
+
 def test_copied_json_has_the_librarys_offsets_whatever_the_text_is_made_of(page: Page, llm: LLM) -> None:
     fill(page, NASTY)
     spans = llm.tag(NASTY)[0]
@@ -554,10 +562,10 @@ def test_keys_and_a_server_that_goes_away_and_comes_back(
     try:
         with opened(browser, served.url) as page:
             assert page.locator("#house").is_hidden()
-            for key in ("wrong", "first key"):
+            for key in ("wrong", "clé", "first key"):
                 page.fill("#key", key)
                 page.keyboard.press("Enter")
-                if key == "wrong":
+                if key != "first key":
                     page.wait_for_selector("text=That key is not right.")
                     assert page.input_value("#key") == ""
             page.wait_for_selector("#house:not([hidden])")

@@ -65,6 +65,11 @@ def test_its_key_guards_vtags_routes_too(stock: Server) -> None:
         assert answer.status_code == (200 if method == "get" else 400), (path, method)
 
 
+def test_the_page_is_there_and_asks_for_the_key(stock: Server) -> None:
+    assert stock.get("/playground").headers["content-type"] == "text/html; charset=utf-8"
+    assert set(stock.get("/info", headers=KNOWN).json()["colors"]) > {"GIVEN_NAME", "SURNAME"}
+
+
 def _tags(operation: dict[str, Any]) -> bool:
     return bool({"vtag", "Presidio", "KServe"}.intersection(operation.get("tags", ())))
 

@@ -34,7 +34,7 @@ const card = $("card");
 let key = "";
 let info = null; // of the server: labels, colours, limits
 let answer = NOTHING; // the last one; of each span also from and to, its place in the string
-let lines = []; // as shown: { key, pieces, element }
+let lines = []; // as shown: { pieces, close: "\n" or "", dir, key, element }
 let pieceOf = new WeakMap(); // of each <mark> that begins a piece
 let asking = new AbortController();
 let took = 0; // ms until the last answer
@@ -52,9 +52,10 @@ class Refused extends Error {
   }
 }
 
-async function ask(route, signal, body) {
+async function ask(route, body, signal) {
   const headers = { "Content-Type": "application/json" };
-  if (key) headers.Authorization = `Bearer ${key}`;
+  // As bytes of UTF-8: fetch takes no other characters in a header.
+  if (key) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(key))}`;
   const response = await fetch(route, {
     method: body ? "POST" : "GET",
     body: body && JSON.stringify(body),
@@ -81,10 +82,8 @@ function mend(failed) {
 }
 
 async function connect() {
-  asking.abort();
-  asking = new AbortController();
   try {
-    info = await ask("info", asking.signal);
+    info = await ask("info");
   } catch (failed) {
     return mend(failed);
   }
@@ -110,6 +109,7 @@ async function tag() {
   const asked = text.value;
   if (!asked.trim()) {
     took = 0;
+    problem();
     return show(NOTHING);
   }
   spans.ariaBusy = true;
@@ -117,7 +117,7 @@ async function tag() {
   const body = { input: asked, aggregation_strategy: $("strategy").value, top_k: ALTERNATIVES };
   let found;
   try {
-    [found] = (await ask("v1/tag", mine.signal, body)).results;
+    [found] = (await ask("v1/tag", body, mine.signal)).results;
   } catch (failed) {
     if (mine === asking) mend(failed);
     return;
@@ -223,10 +223,6 @@ function intoLines(cut) {
     own = [];
     length = 0;
   };
-  const add = (piece) => {
-    own.push(piece);
-    length += piece.text.length;
-  };
   cut.forEach((piece, i) => {
     const parts = piece.over.length ? [piece.text] : piece.text.match(LINE_PARTS);
     for (const part of parts) {
@@ -234,7 +230,8 @@ function intoLines(cut) {
         end("\n");
         continue;
       }
-      add(piece.over.length ? piece : { text: part, over: [], ends: [] });
+      own.push(piece.over.length ? piece : { text: part, over: [], ends: [] });
+      length += part.length;
       const whole = !cut[i + 1]?.over.some((span) => piece.over.includes(span));
       if (whole && (length > 2 * STRETCH || (length > STRETCH && /\s$/.test(part)))) end("");
     }
@@ -275,7 +272,8 @@ function lineElement(line) {
   element.dir = line.dir;
   element.style.containIntrinsicSize = `auto ${Math.ceil(line.key.length / LINE_CHARACTERS) * 2}em`;
   element.append(...line.pieces.map((piece) => (piece.over.length ? markElement(piece) : printable(piece.text))));
-  if (!line.pieces.length) element.append(document.createElement("br"));
+  const blank = !line.pieces.length && line.dir === "auto"; // not what is left of a long line
+  if (blank) element.append(document.createElement("br"));
   return element;
 }
 
