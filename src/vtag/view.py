@@ -73,10 +73,10 @@ article {{ border-top: 1px solid #8886; margin-top: 1rem; padding-top: 1rem; }}
 </style>
 </head>
 <body>
+<main>
 <h1>{html.escape(title)}</h1>
 <ul class="vtag-legend">
 {legend}</ul>
-<main>
 {articles}</main>
 </body>
 </html>
