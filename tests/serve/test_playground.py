@@ -340,7 +340,10 @@ def test_100_kb_come_whole_and_an_edit_changes_the_lines_it_touches_alone(page: 
     answered(page, f"Ann. {text}")
     assert page.evaluate("() => made") < 20
     # A card tells where the span is in the text as it is now, on lines that stayed as well.
-    page.locator("#spans mark").last.focus()
+    page.locator("#spans mark").first.focus()
+    page.keyboard.press("End")
+    page.wait_for_timeout(300)
+    assert page.locator("#card").is_visible()
     assert page.inner_text("#card .quiet") == f"characters {spans[-1].start + 5} to {spans[-1].end + 5}"
 
 

@@ -2,7 +2,7 @@
 
 /* The page of `vtag serve`: what is typed goes to /v1/tag, and comes back in colours.
 
-   text ─ tag() ─ POST /v1/tag ─ answer ─ show(): filtered ─ pieces ─ lines ─ elements, kept where nothing changed
+   text ─ tag ─ answer of /v1/tag ─ show: visible ─ pieces ─ redacted ─ intoLines ─ showLines, where anything changed
 
    Nothing is stored: text, answer and key live in the variables below. Elements are made by the DOM alone, never from
    HTML, so no text can act on the page. */
@@ -17,6 +17,7 @@ const TYPING_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 const SMOOTH_MS = 50;
 const AGAIN_MS = 1000;
+const MARK = "#spans > div > mark"; // of a piece
 const DONE_MS = 1500;
 const CARD_MS = 200;
 const EXAMPLE = `Hi, I'm Marisol Okonkwo and I just moved to 1187 Larkspur Lane, Apt 4B, Dunmere, Oregon 97999.
@@ -177,7 +178,9 @@ function visible() {
   return answer.spans.filter((span) => span.score >= least && !off.has(span.label));
 }
 
-/** Stretches of the text in order: { text, over: the spans over it from outer to inner, ends: those that end there }. */
+/** The text cut at every border of a span, as by view.py's _pieces: { text, over, ends }.
+
+    over: the spans over it, from outer to inner. ends: those that end with it. */
 function pieces(whole, found) {
   const waiting = found.filter((span) => span.from < span.to).sort((a, b) => a.from - b.from || b.to - a.to);
   const borders = new Set([0, whole.length]);
@@ -256,7 +259,7 @@ function showLines(newer) {
     const made = i >= same && i < newer.length - tail;
     line.element = made ? lineElement(line) : kept[i < same ? i : i - newer.length + kept.length].element;
     const covered = line.pieces.filter((piece) => piece.over.length);
-    [...line.element.children].filter((child) => child.matches("mark")).forEach((mark, at) => pieceOf.set(mark, covered[at]));
+    line.element.querySelectorAll(":scope > mark").forEach((mark, at) => pieceOf.set(mark, covered[at]));
   });
   const fresh = document.createDocumentFragment();
   fresh.append(...newer.slice(same, newer.length - tail).map((line) => line.element));
@@ -356,7 +359,7 @@ function showCard(mark) {
   const left = Math.max(8, Math.min(first.left, document.documentElement.clientWidth - width - 8));
   card.style.left = `${left + scrollX}px`;
   card.style.top = `${(below ? first.bottom + 6 : first.top - 6 - height) + scrollY}px`;
-  for (const described of spans.querySelectorAll("mark[aria-describedby]")) described.removeAttribute("aria-describedby");
+  spans.querySelector("[aria-describedby]")?.removeAttribute("aria-describedby");
   mark.setAttribute("aria-describedby", "card");
 }
 
@@ -391,7 +394,7 @@ function cardEntry(span) {
   return entry;
 }
 
-const markAt = (event) => event.target.closest?.("#spans > div > mark");
+const markAt = (event) => event.target.closest?.(MARK);
 
 spans.addEventListener("pointerover", (event) => {
   const mark = markAt(event);
@@ -409,16 +412,23 @@ spans.addEventListener("focusin", (event) => {
   showCard(mark);
 });
 spans.addEventListener("focusout", hideCard);
-spans.addEventListener("scroll", hideCard);
+// Going to a span by keyboard may scroll: its card follows it, any other has lost its span.
+spans.addEventListener("scroll", () => {
+  const mark = document.activeElement.closest(MARK);
+  if (mark && !card.hidden) showCard(mark);
+  else hideCard();
+});
 
-/** One stop of the Tab key for all spans; the arrows go from one to the next, Home and End to the first and the last. */
+/** One stop of the Tab key for all spans; arrows go from one to the next, Home and End to the first and the last. */
 spans.addEventListener("keydown", (event) => {
-  const marks = [...spans.querySelectorAll("#spans > div > mark")];
+  const marks = [...spans.querySelectorAll(MARK)];
   const at = marks.indexOf(event.target);
-  const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: marks.length - 1 };
-  if (at < 0 || !(event.key in to)) return;
+  const [next, previous, last] = [at + 1, at - 1, marks.length - 1];
+  const goals = { ArrowRight: next, ArrowDown: next, ArrowLeft: previous, ArrowUp: previous, Home: 0, End: last };
+  const to = goals[event.key];
+  if (at < 0 || to === undefined) return;
   event.preventDefault();
-  marks[to[event.key]]?.focus();
+  marks[to]?.focus();
 });
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") hideCard();
