@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vtag.types import Span
 
-# Backgrounds that black text can be read on, of a terminal's 256 colours; the first ones are the most unlike.
+# Backgrounds that black text can be read on, of a terminal's 256 colours; neighbours are chosen to be unlike.
 PALETTE = (117, 216, 150, 218, 222, 183, 122, 210, 186, 147, 193, 180, 182, 159, 229, 115, 217, 187)
 STYLE = Path(__file__).with_suffix(".css").read_text("utf-8")
 # The types shown so far in this process, each with its number.
