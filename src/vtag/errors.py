@@ -420,6 +420,13 @@ TABLE: dict[str, Kind] = {
     "input_or_words": Kind(InputError, 422, 4, "send either input or words: neither is there, or both are"),
     "unknown_label": Kind(InputError, 422, 4, "{field} has a label that the model has not: GET /info lists them"),
     "overloaded": Kind(EngineError, 429, 5, "{limit} requests are waiting already: send this one again later"),
+    "slow_body": Kind(
+        InputError, 408, 4, "the body did not arrive within {seconds} s: send it faster, or less at once"
+    ),
+    "bad_deadline": Kind(SettingError, 422, 2, "{header} must be a number of seconds above 0"),
+    "too_late": Kind(
+        EngineError, 503, 5, "not answered within the seconds of {header}: send it again later, or allow for more"
+    ),
     "engine_gone": Kind(EngineError, 503, 5, "the engine is gone, and this server ends: send it again to the next one"),
     # integrations
     "presidio_missing": Kind(MissingPackageError, 503, 5, 'Presidio is not installed: pip install "vtag[presidio]"'),

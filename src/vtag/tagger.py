@@ -40,6 +40,40 @@ class Batch:
     strategy: str | None = None
     hf_parts: tuple[Encoding, ...] | None = None
 
+    def split(self, sizes: Sequence[int]) -> list[Batch]:
+        """As batches of so many texts each."""
+        batches: list[Batch] = []
+        text = at = 0
+        for size in sizes:
+            start, last = at, text + size
+            while at < len(self.windows) and self.windows[at].text < last:
+                at += 1
+            windows = _moved(self.windows[start:at], -text)
+            parts = None if self.hf_parts is None else self.hf_parts[start:at]
+            batches.append(Batch(self.encodings[text:last], windows, self.strategy, parts))
+            text = last
+        return batches
+
+    @staticmethod
+    def joined(batches: Sequence[Batch]) -> Batch:
+        """Batches that were prepared in the same way, as one."""
+        if len(batches) == 1:
+            return batches[0]
+        encodings: list[Encoding] = []
+        windows: list[Window] = []
+        parts: list[Encoding] = []
+        for batch in batches:
+            windows += _moved(batch.windows, len(encodings))
+            encodings += batch.encodings
+            parts += batch.hf_parts or ()
+        first = batches[0]
+        return Batch(tuple(encodings), tuple(windows), first.strategy, None if first.hf_parts is None else tuple(parts))
+
+
+def _moved(windows: tuple[Window, ...], by: int) -> tuple[Window, ...]:
+    """Windows of the texts that stand so much further on."""
+    return tuple(Window(w.ids, w.text + by, w.start, w.end, w.prefix) for w in windows) if by else windows
+
 
 class Tagger:
     """What is known of a model outside of its engine: tokenizer, labels, and the longest input it takes."""

@@ -1,95 +1,141 @@
-"""Requests in, turns of the engine out, one in flight: what waits shares the next turn."""
+"""Windows in, turns of the engine out, one in flight: what waits shares the next turn, each client in its turn."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from vtag.engine.online import AsyncEngine
+from vtag.errors import ModelError
+from vtag.serve import metrics
 from vtag.types import Window
+
+# How long a turn waits for the clients of the ones before it, who are likely to ask again: fuller turns are cheaper.
+COLLECT_SECONDS = 0.002
+# Engine time that who asks for much has at once, while others ask for little.
+QUANTUM_SECONDS = 0.02
+# Others ask for little, if they did within this time.
+RECENT_SECONDS = 1.0
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """The windows of one request.
+    """The windows of one request, or of a piece of one.
 
     taken: how many of them the engine has had, or has. rows: the logits of those that are done, in order.
     """
 
+    client: Hashable
     windows: Sequence[Window]
     done: asyncio.Future[list[np.ndarray]]
     taken: int = 0
     rows: list[np.ndarray] = field(default_factory=list)
+    since: float = field(default_factory=time.perf_counter)
+
+
+class Line:
+    """Jobs that wait: clients in turn, and the jobs of each in turn."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Hashable, deque[Job]] = {}
+        self._clients: deque[Hashable] = deque()
+
+    def add(self, job: Job) -> None:
+        """To the end of its client's."""
+        if job.client not in self._jobs:
+            self._jobs[job.client] = deque()
+            self._clients.append(job.client)
+        self._jobs[job.client].append(job)
+
+    def turn(self, tokens: int, windows: int) -> list[tuple[Job, int]]:
+        """What shares the next turn: a window of each client, again and again, while there is room for the next one.
+
+        A window of more than `tokens` runs alone. Who is not waited for any more leaves the line.
+        """
+        taken: dict[Job, int] = {}
+        while self._clients and windows > 0:
+            client = self._clients[0]
+            jobs = self._jobs[client]
+            while jobs and (jobs[0].done.done() or jobs[0].taken == len(jobs[0].windows)):
+                jobs.popleft()
+            if not jobs:
+                self._clients.popleft()
+                del self._jobs[client]
+                continue
+            job = jobs[0]
+            size = len(job.windows[job.taken].ids)
+            if size > tokens and taken:
+                break
+            tokens, windows = tokens - size, windows - 1
+            job.taken += 1
+            taken[job] = taken.get(job, 0) + 1
+            jobs.rotate(-1)
+            self._clients.rotate(-1)
+        return list(taken.items())
 
 
 class Batcher:
-    """Shares an engine's turns among requests: those that wait go together, and a long one lets others in between."""
+    """Shares an engine's turns among clients."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._jobs: deque[Job] = deque()
+        self._line = Line()
         self._driver: asyncio.Task[None] | None = None
 
-    async def run(self, windows: Sequence[Window]) -> list[np.ndarray]:
+    async def run(self, windows: Sequence[Window], client: Hashable) -> list[np.ndarray]:
         """Logits of each window, float32 [tokens, labels]."""
         if not windows:
             return []
         self._engine.check(windows)
-        job = Job(windows, asyncio.get_running_loop().create_future())
-        self._jobs.append(job)
+        loop = asyncio.get_running_loop()
+        job = Job(client, windows, loop.create_future())
+        self._line.add(job)
         if self._driver is None:
-            self._driver = asyncio.create_task(self._drive())
+            self._driver = loop.create_task(self._drive())
         return await job.done
 
     async def _drive(self) -> None:
         try:
-            while turn := next_turn(self._jobs, self._engine.turn_tokens, self._engine.turn_windows):
+            while turn := self._line.turn(self._engine.turn_tokens, self._engine.turn_windows):
                 await self._take(turn)
         finally:
             self._driver = None
 
     async def _take(self, turn: list[tuple[Job, int]]) -> None:
-        windows = [window for job, taken in turn for window in job.windows[job.taken - taken : job.taken]]
+        windows = [window for job, count in turn for window in job.windows[job.taken - count : job.taken]]
+        tokens = sum(len(window.ids) for window in windows)
+        start = time.perf_counter()
+        for job, count in turn:
+            if job.taken == count:
+                metrics.QUEUE_SECONDS.observe(start - job.since)
         try:
             rows = iter(await self._engine.run(windows))
-        except Exception as failed:
-            for job, _ in turn:
-                job.taken = len(job.windows)
-                if not job.done.done():
-                    job.done.set_exception(failed)
+        except ModelError as failed:
+            if len(turn) == 1:
+                _fail(turn, failed)
+            else:  # whose it is: the others have their answers
+                for one in turn:
+                    await self._take([one])
             return
-        for job, taken in turn:
-            job.rows += [next(rows) for _ in range(taken)]
+        except Exception as failed:
+            _fail(turn, failed)
+            return
+        metrics.TURN_SECONDS.observe(time.perf_counter() - start)
+        metrics.TURN_FILL.observe(tokens / self._engine.turn_tokens)
+        metrics.WINDOWS.inc(len(windows))
+        metrics.TOKENS.inc(tokens)
+        for job, count in turn:
+            job.rows += [next(rows) for _ in range(count)]
             if len(job.rows) == len(job.windows) and not job.done.done():
                 job.done.set_result(job.rows)
 
 
-def next_turn(jobs: deque[Job], tokens: int, windows: int) -> list[tuple[Job, int]]:
-    """What shares the next turn: from each job in line, as many of its windows as there is room for.
-
-    A window of more than `tokens` runs alone. Who had some and wants more goes to the end of the line; who is through,
-    or is not waited for any more, leaves it.
-    """
-    turn: list[tuple[Job, int]] = []
-    passed: list[Job] = []
-    while jobs and tokens > 0 and windows > 0:
-        job = jobs.popleft()
-        if job.done.done():
-            continue
-        first = job.taken
-        while job.taken < len(job.windows) and windows > 0:
-            size = len(job.windows[job.taken].ids)
-            if size > tokens and (turn or job.taken > first):
-                break
-            tokens, windows, job.taken = tokens - size, windows - 1, job.taken + 1
-        if job.taken > first:
-            turn.append((job, job.taken - first))
-        else:
-            passed.append(job)
-    jobs.extendleft(reversed(passed))
-    jobs.extend(job for job, _ in turn if job.taken < len(job.windows))
-    return turn
+def _fail(turn: list[tuple[Job, int]], failed: Exception) -> None:
+    for job, _ in turn:
+        if not job.done.done():
+            job.done.set_exception(failed)

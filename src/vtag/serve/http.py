@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import math
 import os
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
-from email.message import Message
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
+from contextlib import asynccontextmanager
+from email.message import Message as Header
 from typing import Any, get_type_hints
 
-from fastapi import APIRouter, Request, Response
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.routing import APIRoute
-from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope, Send
 
 from vtag.errors import VtagError, error
+from vtag.serve.metrics import REFUSED, REQUESTS
 from vtag.serve.schemas import ERRORS
 from vtag.serve.service import serving
 
-REQUESTS = Counter("vtag_requests", "Requests to vtag's routes", ["route", "status"])
 CLIENT_GONE = 499
+# A body has so long to arrive.
+BODY_SECONDS = 60
+DEADLINE = "X-Request-Timeout"
 # Of an object in a body: a threshold for each of a model's labels is one.
 MOST_FIELDS = 10_000
 LOG = logging.getLogger("vtag.serve")
@@ -36,15 +43,26 @@ OPEN = ("/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/heal
 
 
 class Gate:
-    """Asks for an API key before any route, vLLM's own included, but for those that monitors call."""
+    """Asks for an API key before any route, vLLM's own included, but for those that monitors call.
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+    What is posted to vtag's routes goes there directly, past vLLM's middlewares, which cost as much as decoding a text.
+    """
+
+    def __init__(self, app: FastAPI, keys: Sequence[str]) -> None:
         self._app = app
         self._keys = keys
+        self._direct = [route for route in app.routes if isinstance(route, Route) and "POST" in route.methods]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, as ASGI has it."""
         if scope["type"] == "lifespan" or may_enter(scope, self._keys):
+            if scope["type"] == "http" and scope["method"] == "POST":
+                for route in self._direct:
+                    match, found = route.matches(scope)
+                    if match is Match.FULL:
+                        scope.update(found, app=self._app)
+                        await route.handle(scope, receive, send)
+                        return
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
@@ -74,54 +92,55 @@ class Route(APIRoute):
     body is checked against. It returns what will be JSON, or a response.
     """
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
+        super().__init__(path, endpoint, **kwargs)
+        self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
+        self._queried = [parameter.alias for parameter in self.dependant.query_params]
+
     async def read(self, request: Request, schema: type[BaseModel], limit: int) -> Any:
         """The body as its schema."""
         _check_type(request.headers)
         return checked(from_json(await whole(request, limit)), schema)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler that FastAPI calls for each request."""
-        endpoint: Callable[..., Coroutine[Any, Any, Any]] = self.endpoint
-        schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
-        asked = [parameter.alias for parameter in self.dependant.query_params]
-
-        async def answer(request: Request) -> Response:
-            try:
-                arguments: dict[str, Any] = request.path_params | {
-                    name: request.query_params.get(name) for name in asked
-                }
-                if schema is None:
-                    content = await endpoint(request, **arguments)
-                else:
-                    service = serving(request)
-                    with service.admitted():
-                        body = await self.read(request, schema, service.limits.body_bytes)
-                        content = await endpoint(request, body=body, **arguments)
-                response = content if isinstance(content, Response) else _json(content)
-            except ClientDisconnect:
-                response = Response(status_code=CLIENT_GONE)
-            except VtagError as refused:
-                response = refusal(refused)
-            except Exception as unexpected:
-                if request.app.state.engine_client.errored:
-                    response = refusal(error("engine_gone"))
-                else:
-                    LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
-                    response = refusal(error("internal", type=type(unexpected).__name__))
-            REQUESTS.labels(self.path, response.status_code).inc()
-            return response
-
-        return answer
-
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As Starlette's, but for the refusals: no key (a server that vLLM starts has no Gate), another method."""
-        if not may_enter(scope, scope["app"].state.keys):
+        """One request, from Starlette's router or directly from the Gate."""
+        if not may_enter(scope, scope["app"].state.keys):  # a server that vLLM starts has no Gate
             await _no_entry(scope, receive, send)
         elif scope["method"] in self.methods:
-            await super().handle(scope, receive, send)
+            response = await self._answer(Request(scope, receive, send))
+            REQUESTS.labels(self.path, response.status_code).inc()
+            await response(scope, receive, send)
         else:
             methods = ", ".join(sorted(self.methods))
             await refusal(error("wrong_method", methods=methods), {"Allow": methods})(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        """The response: what the endpoint returns, or why there is none."""
+        try:
+            content = await self._asked(request)
+            return content if isinstance(content, Response) else _json(content)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
+        except VtagError as refused:
+            return refusal(refused)
+        except Exception as unexpected:
+            if request.app.state.engine_client.errored:
+                return refusal(error("engine_gone"))
+            LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
+            return refusal(error("internal", type=type(unexpected).__name__))
+
+    async def _asked(self, request: Request) -> Any:
+        """What the endpoint returns."""
+        arguments: dict[str, Any] = dict(request.path_params)
+        for name in self._queried:
+            arguments[name] = request.query_params.get(name)
+        if self._schema is None:
+            return await self.endpoint(request, **arguments)
+        service = serving(request)
+        async with _in_time(request):
+            body = await self.read(request, self._schema, service.limits.body_bytes)
+            with service.admitted():
+                return await while_there(request, self.endpoint(request, body=body, **arguments))
 
 
 def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
@@ -141,38 +160,107 @@ async def no_route(request: Request, raised: Exception) -> Response:
 
 def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Response:
     """The response of an error of the table."""
+    REFUSED.labels(refused.kind).inc()
     content = {"error": str(refused), "error_type": refused.kind}
     return _json(content, refused.status, headers)
 
 
 def to_json(content: Any) -> bytes:
     """As short as it can be."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON cannot say in UTF-8
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(to_json(content), status, headers, "application/json")
 
 
+def client_of(request: Request) -> Hashable:
+    """Whose request it is: the key's, where there are several, else the connection's."""
+    if len(request.app.state.keys) > 1:
+        return request.headers["authorization"]
+    return request.client
+
+
+@asynccontextmanager
+async def _in_time(request: Request) -> AsyncIterator[None]:
+    """Raises TimeoutError inside, where there is a deadline, once it is past: what is done for the request ends."""
+    told = request.headers.get(DEADLINE)
+    if told is None:
+        yield
+        return
+    try:
+        seconds = float(told)
+        if not 0 < seconds < math.inf:
+            raise ValueError
+    except ValueError:
+        raise error("bad_deadline", header=DEADLINE) from None
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise error("too_late", header=DEADLINE) from None
+
+
+async def while_there(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
+    """What it returns; raises ClientDisconnect once the client is gone: what is done for the request ends."""
+    gone = False
+
+    def went(watch: asyncio.Task[Message]) -> None:
+        nonlocal gone
+        if not watch.cancelled():
+            gone = True
+            clock.reschedule(loop.time())
+
+    loop = asyncio.get_running_loop()
+    watch = loop.create_task(_message(request))
+    try:
+        async with asyncio.timeout(None) as clock:
+            watch.add_done_callback(went)
+            return await answer
+    except TimeoutError:
+        if gone:
+            raise ClientDisconnect from None
+        raise
+    finally:
+        watch.remove_done_callback(went)
+        watch.cancel()
+
+
+async def _message(request: Request) -> Message:
+    return await request.receive()
+
+
 async def whole(request: Request, limit: int) -> bytes:
-    """The body, of at most so many bytes."""
+    """The body, of at most so many bytes, within a minute."""
     told = request.headers.get("content-length", "0")
     if told.isdecimal() and int(told) > limit:
         raise error("body_too_large", limit=limit)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise error("body_too_large", limit=limit)
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_SECONDS) as clock:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise error("body_too_large", limit=limit)
+                chunks.append(chunk)
+    except TimeoutError:
+        if clock.expired():
+            raise error("slow_body", seconds=BODY_SECONDS) from None
+        raise
     return b"".join(chunks)
 
 
 def from_json(body: bytes) -> Any:
     """What a body of JSON holds."""
     try:
-        content = json.loads(body.decode("utf-8"))
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:  # half of a surrogate pair, NaN
+            content = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as cause:
         raise error("bad_json") from cause
     if len(body) > MOST_FIELDS:
@@ -200,7 +288,7 @@ def checked(content: Any, schema: type[BaseModel]) -> Any:
 
 
 def _check_type(headers: Headers) -> None:
-    told = Message()
+    told = Header()
     told["Content-Type"] = headers.get("content-type") or "application/json"
     charset = str(told.get_param("charset", "utf-8")).lower()
     if told.get_content_type() != "application/json" or charset not in ("utf-8", "utf8", "us-ascii"):

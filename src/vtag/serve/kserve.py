@@ -14,7 +14,7 @@ from starlette.convertors import PathConvertor, register_url_convertor
 
 import vtag
 from vtag.errors import error
-from vtag.serve.http import Route, checked, from_json, routes_of, to_json, whole
+from vtag.serve.http import Route, checked, client_of, from_json, routes_of, to_json, whole
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
@@ -211,8 +211,13 @@ async def predict(request: Request, name: str, body: PredictRequest) -> dict[str
     """KServe v1: the spans of each text, as `POST /v1/tag` has them."""
     service = serving(request)
     service.check_name(name)
-    found = service.tag(body.instances, aggregation_strategy=DEFAULT_STRATEGY)
-    return {"predictions": [[span.to_dict() for span in spans] async for part in found for spans in part.spans]}
+    predictions = await service.tag(
+        body.instances,
+        lambda found: [[span.to_dict() for span in spans] for spans in found.spans],
+        client=client_of(request),
+        aggregation_strategy=DEFAULT_STRATEGY,
+    )
+    return {"predictions": predictions}
 
 
 @router.get("/v1/models/{name:model}", response_model=ModelReady)
@@ -237,8 +242,13 @@ async def infer(request: Request, name: str, body: InferRequest) -> Any:
         raise error("bad_shape")
     if any(output.name != OUTPUT for output in body.outputs or ()):
         raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
-    found = service.tag(texts, aggregation_strategy=asked.aggregation_strategy, threshold=asked.threshold)
-    rows = [to_json([span.to_dict() for span in spans]) async for part in found for spans in part.spans]
+    rows: list[bytes] = await service.tag(
+        texts,
+        lambda found: [to_json([span.to_dict() for span in spans]) for spans in found.spans],
+        client=client_of(request),
+        aggregation_strategy=asked.aggregation_strategy,
+        threshold=asked.threshold,
+    )
     output: dict[str, Any] = {"name": OUTPUT, "shape": tensor.shape, "datatype": BYTES}
     answer = {"model_name": service.model, "id": body.id or str(uuid.uuid4()), "outputs": [output]}
     if not _as_bytes(body.outputs, asked):

@@ -83,6 +83,7 @@ async def _serve(
     tasks = await client.get_supported_tasks()
     app = build_app(args, tasks, client.vllm_config.model_config)
     await init_app_state(client, app.state, args, tasks)
+    app.state.keys = keys
     config = uvicorn.Config(
         Gate(app, keys), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
     )

@@ -71,7 +71,8 @@ class _InWindows:
             async for output in self._engine.encode(prompt, pooling_params, request_id, **kwargs):
                 yield output
             return
-        rows = torch.from_numpy(await self._service.logits(ids, prompt.get("prompt")))
+        client = request_id.rpartition("-")[0]  # what all prompts of a request share
+        rows = torch.from_numpy(await self._service.logits(ids, prompt.get("prompt"), client))
         if pooling_params.use_activation:
             rows = self._activation(rows)
         yield PoolingRequestOutput(request_id, PoolingOutput(rows), ids, num_cached_tokens=0, finished=True)

@@ -8,7 +8,8 @@ from fastapi import Request
 from pydantic import ConfigDict, Field
 
 from vtag.errors import error
-from vtag.serve.http import routes_of
+from vtag.serve.http import client_of, routes_of
+from vtag.serve.pieces import Tagged
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strings, Whole
 from vtag.serve.service import serving
 from vtag.tagger import DEFAULT_STRATEGY
@@ -69,21 +70,25 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
     service.check_language(body.language)
     if not set(service.types).issuperset(body.entities or ()):
         raise error("unknown_label", field="entities")
-    found = service.tag(
+    wanted, allowed = set(body.entities or service.types), set(body.allow_list or ())
+
+    def render(found: Tagged) -> list[Any]:
+        return [
+            [
+                _result(span, service.model if body.return_decision_process else None)
+                for span in spans
+                if span.label in wanted and span.text not in allowed
+            ]
+            for spans in found.spans
+        ]
+
+    rows = await service.tag(
         [body.text] if isinstance(body.text, str) else body.text,
+        render,
+        client=client_of(request),
         aggregation_strategy=DEFAULT_STRATEGY,
         threshold=body.score_threshold,
     )
-    wanted, allowed = set(body.entities or service.types), set(body.allow_list or ())
-    rows = [
-        [
-            _result(span, service.model if body.return_decision_process else None)
-            for span in spans
-            if span.label in wanted and span.text not in allowed
-        ]
-        async for part in found
-        for spans in part.spans
-    ]
     return rows[0] if isinstance(body.text, str) else rows
 
 

@@ -11,8 +11,9 @@ import vtag
 from vtag.decode.likely import likeliest, span_types
 from vtag.errors import error
 from vtag.serve import schemas
-from vtag.serve.http import routes_of
-from vtag.serve.service import Tagged, serving
+from vtag.serve.http import client_of, routes_of
+from vtag.serve.pieces import Tagged
+from vtag.serve.service import serving
 from vtag.tagger import STRATEGIES, Tagger
 from vtag.text.offsets import UNITS, positions
 from vtag.types import Encoding
@@ -30,13 +31,14 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
     """
     asked = body.parameters or schemas.InferenceParameters()
     one = isinstance(body.inputs, str)
-    found = serving(request).tag(
+    rows = await serving(request).tag(
         [body.inputs] if isinstance(body.inputs, str) else body.inputs,
+        lambda found: [[span.to_hf() for span in spans] for spans in found.spans],
+        client=client_of(request),
         aggregation_strategy=asked.aggregation_strategy or "simple",
         ignore_labels=["O"] if asked.ignore_labels is None else asked.ignore_labels,
         stride=asked.stride,
     )
-    rows = [[span.to_hf() for span in spans] async for part in found for spans in part.spans]
     return rows[0] if one else rows
 
 
@@ -55,16 +57,15 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
     texts = [body.input] if isinstance(body.input, str) else body.input
     words = [body.words] if body.words and isinstance(body.words[0], str) else body.words
     service = serving(request)
-    found = service.tag(
+    results = await service.tag(
         texts,
+        lambda found: _results(found, body, service.tagger),
+        client=client_of(request),
         words=words,
         aggregation_strategy=body.aggregation_strategy,
         ignore_labels=body.ignore_labels,
         threshold=body.threshold,
     )
-    results: list[dict[str, Any]] = []
-    async for part in found:
-        results += await service.in_thread(_results, part, body, service.tagger)
     return {"model": service.model, "offset_unit": body.offset_unit, "results": results}
 
 

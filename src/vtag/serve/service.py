@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Container, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from fastapi import Request
-from prometheus_client import Counter
 
 from vtag.engine.online import AsyncEngine
-from vtag.engine.packing import blocks
 from vtag.errors import VtagError, error
+from vtag.serve import metrics
 from vtag.serve.batcher import Batcher
 from vtag.serve.limits import Limits
+from vtag.serve.pieces import Piece, Tagged, Way, cut, finish, prepare
+from vtag.serve.together import Together
 from vtag.tagger import Batch, Tagger
-from vtag.types import Span
 
-TEXTS = Counter("vtag_texts", "Texts that were tagged")
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tagged:
-    """Texts with what was found in them: the spans, and the logits of each window of the batch."""
-
-    batch: Batch
-    logits: Sequence[np.ndarray]
-    spans: list[list[Span]]
+# Pieces of a request that are under way at once, so that the engine never waits for the next one.
+AHEAD = 4
 
 
 def serving(request: Request) -> Service:
@@ -70,7 +61,13 @@ class Service:
         self.types = tagger.scheme.span_labels
         self._labels = {"O", *self.types, *tagger.id2label.values()}
         self._batcher = Batcher(engine)
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="vtag-text")
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
+        self._prepare = Together(partial(prepare, tagger), self._threads)
+        self._finish = Together(partial(finish, tagger), self._threads)
+        # What takes long has threads of its own: others go past it.
+        self._long_threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-long")
+        self._prepare_long = Together(partial(prepare, tagger), self._long_threads, 1)
+        self._finish_long = Together(partial(finish, tagger), self._long_threads, 1)
         self._under_way = 0
 
     @contextmanager
@@ -79,41 +76,64 @@ class Service:
         if self._under_way >= self.limits.requests:
             raise error("overloaded", limit=self.limits.requests)
         self._under_way += 1
+        metrics.UNDER_WAY.inc()
         try:
             yield
         finally:
             self._under_way -= 1
+            metrics.UNDER_WAY.dec()
 
     async def tag(
         self,
         texts: Sequence[str] | None,
+        render: Callable[[Tagged], list[Any]],
         *,
+        client: Hashable,
         words: Sequence[Sequence[str]] | None = None,
         aggregation_strategy: str,
         stride: int | None = None,
         ignore_labels: Sequence[str] = ("O",),
         threshold: float | dict[str, float] | None = None,
-    ) -> AsyncIterator[Tagged]:
-        """As `LLM.tag`, of texts or of texts already split into words; in blocks, so that memory stays bounded."""
+    ) -> list[Any]:
+        """As `LLM.tag`, of texts or of texts already split into words: what `render` makes of each text, in order.
+
+        `render` is called in a thread, for a piece of the texts at a time, so that memory stays bounded.
+        """
         self._check(texts, words)
         self._check_labels("ignore_labels", ignore_labels)
         if isinstance(threshold, dict):
             self._check_labels("threshold", [label for label in threshold if label != "*"])
-        named = "texts" if words is None else "words"
-        prepare = partial(self.tagger.prepare, stride=stride, aggregation_strategy=aggregation_strategy)
-        finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
-        for first, items in blocks(texts or words or ()):
-            batch = await self.in_thread(prepare, **{named: items}, first=first)
-            logits = await self._batcher.run(batch.windows)
-            spans = await self.in_thread(finish, batch, logits)
-            TEXTS.inc(len(spans))
-            yield Tagged(batch, logits, spans)
+        least = tuple(sorted(threshold.items())) if isinstance(threshold, dict) else threshold
+        way = Way(words is not None, aggregation_strategy, stride, tuple(ignore_labels), least)
+        pieces = list(cut(way, texts or words or (), render))
+        if len(pieces) == 1:
+            return await self._through(pieces[0], client)
+        results: list[Any] = []
+        running: deque[asyncio.Task[list[Any]]] = deque()
+        try:
+            for piece in pieces:
+                if len(running) == AHEAD:
+                    results += await running.popleft()
+                running.append(asyncio.create_task(self._through(piece, client)))
+            while running:
+                results += await running.popleft()
+        finally:
+            for task in running:
+                task.cancel()
+        return results
 
-    async def logits(self, ids: Sequence[int], text: str | None) -> np.ndarray:
+    async def _through(self, piece: Piece, client: Hashable) -> list[Any]:
+        """What is made of its texts."""
+        batch = await (self._prepare_long if piece.long else self._prepare)(piece)
+        logits = await self._batcher.run(batch.windows, client)
+        return await (self._finish_long if piece.long else self._finish)((piece, batch, logits))
+
+    async def logits(self, ids: Sequence[int], text: str | None, client: Hashable) -> np.ndarray:
         """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
-        batch = await self.in_thread(self._windows, ids, text)
-        logits = await self._batcher.run(batch.windows)
-        return (await self.in_thread(self.tagger.rows, batch, logits))[0]
+        loop = asyncio.get_running_loop()
+        batch = await loop.run_in_executor(self._long_threads, self._windows, ids, text)
+        logits = await self._batcher.run(batch.windows, client)
+        return (await loop.run_in_executor(self._long_threads, self.tagger.rows, batch, logits))[0]
 
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
         if text is not None:
@@ -133,10 +153,6 @@ class Service:
         """Raise InputError for a language that the model is known not to be for ("en", "en-US")."""
         if language and self._languages and language.lower().partition("-")[0] not in self._languages:
             raise error("other_language", languages=", ".join(self._languages))
-
-    async def in_thread(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-        """What takes its time, off the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def _check(self, texts: Sequence[str] | None, words: Sequence[Sequence[str]] | None) -> None:
         sizes = [len(text) for text in texts or ()] + [

@@ -1,0 +1,132 @@
+"""Requests in pieces, and many pieces prepared or finished at once, whoever asked for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from vtag.serve import metrics
+from vtag.tagger import Batch, Tagger
+from vtag.types import Span
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Texts, and characters (or words) of them: little enough that others come in between, enough to fill a turn together.
+PIECE_TEXTS = 64
+PIECE_SIZE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How texts are tagged: those of many requests go together where this is the same.
+
+    words: whether they come split into words. threshold: by label, where it is not one number.
+    """
+
+    words: bool
+    aggregation_strategy: str
+    stride: int | None
+    ignore_labels: tuple[str, ...]
+    threshold: float | tuple[tuple[str, float], ...] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tagged:
+    """Texts with what was found in them: the spans, and the logits of each window of the batch."""
+
+    batch: Batch
+    logits: Sequence[np.ndarray]
+    spans: list[list[Span]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Texts of a request that go through together.
+
+    first: index of the first one in its request. render: what is made of each text for the answer.
+    """
+
+    way: Way
+    first: int
+    items: Sequence[Any]
+    render: Callable[[Tagged], list[Any]]
+
+    @property
+    def long(self) -> bool:
+        """Whether it is one text that takes long."""
+        return len(self.items) == 1 and len(self.items[0]) > PIECE_SIZE
+
+
+def cut(way: Way, items: Sequence[Any], render: Callable[[Tagged], list[Any]]) -> Iterator[Piece]:
+    """A request in pieces, in order."""
+    first = size = 0
+    for at, item in enumerate(items):
+        if at > first and (at - first == PIECE_TEXTS or size + len(item) > PIECE_SIZE):
+            yield Piece(way, first, items[first:at], render)
+            first, size = at, 0
+        size += len(item)
+    if items:
+        yield Piece(way, first, items[first:], render)
+
+
+def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]:
+    """The batch of each piece, or why there is none."""
+
+    def alike(pieces: Sequence[Piece]) -> list[Batch]:
+        way = pieces[0].way
+        items: Any = [item for piece in pieces for item in piece.items]
+        batch = tagger.prepare(
+            None if way.words else items,
+            words=items if way.words else None,
+            stride=way.stride,
+            aggregation_strategy=way.aggregation_strategy,
+            first=pieces[0].first,
+        )
+        return batch.split([len(piece.items) for piece in pieces])
+
+    return _by_way(waiting, lambda piece: piece.way, alike)
+
+
+def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[list[Any] | Exception]:
+    """What is made of the texts of each piece, from its batch and the logits of each window, or why nothing is."""
+
+    def alike(done: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[list[Any]]:
+        way = done[0][0].way
+        found = tagger.finish(
+            Batch.joined([batch for _, batch, _ in done]),
+            [row for _, _, rows in done for row in rows],
+            ignore_labels=way.ignore_labels,
+            threshold=dict(way.threshold) if isinstance(way.threshold, tuple) else way.threshold,
+        )
+        metrics.TEXTS.inc(len(found))
+        for label, count in Counter(span.label for spans in found for span in spans).items():
+            metrics.SPANS.labels(label).inc(count)
+        spans = iter(found)
+        return [piece.render(Tagged(batch, rows, [next(spans) for _ in piece.items])) for piece, batch, rows in done]
+
+    return _by_way(waiting, lambda one: one[0].way, alike)
+
+
+def _by_way(
+    waiting: Sequence[Item], way: Callable[[Item], Hashable], function: Callable[[Sequence[Item]], Sequence[Result]]
+) -> list[Result | Exception]:
+    """The result of each, of one call for all that are alike; what fails together is tried one by one."""
+    groups: dict[Hashable, list[int]] = {}
+    for at, one in enumerate(waiting):
+        groups.setdefault(way(one), []).append(at)
+    results: dict[int, Result | Exception] = {}
+    for group in groups.values():
+        try:
+            results.update(zip(group, function([waiting[at] for at in group]), strict=True))
+        except Exception as failed:
+            if len(group) == 1:
+                results[group[0]] = failed
+            else:
+                for at in group:
+                    results[at] = _by_way([waiting[at]], way, function)[0]
+    return [results[at] for at in range(len(waiting))]
