@@ -6,13 +6,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from vtag.engine.online import AsyncEngine
 from vtag.errors import ModelError
 from vtag.serve import metrics
+from vtag.serve.together import Together
 from vtag.types import Window
 
 # How long a turn waits for the clients of the ones before it, who are likely to ask again: fuller turns are cheaper.
@@ -35,6 +38,7 @@ class Job:
     done: asyncio.Future[list[np.ndarray]]
     taken: int = 0
     rows: list[np.ndarray] = field(default_factory=list)
+    tokens: int = 0
     since: float = field(default_factory=time.perf_counter)
 
 
@@ -44,9 +48,11 @@ class Line:
     def __init__(self) -> None:
         self._jobs: dict[Hashable, deque[Job]] = {}
         self._clients: deque[Hashable] = deque()
+        self.tokens = 0
 
     def add(self, job: Job) -> None:
         """To the end of its client's."""
+        self.tokens += job.tokens
         if job.client not in self._jobs:
             self._jobs[job.client] = deque()
             self._clients.append(job.client)
@@ -62,7 +68,8 @@ class Line:
             client = self._clients[0]
             jobs = self._jobs[client]
             while jobs and (jobs[0].done.done() or jobs[0].taken == len(jobs[0].windows)):
-                jobs.popleft()
+                gone = jobs.popleft()
+                self.tokens -= sum(len(window.ids) for window in gone.windows[gone.taken :])
             if not jobs:
                 self._clients.popleft()
                 del self._jobs[client]
@@ -71,7 +78,7 @@ class Line:
             size = len(job.windows[job.taken].ids)
             if size > tokens and taken:
                 break
-            tokens, windows = tokens - size, windows - 1
+            tokens, windows, self.tokens = tokens - size, windows - 1, self.tokens - size
             job.taken += 1
             taken[job] = taken.get(job, 0) + 1
             jobs.rotate(-1)
@@ -82,10 +89,21 @@ class Line:
 class Batcher:
     """Shares an engine's turns among clients."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, prepare: Together[Any, Any], finish: Together[Any, Any]) -> None:
         self._engine = engine
+        self._prepare = prepare
+        self._finish = finish
         self._line = Line()
         self._driver: asyncio.Task[None] | None = None
+        self._recent: deque[set[Hashable]] = deque(maxlen=2)
+        self._missing: set[Hashable] = set()
+        self._complete = asyncio.Event()
+
+    def arrived(self, client: Hashable) -> None:
+        """A request of this client is on its way to `run`."""
+        self._missing.discard(client)
+        if not self._missing:
+            self._complete.set()
 
     async def run(self, windows: Sequence[Window], client: Hashable) -> list[np.ndarray]:
         """Logits of each window, float32 [tokens, labels]."""
@@ -93,7 +111,7 @@ class Batcher:
             return []
         self._engine.check(windows)
         loop = asyncio.get_running_loop()
-        job = Job(client, windows, loop.create_future())
+        job = Job(client, windows, loop.create_future(), tokens=sum(len(window.ids) for window in windows))
         self._line.add(job)
         if self._driver is None:
             self._driver = loop.create_task(self._drive())
@@ -101,10 +119,33 @@ class Batcher:
 
     async def _drive(self) -> None:
         try:
-            while turn := self._line.turn(self._engine.turn_tokens, self._engine.turn_windows):
+            while True:
+                await self._collect()
+                turn = self._line.turn(self._engine.turn_tokens, self._engine.turn_windows)
+                if not turn:
+                    break
+                self._recent.append({job.client for job, _ in turn})
+                self._missing = set().union(*self._recent)
+                self._complete.clear()
                 await self._take(turn)
         finally:
             self._driver = None
+
+    async def _collect(self) -> None:
+        """Before a turn that is not full: whoever had the last ones has the answer, and time to ask again.
+
+        So that many clients share one turn, and the engine has the processor to itself.
+        """
+        await asyncio.sleep(0)
+        if self._line.tokens >= self._engine.turn_tokens:
+            return
+        await self._finish.settled()
+        if self._missing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COLLECT_SECONDS):
+                    await self._complete.wait()
+        await self._prepare.settled()
+        await asyncio.sleep(0)
 
     async def _take(self, turn: list[tuple[Job, int]]) -> None:
         windows = [window for job, count in turn for window in job.windows[job.taken - count : job.taken]]

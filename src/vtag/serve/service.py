@@ -60,10 +60,10 @@ class Service:
         self._languages = languages
         self.types = tagger.scheme.span_labels
         self._labels = {"O", *self.types, *tagger.id2label.values()}
-        self._batcher = Batcher(engine)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
         self._prepare = Together(partial(prepare, tagger), self._threads)
         self._finish = Together(partial(finish, tagger), self._threads)
+        self._batcher = Batcher(engine, self._prepare, self._finish)
         # What takes long has threads of its own: others go past it.
         self._long_threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-long")
         self._prepare_long = Together(partial(prepare, tagger), self._long_threads, 1)
@@ -124,6 +124,7 @@ class Service:
 
     async def _through(self, piece: Piece, client: Hashable) -> list[Any]:
         """What is made of its texts."""
+        self._batcher.arrived(client)
         batch = await (self._prepare_long if piece.long else self._prepare)(piece)
         logits = await self._batcher.run(batch.windows, client)
         return await (self._finish_long if piece.long else self._finish)((piece, batch, logits))

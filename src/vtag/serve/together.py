@@ -29,10 +29,10 @@ class Together(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._driver: asyncio.Task[None] | None = None
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing runs or waits."""
-        return self._driver is None
+    async def settled(self) -> None:
+        """Returns once nothing runs or waits."""
+        while self._driver is not None:
+            await asyncio.wait([self._driver])
 
     async def __call__(self, item: Item) -> Result:
         loop = asyncio.get_running_loop()
