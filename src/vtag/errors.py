@@ -420,6 +420,7 @@ TABLE: dict[str, Kind] = {
     "input_or_words": Kind(InputError, 422, 4, "send either input or words: neither is there, or both are"),
     "unknown_label": Kind(InputError, 422, 4, "{field} has a label that the model has not: GET /info lists them"),
     "overloaded": Kind(EngineError, 429, 5, "{limit} requests are waiting already: send this one again later"),
+    "bodies_overloaded": Kind(EngineError, 429, 5, "too many bytes are waiting already: send this one again later"),
     "slow_body": Kind(
         InputError, 408, 4, "the body did not arrive within {seconds} s: send it faster, or less at once"
     ),

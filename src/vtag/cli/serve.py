@@ -40,6 +40,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     for name, says in LIMITS.items():
         most = getattr(Limits(), name)
         new.add_argument(_option(name), metavar="N", type=int, default=most, help=f"most {says} (default: {most})")
+    new.add_argument("--access-log", action="store_true", help="a line a request on stderr, without its text")
     engine.add_options(new)
     return new
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
             _say(name, url, sock, bool(keys))
             listening(url)
 
-        return serve(Served(made, [name], Limits(**limits)), sock, keys, listens)
+        return serve(Served(made, [name], Limits(**limits), args.access_log), sock, keys, listens)
 
 
 def _option(limit: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,8 @@ from vtag.types import Window
 COLLECT_SECONDS = 0.002
 # Engine time that who asks for much has at once, while others ask for little.
 QUANTUM_SECONDS = 0.02
-# Others ask for little, if they did within this time.
+FIRST_QUANTUM = 512.0  # tokens, until turns were measured
+# Who asked within this time is likely to ask again.
 RECENT_SECONDS = 1.0
 
 
@@ -31,6 +33,7 @@ class Job:
     """The windows of one request, or of a piece of one.
 
     taken: how many of them the engine has had, or has. rows: the logits of those that are done, in order.
+    since: when it came. tokens: of all its windows.
     """
 
     client: Hashable
@@ -38,8 +41,11 @@ class Job:
     done: asyncio.Future[list[np.ndarray]]
     taken: int = 0
     rows: list[np.ndarray] = field(default_factory=list)
-    tokens: int = 0
     since: float = field(default_factory=time.perf_counter)
+    tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = sum(len(window.ids) for window in self.windows)
 
 
 class Line:
@@ -48,7 +54,13 @@ class Line:
     def __init__(self) -> None:
         self._jobs: dict[Hashable, deque[Job]] = {}
         self._clients: deque[Hashable] = deque()
+        # Of all that waits.
         self.tokens = 0
+
+    @property
+    def clients(self) -> Collection[Hashable]:
+        """Who has something in it."""
+        return self._jobs.keys()
 
     def add(self, job: Job) -> None:
         """To the end of its client's."""
@@ -87,7 +99,10 @@ class Line:
 
 
 class Batcher:
-    """Shares an engine's turns among clients."""
+    """Shares an engine's turns among clients.
+
+    prepare, finish: the stages before and after, for which a turn that is not full waits.
+    """
 
     def __init__(self, engine: AsyncEngine, prepare: Together[Any, Any], finish: Together[Any, Any]) -> None:
         self._engine = engine
@@ -95,9 +110,13 @@ class Batcher:
         self._finish = finish
         self._line = Line()
         self._driver: asyncio.Task[None] | None = None
+        # Clients of the last turns, and those of them who have not asked again.
         self._recent: deque[set[Hashable]] = deque(maxlen=2)
         self._missing: set[Hashable] = set()
         self._complete = asyncio.Event()
+        # When somebody last asked for much, and for little; what who asks for much has at once then.
+        self._much = self._little = -math.inf
+        self._quantum = FIRST_QUANTUM
 
     def arrived(self, client: Hashable) -> None:
         """A request of this client is on its way to `run`."""
@@ -105,13 +124,17 @@ class Batcher:
         if not self._missing:
             self._complete.set()
 
-    async def run(self, windows: Sequence[Window], client: Hashable) -> list[np.ndarray]:
-        """Logits of each window, float32 [tokens, labels]."""
+    async def run(self, windows: Sequence[Window], client: Hashable, *, much: bool) -> list[np.ndarray]:
+        """Logits of each window, float32 [tokens, labels]; much: they are a part of a request for many."""
         if not windows:
             return []
         self._engine.check(windows)
         loop = asyncio.get_running_loop()
-        job = Job(client, windows, loop.create_future(), tokens=sum(len(window.ids) for window in windows))
+        job = Job(client, windows, loop.create_future())
+        if much or job.tokens > self._engine.turn_tokens:
+            self._much = job.since
+        else:
+            self._little = job.since
         self._line.add(job)
         if self._driver is None:
             self._driver = loop.create_task(self._drive())
@@ -121,33 +144,42 @@ class Batcher:
         try:
             while True:
                 await self._collect()
-                turn = self._line.turn(self._engine.turn_tokens, self._engine.turn_windows)
+                room = self._room()
+                turn = self._line.turn(room, self._engine.turn_windows)
                 if not turn:
                     break
                 self._recent.append({job.client for job, _ in turn})
                 self._missing = set().union(*self._recent)
                 self._complete.clear()
-                await self._take(turn)
+                await self._take(turn, room)
         finally:
             self._driver = None
 
-    async def _collect(self) -> None:
-        """Before a turn that is not full: whoever had the last ones has the answer, and time to ask again.
+    def _room(self) -> int:
+        """Tokens of the next turn."""
+        since = time.perf_counter() - RECENT_SECONDS
+        mixed = self._much > since and self._little > since
+        return min(int(self._quantum), self._engine.turn_tokens) if mixed else self._engine.turn_tokens
 
-        So that many clients share one turn, and the engine has the processor to itself.
+    async def _collect(self) -> None:
+        """Before a turn that is not full: those who had the last ones get their answers, and time to ask again.
+
+        So many clients share one turn, and the engine has the processor to itself.
         """
         await asyncio.sleep(0)
-        if self._line.tokens >= self._engine.turn_tokens:
-            return
-        await self._finish.settled()
-        if self._missing:
+        while self._line.tokens < self._room() and self._finish.busy:
+            await self._finish.pause()
+            await asyncio.sleep(0)
+        self._missing.difference_update(self._line.clients)
+        if self._line.tokens < self._room() and self._missing:
             with suppress(TimeoutError):
                 async with asyncio.timeout(COLLECT_SECONDS):
                     await self._complete.wait()
-        await self._prepare.settled()
-        await asyncio.sleep(0)
+        while self._line.tokens < self._room() and self._prepare.busy:
+            await self._prepare.pause()
+            await asyncio.sleep(0)
 
-    async def _take(self, turn: list[tuple[Job, int]]) -> None:
+    async def _take(self, turn: list[tuple[Job, int]], room: int) -> None:
         windows = [window for job, count in turn for window in job.windows[job.taken - count : job.taken]]
         tokens = sum(len(window.ids) for window in windows)
         start = time.perf_counter()
@@ -161,12 +193,16 @@ class Batcher:
                 _fail(turn, failed)
             else:  # whose it is: the others have their answers
                 for one in turn:
-                    await self._take([one])
+                    await self._take([one], room)
             return
         except Exception as failed:
             _fail(turn, failed)
             return
-        metrics.TURN_SECONDS.observe(time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        if room < self._engine.turn_tokens and tokens > room / 2:
+            self._quantum *= min(max(QUANTUM_SECONDS / seconds, 0.5), 2)
+            self._quantum = max(min(self._quantum, self._engine.turn_tokens), 1)
+        metrics.TURN_SECONDS.observe(seconds)
         metrics.TURN_FILL.observe(tokens / self._engine.turn_tokens)
         metrics.WINDOWS.inc(len(windows))
         metrics.TOKENS.inc(tokens)

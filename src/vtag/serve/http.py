@@ -26,6 +26,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from vtag.errors import VtagError, error
 from vtag.serve.metrics import REFUSED, REQUESTS
+from vtag.serve.queue import Body
 from vtag.serve.schemas import ERRORS
 from vtag.serve.service import serving
 
@@ -60,7 +61,7 @@ class Gate:
                 for route in self._direct:
                     match, found = route.matches(scope)
                     if match is Match.FULL:
-                        scope.update(found, app=self._app)
+                        scope.update(found, app=self._app, route=route)
                         await route.handle(scope, receive, send)
                         return
             await self._app(scope, receive, send)
@@ -97,10 +98,10 @@ class Route(APIRoute):
         self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
         self._queried = [parameter.alias for parameter in self.dependant.query_params]
 
-    async def read(self, request: Request, schema: type[BaseModel], limit: int) -> Any:
+    async def read(self, request: Request, schema: type[BaseModel], arriving: Body) -> Any:
         """The body as its schema."""
         _check_type(request.headers)
-        return checked(from_json(await whole(request, limit)), schema)
+        return checked(from_json(await whole(request, arriving)), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, from Starlette's router or directly from the Gate."""
@@ -122,7 +123,8 @@ class Route(APIRoute):
         except ClientDisconnect:
             return Response(status_code=CLIENT_GONE)
         except VtagError as refused:
-            return refusal(refused)
+            again = {"Retry-After": str(serving(request).queue.retry_after())} if refused.status == 429 else None
+            return refusal(refused, again)
         except Exception as unexpected:
             if request.app.state.engine_client.errored:
                 return refusal(error("engine_gone"))
@@ -138,9 +140,10 @@ class Route(APIRoute):
             return await self.endpoint(request, **arguments)
         service = serving(request)
         async with _in_time(request):
-            body = await self.read(request, self._schema, service.limits.body_bytes)
-            with service.admitted():
-                return await while_there(request, self.endpoint(request, body=body, **arguments))
+            with service.queue.body() as arriving:
+                body = await self.read(request, self._schema, arriving)
+                with service.queue.place():
+                    return await _while_there(request, self.endpoint(request, body=body, **arguments))
 
 
 def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
@@ -204,7 +207,7 @@ async def _in_time(request: Request) -> AsyncIterator[None]:
         raise error("too_late", header=DEADLINE) from None
 
 
-async def while_there(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
+async def _while_there(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
     """What it returns; raises ClientDisconnect once the client is gone: what is done for the request ends."""
     gone = False
 
@@ -233,19 +236,16 @@ async def _message(request: Request) -> Message:
     return await request.receive()
 
 
-async def whole(request: Request, limit: int) -> bytes:
-    """The body, of at most so many bytes, within a minute."""
+async def whole(request: Request, arriving: Body) -> bytes:
+    """The body; raises an error of the table where it is too large, or does not come."""
     told = request.headers.get("content-length", "0")
-    if told.isdecimal() and int(told) > limit:
-        raise error("body_too_large", limit=limit)
+    if told.isdecimal():
+        arriving.check(int(told))
     chunks: list[bytes] = []
-    size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS) as clock:
             async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise error("body_too_large", limit=limit)
+                arriving.take(len(chunk))
                 chunks.append(chunk)
     except TimeoutError:
         if clock.expired():

@@ -23,6 +23,8 @@ from vllm.entrypoints.launchers.cli_args import make_arg_parser
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from vtag.engine import defaults, online
+from vtag.serve.access import AccessLog
+from vtag.serve.connection import Connection, notice_the_gone
 from vtag.serve.http import Gate
 from vtag.serve.plugin import Served
 
@@ -84,9 +86,15 @@ async def _serve(
     app = build_app(args, tasks, client.vllm_config.model_config)
     await init_app_state(client, app.state, args, tasks)
     app.state.keys = keys
+    gate = Gate(app, keys)
     config = uvicorn.Config(
-        Gate(app, keys), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+        AccessLog(gate) if served.access_log else gate,
+        http=Connection,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    notice_the_gone(sock)
     server = _Server(config, listening)
     app.state.server = server
     # uvicorn takes the signals while it serves, ends, and then raises them again: to what is set here.

@@ -34,6 +34,7 @@ class Served:
     plan: Plan
     names: Sequence[str]
     limits: Limits
+    access_log: bool = False
 
 
 class Plugin:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,10 +14,10 @@ from fastapi import Request
 
 from vtag.engine.online import AsyncEngine
 from vtag.errors import VtagError, error
-from vtag.serve import metrics
 from vtag.serve.batcher import Batcher
 from vtag.serve.limits import Limits
 from vtag.serve.pieces import Piece, Tagged, Way, cut, finish, prepare
+from vtag.serve.queue import Queue
 from vtag.serve.together import Together
 from vtag.tagger import Batch, Tagger
 
@@ -57,31 +56,18 @@ class Service:
         self._names = names
         self._adapters = adapters
         self.limits = limits
+        self.queue = Queue(limits)
         self._languages = languages
         self.types = tagger.scheme.span_labels
         self._labels = {"O", *self.types, *tagger.id2label.values()}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
-        self._prepare = Together(partial(prepare, tagger), self._threads)
-        self._finish = Together(partial(finish, tagger), self._threads)
+        self._prepare = Together(partial(prepare, tagger), self._threads, size=lambda piece: len(piece.items))
+        self._finish = Together(partial(finish, tagger), self._threads, size=lambda one: len(one[0].items))
         self._batcher = Batcher(engine, self._prepare, self._finish)
         # What takes long has threads of its own: others go past it.
         self._long_threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-long")
-        self._prepare_long = Together(partial(prepare, tagger), self._long_threads, 1)
-        self._finish_long = Together(partial(finish, tagger), self._long_threads, 1)
-        self._under_way = 0
-
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Around a request: refuses it where too many are under way."""
-        if self._under_way >= self.limits.requests:
-            raise error("overloaded", limit=self.limits.requests)
-        self._under_way += 1
-        metrics.UNDER_WAY.inc()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            metrics.UNDER_WAY.dec()
+        self._prepare_long = Together(partial(prepare, tagger), self._long_threads, most=1)
+        self._finish_long = Together(partial(finish, tagger), self._long_threads, most=1)
 
     async def tag(
         self,
@@ -107,14 +93,14 @@ class Service:
         way = Way(words is not None, aggregation_strategy, stride, tuple(ignore_labels), least)
         pieces = list(cut(way, texts or words or (), render))
         if len(pieces) == 1:
-            return await self._through(pieces[0], client)
+            return await self._through(pieces[0], client, much=False)
         results: list[Any] = []
         running: deque[asyncio.Task[list[Any]]] = deque()
         try:
             for piece in pieces:
                 if len(running) == AHEAD:
                     results += await running.popleft()
-                running.append(asyncio.create_task(self._through(piece, client)))
+                running.append(asyncio.create_task(self._through(piece, client, much=True)))
             while running:
                 results += await running.popleft()
         finally:
@@ -122,18 +108,18 @@ class Service:
                 task.cancel()
         return results
 
-    async def _through(self, piece: Piece, client: Hashable) -> list[Any]:
+    async def _through(self, piece: Piece, client: Hashable, *, much: bool) -> list[Any]:
         """What is made of its texts."""
         self._batcher.arrived(client)
         batch = await (self._prepare_long if piece.long else self._prepare)(piece)
-        logits = await self._batcher.run(batch.windows, client)
+        logits = await self._batcher.run(batch.windows, client, much=much)
         return await (self._finish_long if piece.long else self._finish)((piece, batch, logits))
 
     async def logits(self, ids: Sequence[int], text: str | None, client: Hashable) -> np.ndarray:
         """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
         loop = asyncio.get_running_loop()
         batch = await loop.run_in_executor(self._long_threads, self._windows, ids, text)
-        logits = await self._batcher.run(batch.windows, client)
+        logits = await self._batcher.run(batch.windows, client, much=True)
         return (await loop.run_in_executor(self._long_threads, self.tagger.rows, batch, logits))[0]
 
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:

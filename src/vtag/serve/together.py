@@ -16,23 +16,35 @@ class Together(Generic[Item, Result]):
     """`await together(item)`: the result of `function([..., item, ...])` for that item.
 
     function: runs in a thread; gives a result for each item, or the exception that is its result.
-    most: items of one call, so that nobody waits long for others'.
+    most: in one call, so that nobody waits long for others'; size: what an item counts for.
     Who is not waited for any more is left out.
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Item]], Sequence[Result | Exception]], threads: Executor, most: int = 128
+        self,
+        function: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        threads: Executor,
+        *,
+        most: int = 128,
+        size: Callable[[Item], int] = lambda item: 1,
     ) -> None:
         self._function = function
         self._threads = threads
         self._most = most
+        self._size = size
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._driver: asyncio.Task[None] | None = None
+        self._running: asyncio.Future[Sequence[Result | Exception]] | None = None
 
-    async def settled(self) -> None:
-        """Returns once nothing runs or waits."""
-        while self._driver is not None:
-            await asyncio.wait([self._driver])
+    @property
+    def busy(self) -> bool:
+        """Whether something runs or waits."""
+        return self._driver is not None
+
+    async def pause(self) -> None:
+        """Returns once what runs now is through."""
+        if self._running is not None:
+            await asyncio.wait([self._running])
 
     async def __call__(self, item: Item) -> Result:
         loop = asyncio.get_running_loop()
@@ -47,7 +59,9 @@ class Together(Generic[Item, Result]):
         try:
             while batch := self._next():
                 try:
-                    results = await loop.run_in_executor(self._threads, self._function, [item for item, _ in batch])
+                    items = [item for item, _ in batch]
+                    self._running = loop.run_in_executor(self._threads, self._function, items)
+                    results = await self._running
                 except Exception as failed:
                     results = [failed] * len(batch)
                 for (_, done), result in zip(batch, results, strict=True):
@@ -58,12 +72,14 @@ class Together(Generic[Item, Result]):
                     else:
                         done.set_result(result)
         finally:
-            self._driver = None
+            self._driver = self._running = None
 
     def _next(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
-        while self._waiting and len(batch) < self._most:
+        room = self._most
+        while self._waiting and (not batch or self._size(self._waiting[0][0]) <= room):
             item, done = self._waiting.popleft()
             if not done.done():
                 batch.append((item, done))
+                room -= self._size(item)
         return batch

@@ -1,0 +1,81 @@
+"""How much may wait: requests and bytes that are admitted, and when to come again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vtag.errors import error
+from vtag.serve import metrics
+from vtag.serve.limits import Limits
+
+# All bodies under way have so many bytes at most, as multiples of the largest one.
+BODIES = 16
+# The rate is that of so many last answers.
+ANSWERS = 256
+LONGEST_RETRY = 60
+
+
+class Body:
+    """The bytes of a request's body, counted as they arrive."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self.limit = queue.limits.body_bytes
+        self.size = 0
+
+    def check(self, size: int) -> None:
+        """Raise InputError for a body of more than `limit` bytes."""
+        if size > self.limit:
+            raise error("body_too_large", limit=self.limit)
+
+    def take(self, size: int) -> None:
+        """So many more have come; raises InputError where they are too many, EngineError where all together are."""
+        self.size += size
+        self._queue.bytes += size
+        self.check(self.size)
+        if self._queue.bytes > BODIES * self.limit:
+            raise error("bodies_overloaded")
+
+
+class Queue:
+    """What is under way."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.requests = 0
+        self.bytes = 0
+        self._answered: deque[float] = deque(maxlen=ANSWERS)
+
+    @contextmanager
+    def body(self) -> Iterator[Body]:
+        """Around a request, from the first byte of its body on."""
+        body = Body(self)
+        try:
+            yield body
+        finally:
+            self.bytes -= body.size
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Around the work for a request; raises EngineError where too many are under way."""
+        if self.requests >= self.limits.requests:
+            raise error("overloaded", limit=self.limits.requests)
+        self.requests += 1
+        metrics.UNDER_WAY.set(self.requests)
+        try:
+            yield
+            self._answered.append(time.monotonic())
+        finally:
+            self.requests -= 1
+            metrics.UNDER_WAY.set(self.requests)
+
+    def retry_after(self) -> int:
+        """Seconds until what is under way now is through, at the rate of the last answers."""
+        if len(self._answered) < 2:
+            return 1
+        rate = len(self._answered) / max(time.monotonic() - self._answered[0], 1e-3)
+        return min(max(math.ceil(self.requests / rate), 1), LONGEST_RETRY)
