@@ -200,7 +200,8 @@ class Batcher:
             return
         seconds = time.perf_counter() - start
         if room < self._engine.turn_tokens and tokens > room / 2:
-            self._quantum *= min(max(QUANTUM_SECONDS / seconds, 0.5), 2)
+            # Down at once, up slowly: most turns are shorter then.
+            self._quantum *= min(max(QUANTUM_SECONDS / seconds, 0.5), 1.05)
             self._quantum = max(min(self._quantum, self._engine.turn_tokens), 1)
         metrics.TURN_SECONDS.observe(seconds)
         metrics.TURN_FILL.observe(tokens / self._engine.turn_tokens)
