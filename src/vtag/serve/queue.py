@@ -52,7 +52,8 @@ class Queue:
 
     @contextmanager
     def body(self) -> Iterator[Body]:
-        """Around a request, from the first byte of its body on."""
+        """Around a request, from the first byte of its body on; refuses it before it is read where there is no place."""
+        self._check()
         body = Body(self)
         try:
             yield body
@@ -62,8 +63,7 @@ class Queue:
     @contextmanager
     def place(self) -> Iterator[None]:
         """Around the work for a request; raises EngineError where too many are under way."""
-        if self.requests >= self.limits.requests:
-            raise error("overloaded", limit=self.limits.requests)
+        self._check()
         self.requests += 1
         metrics.UNDER_WAY.set(self.requests)
         try:
@@ -72,6 +72,10 @@ class Queue:
         finally:
             self.requests -= 1
             metrics.UNDER_WAY.set(self.requests)
+
+    def _check(self) -> None:
+        if self.requests >= self.limits.requests:
+            raise error("overloaded", limit=self.limits.requests)
 
     def retry_after(self) -> int:
         """Seconds until what is under way now is through, at the rate of the last answers."""
