@@ -52,7 +52,7 @@ class Queue:
 
     @contextmanager
     def body(self) -> Iterator[Body]:
-        """Around a request, from the first byte of its body on; refuses it before it is read where there is no place."""
+        """Around a request, from its first byte on; refuses it unread where there is no place."""
         self._check()
         body = Body(self)
         try:
