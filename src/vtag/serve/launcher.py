@@ -6,6 +6,7 @@ vLLM's own `run_server` hangs on SIGTERM with requests in flight, and exits 0 af
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -71,6 +72,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.collect()
+            gc.freeze()  # else a collection looks at all that was imported: all clients wait for it, 0.2 s
             self._listening()
 
 
