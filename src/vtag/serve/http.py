@@ -8,8 +8,7 @@ import logging
 import math
 import os
 import secrets
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from email.message import Message as Header
 from typing import Any, get_type_hints
 
@@ -98,10 +97,10 @@ class Route(APIRoute):
         self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
         self._queried = [parameter.alias for parameter in self.dependant.query_params]
 
-    async def read(self, request: Request, schema: type[BaseModel], arriving: Body) -> Any:
+    async def read(self, patience: Patience, schema: type[BaseModel], arriving: Body) -> Any:
         """The body as its schema."""
-        _check_type(request.headers)
-        return checked(from_json(await whole(request, arriving)), schema)
+        _check_type(patience.request.headers)
+        return checked(from_json(await whole(patience, arriving)), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, from Starlette's router or directly from the Gate."""
@@ -139,20 +138,17 @@ class Route(APIRoute):
         if self._schema is None:
             return await self.endpoint(request, **arguments)
         service = serving(request)
-        clock = asyncio.timeout(_deadline(request.headers))
-        gone = None
+        patience = Patience(request)
         try:
             with service.queue.body() as arriving:
-                async with clock:
-                    body = await self.read(request, self._schema, arriving)
-                    with service.queue.place(), _watched(request, clock) as gone:
-                        return await self.endpoint(request, body=body, **arguments)
-        except TimeoutError:
-            if gone is not None and gone.is_set():
-                raise ClientDisconnect from None
-            if clock.expired():
-                raise error("too_late", header=DEADLINE) from None
-            raise
+                body = await self.read(patience, self._schema, arriving)
+                with service.queue.place():
+                    patience.watch()
+                    return await self.endpoint(request, body=body, **arguments)
+        except asyncio.CancelledError:
+            raise patience.lost() from None
+        finally:
+            patience.end()
 
 
 def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
@@ -210,49 +206,76 @@ def _deadline(headers: Headers) -> float | None:
     return seconds
 
 
-@contextmanager
-def _watched(request: Request, clock: asyncio.Timeout) -> Iterator[asyncio.Event]:
-    """Once the client is gone the event is set and the clock has run out: what is done for the request ends."""
-    loop = asyncio.get_running_loop()
-    gone = asyncio.Event()
+class Patience:
+    """How long a request is worth its work: until its deadline, if it has one, and while its client is there.
 
-    def went(watch: asyncio.Task[Message]) -> None:
-        gone.set()
-        clock.reschedule(loop.time())
+    Then its task is cancelled, and with it all that is done for it. Made in that task.
+    """
 
-    watch = loop.create_task(_message(request))
-    watch.add_done_callback(went)
-    try:
-        yield gone
-    finally:
-        watch.remove_done_callback(went)
-        watch.cancel()
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
+        self._watch: asyncio.Task[Message] | None = None
+        self._why: Exception | None = None
+        self._clocks: list[asyncio.TimerHandle] = []
+        if (seconds := _deadline(request.headers)) is not None:
+            self.limit(seconds, error("too_late", header=DEADLINE))
+
+    def limit(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
+        """Ends it after so long, if it is not cancelled before."""
+        self._clocks.append(self._loop.call_later(seconds, self._lose, why))
+        return self._clocks[-1]
+
+    def watch(self) -> None:
+        """From now on, once the body is there, what is received next is that the client is gone."""
+        self._watch = self._loop.create_task(_message(self.request))
+        self._watch.add_done_callback(self._gone)
+
+    def lost(self) -> BaseException:
+        """What came of a cancellation: of this or, as when the server ends, another one."""
+        if self._why is None or self._task is None or self._task.uncancel():
+            return asyncio.CancelledError()
+        return self._why
+
+    def end(self) -> None:
+        """Nothing more happens to the task."""
+        for clock in self._clocks:
+            clock.cancel()
+        if self._watch is not None:
+            self._watch.remove_done_callback(self._gone)
+            self._watch.cancel()
+
+    def _gone(self, _: asyncio.Task[Message]) -> None:
+        self._lose(ClientDisconnect())
+
+    def _lose(self, why: Exception) -> None:
+        if self._why is None and self._task is not None:
+            self._why = why
+            self._task.cancel()
 
 
 async def _message(request: Request) -> Message:
     return await request.receive()
 
 
-async def whole(request: Request, arriving: Body) -> bytes:
+async def whole(patience: Patience, arriving: Body) -> bytes:
     """The body; raises an error of the table where it is too large, or does not come."""
+    request = patience.request
     told = request.headers.get("content-length", "0")
     if told.isdecimal():
         arriving.check(int(told))
     chunks: list[bytes] = []
-    try:
-        async with asyncio.timeout(BODY_SECONDS) as clock:
-            more = True
-            while more:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                chunk, more = message.get("body", b""), message.get("more_body", False)
-                arriving.take(len(chunk))
-                chunks.append(chunk)
-    except TimeoutError:
-        if clock.expired():
-            raise error("slow_body", seconds=BODY_SECONDS) from None
-        raise
+    clock = patience.limit(BODY_SECONDS, error("slow_body", seconds=BODY_SECONDS))
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        arriving.take(len(chunk))
+        chunks.append(chunk)
+    clock.cancel()
     return b"".join(chunks)
 
 

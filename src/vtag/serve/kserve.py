@@ -14,7 +14,7 @@ from starlette.convertors import PathConvertor, register_url_convertor
 
 import vtag
 from vtag.errors import error
-from vtag.serve.http import Route, checked, client_of, from_json, routes_of, to_json, whole
+from vtag.serve.http import Patience, Route, checked, client_of, from_json, routes_of, to_json, whole
 from vtag.serve.queue import Body
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving
@@ -31,12 +31,13 @@ JSON_SIZE = "Inference-Header-Content-Length"
 class BinaryRoute(Route):
     """A route that takes a tensor as bytes too."""
 
-    async def read(self, request: Request, schema: type[BaseModel], arriving: Body) -> Any:
+    async def read(self, patience: Patience, schema: type[BaseModel], arriving: Body) -> Any:
         """As of other routes, once the bytes have been put into the JSON."""
+        request = patience.request
         told = request.headers.get(JSON_SIZE)
         if told is None:
-            return await super().read(request, schema, arriving)
-        body = await whole(request, arriving)
+            return await super().read(patience, schema, arriving)
+        body = await whole(patience, arriving)
         size = int(told) if told.isdecimal() and len(told) < 20 else -1
         if not 0 <= size <= len(body):
             raise error("bad_binary")
