@@ -11,10 +11,10 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo play test test-long fuzz chaos bench-files lint lock clean
+.PHONY: help demo play test test-long fuzz chaos bench-files bench-server bench-load lint lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready ## Set up .venv and tag example texts with a real model
 	@$(BIN)/vtag tag demo --examples
@@ -37,6 +37,12 @@ chaos: .venv/ready ## Kill file runs 100 times at random moments (20 minutes)
 
 bench-files: .venv/ready ## Compare file runs with tag_stream: speed and memory (5 minutes)
 	$(BIN)/python benchmarks/files.py
+
+bench-server: .venv/ready ## Compare the server with vLLM's own under wrk: speed, CPU time, latency (6 minutes)
+	$(BIN)/python benchmarks/server.py --int8
+
+bench-load: .venv/ready ## Overload, fairness, and five minutes of steady load on the server (9 minutes)
+	$(BIN)/python benchmarks/load.py
 
 lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check

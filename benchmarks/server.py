@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--servers", default="", help="servers whose name has one of these words in it")
     args = parser.parse_args()
     texts = short_texts()
+    print(f"CPU: {processor()}; rounds of {args.seconds} s, medians of {args.rounds}")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         servers = {
             name: stack.enter_context(make(Path(folder)))
@@ -67,10 +68,19 @@ def main() -> None:
                 rows: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
                 for turn in range(args.rounds + 1):
                     for name, server in servers.items():
+                        quiet(servers.values())
                         row = measured(server, texts, clients, many, args.seconds if turn else 2, Path(folder))
                         if turn:  # the first one warms up
                             rows[name].append(row)
                 print(f"\n{load}\n{table(rows)}", flush=True)
+
+
+def processor() -> str:
+    """What it is, with its kernels for bf16."""
+    info = Path("/proc/cpuinfo").read_text()
+    flags = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in info]
+    name = re.search(r"model name\s*: (.*)", info)
+    return f"{name[1] if name else '?'} ({', '.join(flags) or 'no bf16'}), {os.cpu_count()} cores"
 
 
 def short_texts(most: int = 72) -> list[str]:
@@ -90,7 +100,7 @@ def makers(model: str, int8: bool) -> dict[str, Callable[[Path], Any]]:
         "vtag": lambda out: ours(folder, out),
     }
     if int8:
-        made["vtag int8"] = lambda out: ours(folder, out, "--quantization", "int8")
+        made["vtag int8"] = lambda out: ours(folder, out, "--engine", "quantization=int8")
     return made
 
 
@@ -127,6 +137,15 @@ def stock(model: Path, folder: Path, *, uni: bool = False) -> Iterator[Server]:
         yield Server(route, process, lambda texts: asked | {"input": texts if len(texts) > 1 else texts[0]})
     finally:
         _end(process)
+
+
+def quiet(servers: Iterable[Server]) -> None:
+    """Returns once none of them works: vLLM's go on for seconds after the last client is gone."""
+    busy = True
+    while busy:
+        before = sum(server.cpu() for server in servers)
+        time.sleep(0.5)
+        busy = sum(server.cpu() for server in servers) - before > 0.05
 
 
 def measured(server: Server, texts: list[str], clients: int, many: int, seconds: int, folder: Path) -> dict[str, float]:

@@ -44,7 +44,7 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def guarded(decoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of it with two keys and other limits; the tests below use it up, in order."""
     options = ["--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}"]
-    options += ["--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--max-requests", "16"]
+    options += ["--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--max-requests", "16", "--access-log"]
     patch = pytest.MonkeyPatch()
     patch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
     with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
@@ -167,6 +167,26 @@ def test_it_listens_on_this_machine_alone_and_says_how_to_ask(guarded: Server) -
     log = guarded.log.read_text("utf-8")
     assert f"curl {guarded.url}/v1/tag -H 'Authorization: Bearer KEY'" in log
     assert KEY not in log
+
+
+def test_an_access_log_has_a_line_a_request_and_nothing_that_was_sent(guarded: Server) -> None:
+    secret = "Quellbrook"
+    headers = {"Authorization": f"Bearer {KEY}"}
+    before = len(guarded.log.read_text("utf-8").splitlines())
+    guarded.post("/v1/tag", {"input": secret}, headers=headers)
+    guarded.post(f"/models/{secret}", {"inputs": secret}, headers=headers)
+    guarded.get(f"/{secret}?text={secret}", headers=headers)
+    guarded.get("/info", headers={"Authorization": secret})
+    guarded.get("/health")
+    lines = guarded.log.read_text("utf-8").splitlines()[before:]
+    assert [re.sub(r" \d+\.\d ms$", "", line) for line in lines] == [
+        "127.0.0.1 POST /v1/tag 200",
+        "127.0.0.1 POST /models/{name:path} 404",
+        "127.0.0.1 GET - 404",
+        "127.0.0.1 GET - 401",
+        "127.0.0.1 GET /health 200",
+    ]
+    assert secret not in guarded.log.read_text("utf-8")
 
 
 def test_sigterm_ends_it_after_what_is_under_way(guarded: Server) -> None:

@@ -227,11 +227,21 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         400: "not JSON",
         401: "no API key, or a wrong one",
         404: "another model",
+        408: "the body did not come in time",
         413: "more than a limit",
         415: "another content type",
         422: "a wrong type or value",
-        429: "too many requests waiting",
+        429: "too many requests waiting: Retry-After says how many seconds",
         500: "a mistake of vtag's",
-        503: "the engine is gone",
+        503: "the engine is gone, or the deadline of X-Request-Timeout is past",
     }.items()
+}
+# What a client may send along with a body.
+DEADLINE = "X-Request-Timeout"
+DEADLINE_PARAMETER = {
+    "name": DEADLINE,
+    "in": "header",
+    "required": False,
+    "description": "Seconds that the client waits: after them there is 503, and no more work.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
 }

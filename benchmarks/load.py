@@ -1,0 +1,211 @@
+"""vtag's server beyond its capacity, with one client who asks for much, and five minutes at 70 % of its capacity.
+
+    python benchmarks/load.py [MODEL] [--only overload|fairness|steady] [--seconds 300]
+
+Clients are coroutines of this process, on keep-alive connections; it shares the processor with the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from server import ROOT, Server, _tree, ours, processor
+
+GOLD = ROOT / "tests/data/pii_synth_gold.jsonl"
+
+
+class Client:
+    """A keep-alive connection that posts texts to /v1/tag."""
+
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url)
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def post(self, texts: str | Sequence[str]) -> tuple[int, float, dict[str, object]]:
+        """Status, seconds, and what came back."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._url.hostname, self._url.port)
+        reader, writer = self._streams
+        body = json.dumps({"input": texts}).encode()
+        start = time.perf_counter()
+        head = f"POST {self._url.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+        size = next(int(line.split(": ")[1]) for line in lines if line.startswith("content-length"))
+        answer = json.loads(await reader.readexactly(size))
+        return int(lines[0].split()[1]), time.perf_counter() - start, answer
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._streams is not None:
+            self._streams[1].transport.abort()
+
+
+def main() -> None:
+    """All three, or one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="demo")
+    parser.add_argument("--only", choices=MEASURES, default=None)
+    parser.add_argument("--seconds", type=int, default=300, help="of steady load")
+    args = parser.parse_args()
+    print(f"CPU: {processor()}")
+    texts = [json.loads(line)["text"] for line in GOLD.open(encoding="utf-8")]
+    options = {"overload": ["--dtype", "float32"]}
+    from vtag.demo import demo_model
+
+    model = demo_model() if args.model == "demo" else Path(args.model)
+    for name, measure in MEASURES.items():
+        if args.only in (None, name):
+            with tempfile.TemporaryDirectory() as folder, ours(model, Path(folder), *options.get(name, [])) as server:
+                print(f"\n{name}", flush=True)
+                asyncio.run(measure(server, texts, args.seconds))
+
+
+async def overload(server: Server, texts: list[str], _: int, clients: int = 1000, seconds: int = 60) -> None:
+    """A thousand clients, each of which asks again at once."""
+    one = Client(server.route)
+    wanted = [(await one.post(text))[2]["results"] for text in texts]
+    before = await lone(one, texts)
+    held = megabytes(server)
+    statuses: Counter[int] = Counter()
+    took: list[float] = []
+    wrong = 0
+
+    async def asks(at: int, end: float) -> None:
+        nonlocal wrong
+        client = Client(server.route)
+        while time.monotonic() < end:
+            at = (at + 7) % len(texts)
+            status, spent, answer = await client.post(texts[at])
+            statuses[status] += 1
+            took.append(spent)
+            wrong += status == 200 and not alike(answer["results"], wanted[at])
+            if status == 429:
+                await asyncio.sleep(1)
+        client.close()
+
+    end = time.monotonic() + seconds
+    await asyncio.gather(*(asks(at, end) for at in range(clients)))
+    await asyncio.sleep(5)
+    after = await lone(one, texts)
+    print(
+        f"{clients} clients, {seconds} s: statuses {dict(statuses)}; {wrong} of the 200s differ from the single answers"
+    )
+    print(f"{statuses[200] / seconds:.0f} texts/s; latency {quantiles(took)}")
+    print(f"a lone client before: {quantiles(before)}; 5 s after: {quantiles(after)}")
+    print(f"memory of both processes: {held} MB before, {megabytes(server)} MB after")
+    one.close()
+
+
+async def fairness(server: Server, texts: list[str], _: int) -> None:
+    """10,000 texts of one client, in requests of the limit's size, and single ones of another."""
+    single, many = Client(server.route), Client(server.route)
+    await lone(single, texts)
+    idle = await lone(single, texts)
+
+    async def much() -> float:
+        start = time.perf_counter()
+        for first in range(0, 10_000, 1024):
+            size = min(1024, 10_000 - first)
+            status, _, _ = await many.post([texts[(first + at) % len(texts)] for at in range(size)])
+            assert status == 200
+        return time.perf_counter() - start
+
+    task = asyncio.create_task(much())
+    busy: list[float] = []
+    while not task.done():
+        busy.append((await single.post(texts[len(busy) % len(texts)]))[1])
+    together = task.result()
+    print(f"single texts, idle: {quantiles(idle)}; beside 10,000 texts: {quantiles(busy)}")
+    print(f"10,000 texts: {together:.1f} s beside single ones, {await much():.1f} s alone")
+    single.close()
+    many.close()
+
+
+async def steady(server: Server, texts: list[str], seconds: int) -> None:
+    """Texts of mixed lengths at random times, at 70 % of what 32 clients get through."""
+    rng = random.Random(0)
+    mixed = [" ".join(rng.sample(texts, rng.choice([1, 1, 1, 1, 2, 4, 8, 30]))) for _ in range(2000)]
+
+    async def asks(at: int, end: float) -> int:
+        client, count = Client(server.route), 0
+        while time.monotonic() < end:
+            at, count = (at + 7) % len(mixed), count + 1
+            await client.post(mixed[at])
+        client.close()
+        return count
+
+    end = time.monotonic() + 10
+    rate = 0.7 * sum(await asyncio.gather(*(asks(at, end) for at in range(32)))) / 10
+    print(f"70 % of the capacity: {rate:.0f} texts/s")
+    free: list[Client] = []
+    took: list[float] = []
+
+    async def one(text: str) -> None:
+        client = free.pop() if free else Client(server.route)
+        status, spent, _ = await client.post(text)
+        assert status == 200
+        took.append(spent)
+        free.append(client)
+
+    for _ in range(5):
+        took.clear()
+        tasks: set[asyncio.Task[None]] = set()
+        end = due = time.monotonic()
+        end += seconds / 5
+        while due < end:
+            due += rng.expovariate(rate)
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            task = asyncio.create_task(one(rng.choice(mixed)))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        await asyncio.gather(*tasks)
+        print(f"{len(took)} texts: {quantiles(took)}; memory of both processes: {megabytes(server)} MB", flush=True)
+    for client in free:
+        client.close()
+
+
+MEASURES = {"overload": overload, "fairness": fairness, "steady": steady}
+
+
+async def lone(client: Client, texts: list[str]) -> list[float]:
+    """Seconds of 200 single texts."""
+    return [(await client.post(text))[1] for text in texts[:200]]
+
+
+def alike(found: object, wanted: object) -> bool:
+    """Whether answers are equal, scores within 1e-4."""
+    if isinstance(found, float) and isinstance(wanted, float):
+        return abs(found - wanted) <= 1e-4
+    if isinstance(found, list) and isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(alike, found, wanted))
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return found.keys() == wanted.keys() and all(alike(found[name], wanted[name]) for name in found)
+    return found == wanted
+
+
+def quantiles(seconds: list[float]) -> str:
+    """Of latencies, in ms."""
+    ordered = sorted(seconds)
+    return (
+        ", ".join(f"p{share} {1e3 * ordered[share * (len(ordered) - 1) // 100]:.0f}" for share in (50, 95, 99)) + " ms"
+    )
+
+
+def megabytes(server: Server) -> int:
+    """Memory of all its processes, what they share counted once."""
+    rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in _tree(server.process.pid))
+    return sum(int(line.split()[1]) for text in rollups for line in text.splitlines() if line.startswith("Pss:")) >> 10
+
+
+if __name__ == "__main__":
+    main()
