@@ -13,6 +13,7 @@ import json
 import random
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,8 +94,10 @@ async def overload(server: Server, texts: list[str], _: int, clients: int = 1000
                 await asyncio.sleep(1)
         client.close()
 
-    end = time.monotonic() + seconds
-    await asyncio.gather(*(asks(at, end) for at in range(clients)))
+    for _ in range(3):
+        end = time.monotonic() + seconds / 3
+        await asyncio.gather(*(asks(at, end) for at in range(clients)))
+        print(f"after {sum(statuses.values())} requests: {megabytes(server)} MB")
     await asyncio.sleep(5)
     after = await lone(one, texts)
     print(
@@ -103,6 +106,7 @@ async def overload(server: Server, texts: list[str], _: int, clients: int = 1000
     print(f"{statuses[200] / seconds:.0f} texts/s; latency {quantiles(took)}")
     print(f"a lone client before: {quantiles(before)}; 5 s after: {quantiles(after)}")
     print(f"memory of both processes: {held} MB before, {megabytes(server)} MB after")
+    print(f"queue: {[line for line in metrics(server) if line.startswith('vtag_requests_under_way ')]}")
     one.close()
 
 
@@ -136,6 +140,8 @@ async def steady(server: Server, texts: list[str], seconds: int) -> None:
     rng = random.Random(0)
     mixed = [" ".join(rng.sample(texts, rng.choice([1, 1, 1, 1, 2, 4, 8, 30]))) for _ in range(2000)]
 
+    mean = sum(map(len, mixed)) / len(mixed)
+
     async def asks(at: int, end: float) -> int:
         client, count = Client(server.route), 0
         while time.monotonic() < end:
@@ -146,12 +152,12 @@ async def steady(server: Server, texts: list[str], seconds: int) -> None:
 
     end = time.monotonic() + 10
     rate = 0.7 * sum(await asyncio.gather(*(asks(at, end) for at in range(32)))) / 10
-    print(f"70 % of the capacity: {rate:.0f} texts/s")
+    print(f"70 % of the capacity: {rate:.0f} requests/s, of {mean:.0f} characters on average")
     free: list[Client] = []
     took: list[float] = []
 
     async def one(text: str) -> None:
-        client = free.pop() if free else Client(server.route)
+        client = free.pop(0) if free else Client(server.route)
         status, spent, _ = await client.post(text)
         assert status == 200
         took.append(spent)
@@ -169,7 +175,7 @@ async def steady(server: Server, texts: list[str], seconds: int) -> None:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         await asyncio.gather(*tasks)
-        print(f"{len(took)} texts: {quantiles(took)}; memory of both processes: {megabytes(server)} MB", flush=True)
+        print(f"{len(took)} requests: {quantiles(took)}; memory of both processes: {megabytes(server)} MB", flush=True)
     for client in free:
         client.close()
 
@@ -180,6 +186,12 @@ MEASURES = {"overload": overload, "fairness": fairness, "steady": steady}
 async def lone(client: Client, texts: list[str]) -> list[float]:
     """Seconds of 200 single texts."""
     return [(await client.post(text))[1] for text in texts[:200]]
+
+
+def metrics(server: Server) -> list[str]:
+    """Lines of /metrics."""
+    with urllib.request.urlopen(server.route.replace("/v1/tag", "/metrics")) as answer:
+        return str(answer.read().decode()).splitlines()
 
 
 def alike(found: object, wanted: object) -> bool:

@@ -32,6 +32,8 @@ from vtag.serve.plugin import Served
 ENGINE_DIED = 1
 # Requests under way when the server is told to end have so long: container platforms kill after 30 s.
 GRACE_SECONDS = 25
+# Longer than clients and proxies keep an idle connection: where the server closes first, a request meets a closed one.
+KEEP_ALIVE_SECONDS = 75
 WATCH_SECONDS = 0.5
 # After its death: long enough to say so, and no waiting for a body that is still on its way.
 FAREWELL_SECONDS = 2
@@ -95,6 +97,7 @@ async def _serve(
         http=Connection,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     notice_the_gone(sock)
