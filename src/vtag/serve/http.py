@@ -26,7 +26,7 @@ from starlette.types import Message, Receive, Scope, Send
 from vtag.errors import VtagError, error
 from vtag.serve.metrics import REFUSED, REQUESTS
 from vtag.serve.queue import Body
-from vtag.serve.schemas import DEADLINE, DEADLINE_PARAMETER, ERRORS
+from vtag.serve.schemas import DEADLINE, ERRORS
 from vtag.serve.service import serving
 
 CLIENT_GONE = 499
@@ -92,10 +92,8 @@ class Route(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
-        self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
-        if self._schema is not None:
-            kwargs["openapi_extra"] = {"parameters": [DEADLINE_PARAMETER]}
         super().__init__(path, endpoint, **kwargs)
+        self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
         self._queried = [parameter.alias for parameter in self.dependant.query_params]
 
     async def read(self, patience: Patience, schema: type[BaseModel], arriving: Body) -> Any:

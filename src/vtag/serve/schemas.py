@@ -236,12 +236,5 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         503: "the engine is gone, or the deadline of X-Request-Timeout is past",
     }.items()
 }
-# What a client may send along with a body.
+# Seconds that a client waits, which it may send along with a body.
 DEADLINE = "X-Request-Timeout"
-DEADLINE_PARAMETER = {
-    "name": DEADLINE,
-    "in": "header",
-    "required": False,
-    "description": "Seconds that the client waits: after them there is 503, and no more work.",
-    "schema": {"type": "number", "exclusiveMinimum": 0},
-}
