@@ -55,6 +55,7 @@ class Row:
 
     def __init__(self, lens: Sequence[int], device: torch.device) -> None:
         self.lens = lens
+        self.tokens = sum(lens)
         self.device = device
         self._buckets: dict[tuple[int, torch.dtype], list[Bucket]] = {}
 
@@ -175,6 +176,7 @@ def attend(
     row: Row = _here.row
     q, k, v = query[0], key[0], value[0]
     out = v.new_empty(q.shape[1], q.shape[0], v.shape[2])
+    out[row.tokens :] = 0
     if any(kwargs.get(name) is not None for name in ("softcap", "s_aux", "position_bias")):
         _as_the_module_does(row, out, module, q, k, v, attention_mask, scaling, kwargs)
         return out[None], None

@@ -29,6 +29,9 @@ MODEL_TYPES = frozenset({
 
 # Of the widest activations of a row: small enough to stay in the cache.
 ROW_BYTES = 8 << 20
+# Numbers of tokens between a power of two and the next that rows are rounded up to on a CPU. oneDNN makes kernels for
+# each number that it meets, which takes time, and keeps them for ever (docs/measurements.md, Steady load).
+SIZES_PER_OCTAVE = 16
 CUDA_ROW_TOKENS = 1 << 16
 
 
@@ -64,10 +67,13 @@ class PackedRow:
         self.pad_offset = next((m.padding_idx for m in model.modules() if _skips_padding(m)), None)
 
     def __call__(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
-        row = ids[None]
+        # Tokens of no text: of any id, at the first position, seen by none.
+        more = 0 if ids.is_cuda else rounded(len(ids)) - len(ids)
+        at = nn.functional.pad(positions(ids, lens, self.pad_offset), (0, more))
+        row = nn.functional.pad(ids, (0, more))[None]
         given: dict[str, Any] = {
             "input_ids": row,
-            "position_ids": positions(ids, lens, self.pad_offset)[None],
+            "position_ids": at[None],
             # Without a mask, transformers would look for packed texts by itself, for a mask over the whole row.
             "attention_mask": torch.ones_like(row),
             "use_cache": False,
@@ -77,7 +83,13 @@ class PackedRow:
             given |= self.inputs(row)
         with attention.packed(lens, ids.device):
             logits: torch.Tensor = self.model(**given).logits
-        return logits[0]
+        return logits[0, : len(ids)]
+
+
+def rounded(tokens: int) -> int:
+    """The next of the sizes that rows have."""
+    step = max(1, (1 << (tokens - 1).bit_length()) // (2 * SIZES_PER_OCTAVE))
+    return -(-tokens // step) * step
 
 
 def _skips_padding(module: nn.Module) -> bool:
