@@ -1,6 +1,6 @@
-"""vtag's server beyond its capacity, with one client who asks for much, and five minutes at 70 % of its capacity.
+"""vtag's server beyond its capacity, beside one who asks for much, for five minutes at 70 %, and with clients cut off.
 
-    python benchmarks/load.py [MODEL] [--only overload|fairness|steady] [--seconds 300]
+    python benchmarks/load.py [MODEL] [--only overload|fairness|steady|gone] [--seconds 300]
 
 Clients are coroutines of this process, on keep-alive connections; it shares the processor with the server.
 """
@@ -11,6 +11,8 @@ import argparse
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -52,7 +54,7 @@ class Client:
 
 
 def main() -> None:
-    """All three, or one."""
+    """All, or one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", nargs="?", default="demo")
     parser.add_argument("--only", choices=MEASURES, default=None)
@@ -60,7 +62,7 @@ def main() -> None:
     args = parser.parse_args()
     print(f"CPU: {processor()}")
     texts = [json.loads(line)["text"] for line in GOLD.open(encoding="utf-8")]
-    options = {"overload": ["--dtype", "float32"]}
+    options = {"overload": ["--dtype", "float32"], "gone": ["--host", "0.0.0.0"]}
     from vtag.demo import demo_model
 
     model = demo_model() if args.model == "demo" else Path(args.model)
@@ -150,8 +152,12 @@ async def steady(server: Server, texts: list[str], seconds: int) -> None:
         client.close()
         return count
 
-    end = time.monotonic() + 10
-    rate = 0.7 * sum(await asyncio.gather(*(asks(at, end) for at in range(32)))) / 10
+    async def capacity(seconds: int) -> float:
+        end = time.monotonic() + seconds
+        return sum(await asyncio.gather(*(asks(at, end) for at in range(32)))) / seconds
+
+    await capacity(20)  # warm, as it is in the five minutes
+    rate = 0.7 * await capacity(30)
     print(f"70 % of the capacity: {rate:.0f} requests/s, of {mean:.0f} characters on average")
     free: list[Client] = []
     took: list[float] = []
@@ -180,7 +186,64 @@ async def steady(server: Server, texts: list[str], seconds: int) -> None:
         client.close()
 
 
-MEASURES = {"overload": overload, "fairness": fairness, "steady": steady}
+# Of a machine that is cut off: how far each of its clients came.
+CUT_OFF = """
+import json, socket, sys, time
+body = json.dumps({"input": ["Jane Doe lives in Paris."] * 500}).encode()
+head = b"POST /v1/tag HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\n"
+whole = head + b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body
+kept = []
+for sent in (b"", head, whole[:-10], whole):
+    for _ in range(25):
+        kept.append(socket.create_connection((sys.argv[1], int(sys.argv[2]))))
+        kept[-1].sendall(sent)
+print(flush=True)
+time.sleep(300)
+"""
+
+
+async def gone(server: Server, texts: list[str], _: int, seconds: int = 120) -> None:
+    """100 clients of a machine that is cut off, without a word: a network namespace whose link goes down. As root."""
+    port = str(urlsplit(server.route).port)
+    one = Client(server.route)
+    await lone(one, texts)
+
+    def state() -> str:
+        sockets = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+        (under_way,) = [line.split()[1] for line in metrics(server) if line.startswith("vtag_requests_under_way ")]
+        return f"{sockets} files open, {under_way} requests under way, {megabytes(server)} MB"
+
+    print(f"before: {state()}")
+    inside = ["ip", "netns", "exec", "vtag_gone"]
+    subprocess.run(["ip", "netns", "add", "vtag_gone"], check=True)
+    try:
+        for command in (
+            ["ip", "link", "add", "vtag_here", "type", "veth", "peer", "name", "vtag_there", "netns", "vtag_gone"],
+            ["ip", "addr", "add", "10.77.0.1/24", "dev", "vtag_here"],
+            ["ip", "link", "set", "vtag_here", "up"],
+            [*inside, "ip", "addr", "add", "10.77.0.2/24", "dev", "vtag_there"],
+            [*inside, "ip", "link", "set", "vtag_there", "up"],
+        ):
+            subprocess.run(command, check=True)
+        clients = subprocess.Popen(
+            [*inside, sys.executable, "-c", CUT_OFF, "10.77.0.1", port],
+            stdout=subprocess.PIPE,
+        )
+        assert clients.stdout is not None
+        await asyncio.to_thread(clients.stdout.readline)
+        print(f"with 100 clients: {state()}")
+        subprocess.run([*inside, "ip", "link", "set", "vtag_there", "down"], check=True)
+        clients.kill()
+        for after in range(0, seconds, 20):
+            print(f"{after} s after the cut: {state()}", flush=True)
+            await asyncio.sleep(20)
+        print(f"{seconds} s after the cut: {state()}; a lone client: {quantiles(await lone(one, texts))}")
+    finally:
+        subprocess.run(["ip", "netns", "del", "vtag_gone"], check=True)
+        one.close()
+
+
+MEASURES = {"overload": overload, "fairness": fairness, "steady": steady, "gone": gone}
 
 
 async def lone(client: Client, texts: list[str]) -> list[float]:

@@ -86,6 +86,28 @@ def test_a_thousand_clients_are_all_answered_and_rightly(small: Server, llm: LLM
     assert after < 3 * before + 0.05
 
 
+def test_a_thousand_clients_that_hang_up_in_the_middle_leave_nothing_behind(small: Server) -> None:
+    async def hang_up() -> None:
+        clients = [await Client.of(small) for _ in range(CLIENTS)]
+        for at, client in enumerate(clients):  # with half a body, with work under way, with an answer that is not read
+            client.send(TAG, {"input": TEXTS[:8] if at % 3 else TEXTS * 4}, cut=100 if at % 3 == 1 else 0)
+        await asyncio.sleep(1)
+        for client in clients:
+            client.hang_up()
+        await asyncio.sleep(0.1)
+
+    files = connections(small)
+    asyncio.run(hang_up())  # what is allocated once
+    settled(small, files)
+    held, texts = memory(small), gauge(small, "vtag_texts_total")
+    for _ in range(3):
+        asyncio.run(hang_up())
+        settled(small, files)
+    assert memory(small) < held + (64 << 20)
+    assert gauge(small, "vtag_texts_total") - texts < 3 * CLIENTS * len(TEXTS) / 10
+    assert asyncio.run(alone(small)) < 1
+
+
 def test_clients_that_send_nothing_more_lose_their_connection_alone(small: Server) -> None:
     files = connections(small)
 
