@@ -205,8 +205,7 @@ time.sleep(300)
 async def gone(server: Server, texts: list[str], _: int, seconds: int = 120) -> None:
     """100 clients of a machine that is cut off, without a word: a network namespace whose link goes down. As root."""
     port = str(urlsplit(server.route).port)
-    one = Client(server.route)
-    await lone(one, texts)
+    await lone(Client(server.route), texts)
 
     def state() -> str:
         sockets = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
@@ -237,10 +236,11 @@ async def gone(server: Server, texts: list[str], _: int, seconds: int = 120) -> 
         for after in range(0, seconds, 20):
             print(f"{after} s after the cut: {state()}", flush=True)
             await asyncio.sleep(20)
-        print(f"{seconds} s after the cut: {state()}; a lone client: {quantiles(await lone(one, texts))}")
+        print(
+            f"{seconds} s after the cut: {state()}; a lone client: {quantiles(await lone(Client(server.route), texts))}"
+        )
     finally:
         subprocess.run(["ip", "netns", "del", "vtag_gone"], check=True)
-        one.close()
 
 
 MEASURES = {"overload": overload, "fairness": fairness, "steady": steady, "gone": gone}
