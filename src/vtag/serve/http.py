@@ -1,39 +1,34 @@
-"""HTTP by vtag's rules: who may come in, how a body is read and checked, and what a refusal looks like."""
+"""HTTP by vtag's rules: who may come in, how a request is answered, and what a refusal looks like."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import math
 import os
 import secrets
 from collections.abc import Callable, Hashable, Sequence
-from email.message import Message as Header
 from typing import Any, get_type_hints
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
-from starlette.datastructures import Headers
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from vtag.errors import VtagError, error
+from vtag.serve.body import check_type, checked, from_json, whole
 from vtag.serve.metrics import REFUSED, REQUESTS
+from vtag.serve.patience import Patience
 from vtag.serve.queue import Body
-from vtag.serve.schemas import DEADLINE, ERRORS
+from vtag.serve.schemas import ERRORS
 from vtag.serve.service import serving
 
 CLIENT_GONE = 499
-# A body has so long to arrive.
-BODY_SECONDS = 60
-# Of an object in a body: a threshold for each of a model's labels is one.
-MOST_FIELDS = 10_000
 LOG = logging.getLogger("vtag.serve")
 
 
@@ -98,7 +93,7 @@ class Route(APIRoute):
 
     async def read(self, patience: Patience, schema: type[BaseModel], arriving: Body) -> Any:
         """The body as its schema."""
-        _check_type(patience.request.headers)
+        check_type(patience.request.headers)
         return checked(from_json(await whole(patience, arriving)), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,158 +184,3 @@ def client_of(request: Request) -> Hashable:
     if len(request.app.state.keys) > 1:
         return request.headers["authorization"]
     return request.client
-
-
-def _deadline(headers: Headers) -> float | None:
-    """Seconds that the client waits, where it says so."""
-    told = headers.get(DEADLINE)
-    if told is None:
-        return None
-    try:
-        seconds = float(told)
-    except ValueError:
-        seconds = -1
-    if not 0 < seconds < math.inf:
-        raise error("bad_deadline", header=DEADLINE)
-    return seconds
-
-
-class Patience:
-    """How long a request is worth its work: until its deadline, if it has one, and while its client is there.
-
-    Then its task is cancelled, and with it all that is done for it. Made in that task.
-    """
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task(self._loop)
-        self._watch: asyncio.Task[Message] | None = None
-        self._why: Exception | None = None
-        self._clocks: list[asyncio.TimerHandle] = []
-        if (seconds := _deadline(request.headers)) is not None:
-            self.limit(seconds, error("too_late", header=DEADLINE))
-
-    def limit(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
-        """Ends it after so long, if it is not cancelled before."""
-        self._clocks.append(self._loop.call_later(seconds, self._lose, why))
-        return self._clocks[-1]
-
-    def watch(self) -> None:
-        """From now on, once the body is there, what is received next is that the client is gone."""
-        self._watch = self._loop.create_task(_message(self.request))
-        self._watch.add_done_callback(self._gone)
-
-    def lost(self) -> BaseException:
-        """What came of a cancellation: of this or, as when the server ends, another one."""
-        if self._why is None or self._task is None or self._task.uncancel():
-            return asyncio.CancelledError()
-        return self._why
-
-    def end(self) -> None:
-        """Nothing more happens to the task."""
-        for clock in self._clocks:
-            clock.cancel()
-        if self._watch is not None:
-            self._watch.remove_done_callback(self._gone)
-            self._watch.cancel()
-
-    def _gone(self, _: asyncio.Task[Message]) -> None:
-        self._lose(ClientDisconnect())
-
-    def _lose(self, why: Exception) -> None:
-        if self._why is None and self._task is not None:
-            self._why = why
-            self._task.cancel()
-
-
-async def _message(request: Request) -> Message:
-    return await request.receive()
-
-
-async def whole(patience: Patience, arriving: Body) -> bytes:
-    """The body; raises an error of the table where it is too large, or does not come."""
-    request = patience.request
-    told = request.headers.get("content-length", "0")
-    if told.isdecimal():
-        arriving.check(int(told))
-    chunks: list[bytes] = []
-    clock = patience.limit(BODY_SECONDS, error("slow_body", seconds=BODY_SECONDS))
-    more = True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        arriving.take(len(chunk))
-        chunks.append(chunk)
-    clock.cancel()
-    return b"".join(chunks)
-
-
-def from_json(body: bytes) -> Any:
-    """What a body of JSON holds."""
-    try:
-        try:
-            content = orjson.loads(body)
-        except orjson.JSONDecodeError:  # half of a surrogate pair, NaN
-            content = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as cause:
-        raise error("bad_json") from cause
-    if len(body) > MOST_FIELDS:
-        _check_fields(content)
-    return content
-
-
-def _check_fields(content: Any) -> None:
-    """No object has so many fields that complaining of each would take a minute."""
-    parts = [content] if isinstance(content, dict | list) else []
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict) and len(part) > MOST_FIELDS:
-            raise error("too_many_fields", limit=MOST_FIELDS)
-        inner = part.values() if isinstance(part, dict) else part
-        parts += [one for one in inner if isinstance(one, dict | list)]
-
-
-def checked(content: Any, schema: type[BaseModel]) -> Any:
-    """It as its schema; raises InputError, whose message names the field and nothing that was sent."""
-    try:
-        return schema.model_validate(content)
-    except ValidationError as cause:
-        raise _complaint(cause, schema) from None
-
-
-def _check_type(headers: Headers) -> None:
-    if headers.get("content-type") == "application/json" and "content-encoding" not in headers:
-        return  # as nearly all say it; what follows is slow
-    told = Header()
-    told["Content-Type"] = headers.get("content-type") or "application/json"
-    charset = str(told.get_param("charset", "utf-8")).lower()
-    if told.get_content_type() != "application/json" or charset not in ("utf-8", "utf8", "us-ascii"):
-        raise error("not_json")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise error("not_json")
-
-
-def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:
-    """Of all that pydantic complains of the first, in the words of the field's description."""
-    first = cause.errors(include_url=False, include_context=False, include_input=False)[0]
-    fields, known, path = schema.model_fields, None, ""
-    for part in first["loc"]:
-        if isinstance(part, int):  # of a list
-            continue
-        if part not in fields:
-            break
-        known, path = fields[str(part)], f"{path}.{part}" if path else str(part)
-        nested = [kind for kind in (known.annotation, *getattr(known.annotation, "__args__", ())) if _is_schema(kind)]
-        fields, schema = (nested[0].model_fields, nested[0]) if nested else ({}, schema)
-    if first["type"] == "extra_forbidden":
-        return error("unknown_field", names=", ".join(schema.model_fields))
-    if known is None:
-        return error("bad_field", field="the body", expected=f"an object with {', '.join(schema.model_fields)}")
-    return error("bad_field", field=path, expected=known.description)
-
-
-def _is_schema(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)

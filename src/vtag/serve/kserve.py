@@ -14,7 +14,9 @@ from starlette.convertors import PathConvertor, register_url_convertor
 
 import vtag
 from vtag.errors import error
-from vtag.serve.http import Patience, Route, checked, client_of, from_json, routes_of, to_json, whole
+from vtag.serve.body import checked, from_json, whole
+from vtag.serve.http import Route, client_of, routes_of, to_json
+from vtag.serve.patience import Patience
 from vtag.serve.queue import Body
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving

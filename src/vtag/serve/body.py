@@ -1,0 +1,110 @@
+"""The bytes of a request's body, as its schema or as what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message as Header
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+
+from vtag.errors import VtagError, error
+from vtag.serve.patience import Patience
+from vtag.serve.queue import Body
+
+# A body has so long to arrive.
+BODY_SECONDS = 60
+# Of an object in a body: a threshold for each of a model's labels is one.
+MOST_FIELDS = 10_000
+
+
+def check_type(headers: Headers) -> None:
+    """Raise InputError for a body that does not call itself JSON, in UTF-8 and as it is."""
+    if headers.get("content-type") == "application/json" and "content-encoding" not in headers:
+        return  # as nearly all say it; what follows is slow
+    told = Header()
+    told["Content-Type"] = headers.get("content-type") or "application/json"
+    charset = str(told.get_param("charset", "utf-8")).lower()
+    if told.get_content_type() != "application/json" or charset not in ("utf-8", "utf8", "us-ascii"):
+        raise error("not_json")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise error("not_json")
+
+
+async def whole(patience: Patience, arriving: Body) -> bytes:
+    """The body; raises an error of the table where it is too large, or does not come."""
+    request = patience.request
+    told = request.headers.get("content-length", "0")
+    if told.isdecimal():
+        arriving.check(int(told))
+    chunks: list[bytes] = []
+    clock = patience.limit(BODY_SECONDS, error("slow_body", seconds=BODY_SECONDS))
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        arriving.take(len(chunk))
+        chunks.append(chunk)
+    clock.cancel()
+    return b"".join(chunks)
+
+
+def from_json(body: bytes) -> Any:
+    """What a body of JSON holds."""
+    try:
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:  # half of a surrogate pair, NaN
+            content = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as cause:
+        raise error("bad_json") from cause
+    if len(body) > MOST_FIELDS:
+        _check_fields(content)
+    return content
+
+
+def _check_fields(content: Any) -> None:
+    """No object has so many fields that complaining of each would take a minute."""
+    parts = [content] if isinstance(content, dict | list) else []
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict) and len(part) > MOST_FIELDS:
+            raise error("too_many_fields", limit=MOST_FIELDS)
+        inner = part.values() if isinstance(part, dict) else part
+        parts += [one for one in inner if isinstance(one, dict | list)]
+
+
+def checked(content: Any, schema: type[BaseModel]) -> Any:
+    """It as its schema; raises InputError, whose message names the field and nothing that was sent."""
+    try:
+        return schema.model_validate(content)
+    except ValidationError as cause:
+        raise _complaint(cause, schema) from None
+
+
+def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:
+    """Of all that pydantic complains of the first, in the words of the field's description."""
+    first = cause.errors(include_url=False, include_context=False, include_input=False)[0]
+    fields, known, path = schema.model_fields, None, ""
+    for part in first["loc"]:
+        if isinstance(part, int):  # of a list
+            continue
+        if part not in fields:
+            break
+        known, path = fields[str(part)], f"{path}.{part}" if path else str(part)
+        nested = [kind for kind in (known.annotation, *getattr(known.annotation, "__args__", ())) if _is_schema(kind)]
+        fields, schema = (nested[0].model_fields, nested[0]) if nested else ({}, schema)
+    if first["type"] == "extra_forbidden":
+        return error("unknown_field", names=", ".join(schema.model_fields))
+    if known is None:
+        return error("bad_field", field="the body", expected=f"an object with {', '.join(schema.model_fields)}")
+    return error("bad_field", field=path, expected=known.description)
+
+
+def _is_schema(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
