@@ -77,9 +77,9 @@ class Joined:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._waiting:
+        if self._waiting and not self._transport.is_closing():  # the client may have gone since
             self._transport.write(b"".join(self._waiting))
-            self._waiting.clear()
+        self._waiting.clear()
 
 
 def notice_the_gone(sock: socket.socket) -> None:

@@ -29,8 +29,8 @@ MODEL_TYPES = frozenset({
 
 # Of the widest activations of a row: small enough to stay in the cache.
 ROW_BYTES = 8 << 20
-# Numbers of tokens between a power of two and the next that rows are rounded up to on a CPU. oneDNN makes kernels for
-# each number that it meets, which takes time, and keeps them for ever (docs/measurements.md, Steady load).
+# Numbers of tokens between a power of two and the next that rows are rounded up to on a CPU. With each
+# number that oneDNN meets, time goes by and the memory in use grows (docs/measurements.md, Steady load).
 SIZES_PER_OCTAVE = 16
 CUDA_ROW_TOKENS = 1 << 16
 
