@@ -363,6 +363,39 @@ TABLE: dict[str, Kind] = {
     "files_missing": Kind(
         MissingPackageError, 503, 5, '{what} files need packages that are not installed: pip install "vtag[files]"'
     ),
+    # many machines
+    "ray_missing": Kind(MissingPackageError, 503, 5, 'Ray is not installed: pip install "vtag[ray]"'),
+    "no_cluster": Kind(
+        EngineError, 503, 5, "{address}: no Ray cluster answers there ({reason}): check --ray-address, or `ray status`"
+    ),
+    "node_failed": Kind(EngineError, 500, 5, "node {node}: {reason}"),
+    "node_differs": Kind(
+        EngineError,
+        500,
+        5,
+        "node {node}: has another {what} than this machine: copy the model and the packages to all nodes alike, and"
+        " pass --dtype",
+    ),
+    "workers_die": Kind(
+        EngineError,
+        500,
+        5,
+        "node {node}: the processes of workers die while they start: see to its memory and logs",
+    ),
+    "no_room": Kind(
+        EngineError,
+        503,
+        5,
+        "no node of the cluster has {wants} free for a worker: add nodes, or ask for less (--cpus-per-worker,"
+        " --gpus-per-worker)",
+    ),
+    "kills_process": Kind(
+        InputError, 500, 4, "text {index}: the process that tags it dies of it, each time: leave it out, and report it"
+    ),
+    "ray_to_stdout": Kind(SettingError, 422, 2, "--ray writes to files: name one after -o"),
+    "ray_only": Kind(SettingError, 422, 2, "{option} goes with --ray: add that, or leave it out"),
+    "bad_count": Kind(SettingError, 422, 2, "{option} must be at least {least}"),
+    "bad_workers": Kind(SettingError, 422, 2, "--workers must be MIN:MAX, or one number of at least 1"),
     # the server
     "port_taken": Kind(
         SettingError,

@@ -10,12 +10,12 @@ import gc
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vtag.errors import InputError, error
 from vtag.files import chunks, inputs
@@ -25,16 +25,30 @@ from vtag.files.journal import State
 from vtag.files.records import REASONS, Bad, Row
 from vtag.files.target import Target
 from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+from vtag.types import Span
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
+
+
+class Tags(Protocol):
+    """What tags chunks: an `LLM`, or a cluster of them."""
+
+    def identity(self) -> dict[str, str]:
+        """What its answers depend on, by name."""
+
+    def tag_chunks(
+        self, chunks: Iterable[Sequence[Any]], *, words: bool, **options: Any
+    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
+        """For each chunk the answers, and how many tokens were run. As many chunks as it likes may be read ahead."""
+
 
 # Called with the state and with the share of the input that is read, from 0 to 1 (None where nobody knows).
 Watch = Callable[[State, float | None], None]
 
 
 def tag_files(
-    model: str | Path | LLM,
+    model: str | Path | Tags,
     sources: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
@@ -59,7 +73,7 @@ def tag_files(
     journal where the input is a pipe or the output is stdout ("-").
 
     Args:
-        model: a model as `LLM` takes it, or an LLM.
+        model: a model as `LLM` takes it, or an LLM, or a Cluster (vtag.integrations.cluster) of them.
         sources: files, folders, globs or "-".
         output: a file whose extension tells its format, or "-" (JSON Lines; records that failed go to stderr).
         format: format of the inputs, where their extensions do not tell.
@@ -98,14 +112,14 @@ def tag_files(
         watch = watch or (lambda state, share: None)
         watch(target.open(key, restart=restart), None)
         if not target.state.done:
-            llm = stack.enter_context(_start(model, engine)) if isinstance(model, str | Path) else model
+            llm: Tags = stack.enter_context(_start(model, engine)) if isinstance(model, str | Path) else model
             stack.enter_context(_rare_collections())
             _work(llm, found, fields, options, target, strict, watch)
     return target.state
 
 
 def _work(
-    llm: LLM,
+    llm: Tags,
     sources: Sequence[Input],
     fields: Fields,
     options: Mapping[str, Any],
@@ -123,35 +137,36 @@ def _work(
             ahead.append(chunk)
             yield chunk.texts
 
-    for answers, tokens in llm.tag_chunks(texts(), words=fields.words is not None, **options):
-        chunk = ahead.popleft()
-        rows: list[Row] = []
-        bad = chunk.bad
-        for (file, record), spans in zip(chunk.records, answers, strict=True):
-            if isinstance(spans, InputError):
-                bad.append((file, Bad(record.number, spans.kind)))
-            elif not target.writer.fits(record):
-                bad.append((file, Bad(record.number, "new_field")))
-            else:
-                rows.append((record, spans))
-        errors = [
-            {"file": sources[file].path, "record": record.number, "reason": REASONS[record.reason]}
-            for file, record in sorted(bad)
-        ]
-        if strict and errors:
-            raise error("bad_record", path=errors[0]["file"], **errors[0])
-        state = replace(
-            state,
-            file=chunk.file,
-            record=chunk.record,
-            records=state.records + len(rows) + len(bad),
-            failures=state.failures + len(bad),
-            tokens=state.tokens + tokens,
-            seconds=before + time.monotonic() - start,
-            labels=dict(Counter(state.labels) + Counter(span.label for _, spans in rows for span in spans)),
-        )
-        state = target.commit(state, rows, errors)
-        watch(state, chunk.share)
+    with closing(llm.tag_chunks(texts(), words=fields.words is not None, **options)) as answered:
+        for answers, tokens in answered:
+            chunk = ahead.popleft()
+            rows: list[Row] = []
+            bad = chunk.bad
+            for (file, record), spans in zip(chunk.records, answers, strict=True):
+                if isinstance(spans, InputError):
+                    bad.append((file, Bad(record.number, spans.kind)))
+                elif not target.writer.fits(record):
+                    bad.append((file, Bad(record.number, "new_field")))
+                else:
+                    rows.append((record, spans))
+            errors = [
+                {"file": sources[file].path, "record": record.number, "reason": REASONS[record.reason]}
+                for file, record in sorted(bad)
+            ]
+            if strict and errors:
+                raise error("bad_record", path=errors[0]["file"], **errors[0])
+            state = replace(
+                state,
+                file=chunk.file,
+                record=chunk.record,
+                records=state.records + len(rows) + len(bad),
+                failures=state.failures + len(bad),
+                tokens=state.tokens + tokens,
+                seconds=before + time.monotonic() - start,
+                labels=dict(Counter(state.labels) + Counter(span.label for _, spans in rows for span in spans)),
+            )
+            state = target.commit(state, rows, errors)
+            watch(state, chunk.share)
     target.finish()
 
 
@@ -172,12 +187,14 @@ def _start(model: str | Path, engine: Mapping[str, Any]) -> LLM:
     return LLM(model, **engine)
 
 
-def _identity(model: str | Path | LLM, engine: Mapping[str, Any]) -> dict[str, str]:
+def _identity(model: str | Path | Tags, engine: Mapping[str, Any]) -> dict[str, str]:
     """What the model's answers depend on."""
+    if not isinstance(model, str | Path):
+        return model.identity()
     from vtag.engine.identity import identity
     from vtag.engine.plan import plan
 
-    return identity(plan(model, **engine) if isinstance(model, str | Path) else model.plan)
+    return identity(plan(model, **engine))
 
 
 def _key(sources: Sequence[Input], fields: Fields, options: Mapping[str, Any]) -> dict[str, str]:

@@ -23,28 +23,38 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def identity(plan: Plan) -> dict[str, str]:
     """Name -> value, of the model, the settings of its engine, the versions and the machine."""
-    found = {"model": model_digest(plan.checkpoint.folder), "vtag": __version__}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    found["processor"] = processor()
-    found["number of cores"] = str(len(defaults.cores()))
+    found = shared_identity(plan) | {"processor": processor(), "number of cores": str(len(defaults.cores()))}
     found |= {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    found["scheme"] = str(plan.scheme)
-    found["words_rule"] = plan.words_rule
-    found["operating_point"] = _short(plan.biases)
     for name, value in plan.arguments.items():
         if name not in ("model", "served_model_name"):
             found[name] = str(value) if isinstance(value, str | int | float | bool | None) else _short(value)
     return found
 
 
+def shared_identity(plan: Plan) -> dict[str, str]:
+    """What must be the same on all machines that work together; their processors need not."""
+    found = {"model": model_digest(plan.checkpoint.folder), "vtag": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    found["scheme"] = str(plan.scheme)
+    found["words_rule"] = plan.words_rule
+    found["operating_point"] = _short(plan.biases)
+    found["dtype"] = str(plan.arguments["dtype"])
+    return found
+
+
+def commit(folder: Path) -> str | None:
+    """The hub's commit that a folder of its cache holds."""
+    return folder.name if folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name) else None
+
+
 def model_digest(folder: Path) -> str:
     """The hub's commit, or SHA-256 of all files that a model is made of."""
-    if folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name):
-        return folder.name
+    if known := commit(folder):
+        return known
     whole = hashlib.sha256()
     for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
         with open(path, "rb") as file:

@@ -18,6 +18,7 @@ from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
 from vtag.engine import adapters, defaults, registry
+from vtag.engine.identity import identity
 from vtag.engine.owner import Owner
 from vtag.engine.packing import blocks, logits_of, one_ahead, packs, steps, text_lens
 from vtag.engine.plan import TASK, plan
@@ -92,6 +93,10 @@ class LLM(vllm.LLM):
     def packed(self) -> bool:
         """Whether many texts share a request, or vLLM runs its own decoder."""
         return self.plan.packed
+
+    def identity(self) -> dict[str, str]:
+        """What its answers depend on, by name: files, settings, versions, the machine."""
+        return identity(self.plan)
 
     def encode(
         self,
@@ -232,7 +237,7 @@ class LLM(vllm.LLM):
         ignore_labels: Sequence[str] = ("O",),
         threshold: float | Mapping[str, float] | None = None,
         stride: int | None = None,
-    ) -> Iterator[tuple[list[list[Span] | InputError], int]]:
+    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
         """For each chunk the spans of its texts, equal to those of `tag(chunk)`, and how many tokens the engine ran.
 
         For work that may stop between two chunks and go on later: what is packed together is of one chunk, so that its
@@ -259,7 +264,7 @@ class LLM(vllm.LLM):
         groups: Iterable[Iterable[Batch | InputError]],
         finish: Callable[..., list[list[Span]]],
         lora_request: LoRARequest | None,
-    ) -> Iterator[tuple[list[list[Span] | InputError], int]]:
+    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
         """For each group of batches its answers and its count of tokens.
 
         While the engine runs one group, this thread prepares the next one and decodes the one before.

@@ -43,6 +43,7 @@ REASONS = {
     "lone_surrogate": "half of a surrogate pair",
     "spans_field": "has a field of the spans' name already",
     "new_field": "has a field that the output's header does not, or cannot, name",
+    "kills_process": "the process that tags it dies of it",
     "no_offsets": "the tokenizer's pieces do not spell the text",
 }
 
