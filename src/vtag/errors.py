@@ -392,6 +392,9 @@ TABLE: dict[str, Kind] = {
     "kills_process": Kind(
         InputError, 500, 4, "text {index}: the process that tags it dies of it, each time: leave it out, and report it"
     ),
+    "not_arrow": Kind(
+        SettingError, 422, 2, 'batches are {type}, not Arrow tables: pass batch_format="pyarrow" to map_batches'
+    ),
     "ray_to_stdout": Kind(SettingError, 422, 2, "--ray writes to files: name one after -o"),
     "ray_only": Kind(SettingError, 422, 2, "{option} goes with --ray: add that, or leave it out"),
     "bad_count": Kind(SettingError, 422, 2, "{option} must be at least {least}"),

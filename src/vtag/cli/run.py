@@ -12,7 +12,7 @@ from vtag.cli import engine
 from vtag.errors import error
 
 if TYPE_CHECKING:
-    from vtag.integrations.cluster import Cluster
+    from vtag.integrations.ray.cluster import Cluster
 
 FAILURES = 6
 INTERRUPTED = 130
@@ -151,6 +151,6 @@ def _workers(given: str | None) -> tuple[int, int | None] | None:
 
 
 def _on_ray(model: str, given: dict[str, Any], cluster: dict[str, Any], say: Callable[[str], None]) -> Cluster:
-    from vtag.integrations.cluster import Cluster
+    from vtag.integrations.ray.cluster import Cluster
 
     return Cluster(model, say=say, **cluster, **given)

@@ -63,13 +63,13 @@ def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> It
         with inputs.opened(sources[number]) as raw:
             for item in inputs.records(sources[number], raw, record):
                 chunk.file, chunk.record = number, item.number
-                given = _given(item, fields)
-                if isinstance(given, Bad):
-                    chunk.bad.append((number, given))
+                value = given(item, fields)
+                if isinstance(value, Bad):
+                    chunk.bad.append((number, value))
                 else:
                     chunk.records.append((number, item))  # type: ignore[arg-type]
-                    chunk.texts.append(given)
-                    size, bulk = size + len(given), bulk + item.size  # type: ignore[union-attr]
+                    chunk.texts.append(value)
+                    size, bulk = size + len(value), bulk + item.size  # type: ignore[union-attr]
                 if len(chunk.records) + len(chunk.bad) == RECORDS or size >= SIZE or bulk >= BULK:
                     chunk.share = (before + raw.tell()) / total if total else None
                     yield chunk
@@ -93,7 +93,7 @@ def check(source: Input, fields: Fields) -> None:
         raise error("field_taken", path=source.path, field=fields.spans)
 
 
-def _given(item: Record | Bad, fields: Fields) -> Any:
+def given(item: Record | Bad, fields: Fields) -> Any:
     """The text or the words of a record, or why there are none."""
     if isinstance(item, Bad):
         return item

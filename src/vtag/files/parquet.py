@@ -10,7 +10,9 @@ from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.jsonl import dumps
-from vtag.files.records import DamagedError, Record, Row, has_surrogate
+from vtag.files.records import DamagedError, Record, has_surrogate
+from vtag.files.records import Row as Tagged
+from vtag.types import Span
 
 try:
     import pyarrow as pa
@@ -40,7 +42,7 @@ def read(file: BinaryIO, after: int) -> Iterator[Record]:
                 for i in range(batch.num_rows):
                     number += 1
                     if number > after:
-                        yield Record(number, Fields(columns, i), (batch, i), size)
+                        yield Record(number, Row(columns, i), (batch, i), size)
     except (pa.ArrowException, OSError) as cause:  # Arrow's own have no errno
         if isinstance(cause, OSError) and cause.errno is not None:
             raise
@@ -61,7 +63,7 @@ class Columns:
         return self.lists[name]
 
 
-class Fields(Mapping[str, Any]):
+class Row(Mapping[str, Any]):
     """One row of a batch."""
 
     def __init__(self, columns: Columns, row: int) -> None:
@@ -110,12 +112,12 @@ class Writer:
         """`join` finds a type for every column."""
         return True
 
-    def encode(self, rows: Sequence[Row]) -> bytes:
+    def encode(self, rows: Sequence[Tagged]) -> bytes:
         """These rows as a file."""
         tables = [_table(part) for part in _runs([record for record, _ in rows])]
         tables = [table.drop_columns([self._field]) if self._field in table.column_names else table for table in tables]
         whole = _stacked(tables)
-        spans = _spans([spans for _, spans in rows], self._words)
+        spans = spans_column([spans for _, spans in rows], self._words)
         out = io.BytesIO()
         pq.write_table(whole.append_column(pa.field(self._field, spans.type), spans), out)
         return out.getvalue()
@@ -124,7 +126,7 @@ class Writer:
 def join(parts: Sequence[Path], out: BinaryIO, spans_field: str, words: bool = False) -> None:
     """All parts as one file. A column whose type changes so that no type holds all of it is written as JSON."""
     as_json: set[str] = set()
-    schemas = [pq.read_schema(part) for part in parts] or [pa.schema([(spans_field, _spans([], words).type)])]
+    schemas = [pq.read_schema(part) for part in parts] or [pa.schema([(spans_field, spans_column([], words).type)])]
     while True:
         schema = _common(schemas, as_json, last=spans_field)
         out.seek(0)
@@ -261,8 +263,9 @@ def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _spans(rows: Sequence[Sequence[Any]], words: bool) -> pa.Array:
-    flat = [span for row in rows for span in row]
+def spans_column(rows: Sequence[Sequence[Span] | None], words: bool) -> pa.Array:
+    """list<struct<start: int64, end: int64, label: string, score: double, text: string>>; `words` as one field more."""
+    flat = [span for row in rows for span in row or ()]
     columns = {
         "start": pa.array([span.start for span in flat], pa.int64()),
         "end": pa.array([span.end for span in flat], pa.int64()),
@@ -274,6 +277,7 @@ def _spans(rows: Sequence[Sequence[Any]], words: bool) -> pa.Array:
         columns["words"] = pa.array([span.words for span in flat], pa.list_(pa.int64()))
     ends = [0]
     for row in rows:
-        ends.append(ends[-1] + len(row))
+        ends.append(ends[-1] + len(row or ()))
     structs = pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), structs)
+    missing = pa.array([row is None for row in rows], pa.bool_()) if None in rows else None
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), structs, mask=missing)

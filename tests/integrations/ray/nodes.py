@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -14,30 +14,28 @@ from pathlib import Path
 from typing import Self
 
 STORE = 80 << 20
+# What a node's processes have in their environment.
+MARK = "VTAG_TEST_NODE"
 
 
 class Nodes:
     """Starts with its head; `add` starts one more.
 
-    Everything that Ray writes is in `folder`, its home folder too. environment: what a driver needs, token included.
+    Everything that Ray writes is in `folder`, its home folder too.
     """
 
     def __init__(self, folder: Path, cpus: int = 1) -> None:
         self._folder = folder
         self._groups: dict[str, subprocess.Popen[bytes]] = {}
-        self.environment = {
-            "HOME": str(folder / "home"),
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": secrets.token_hex(32),
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
-        (folder / "home").mkdir(exist_ok=True)
+        self._count = 0
+        self.home = folder / "home"
+        self.home.mkdir()
         with socket.socket() as free:
             free.bind(("127.0.0.2", 0))
             port = free.getsockname()[1]
         self.address = f"127.0.0.2:{port}"
         self.head = self._start(
-            "127.0.0.2", cpus, "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}"
+            cpus, "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}"
         )
 
     def __enter__(self) -> Self:
@@ -49,9 +47,11 @@ class Nodes:
 
     def add(self, cpus: int = 1, environment: Mapping[str, str] | None = None) -> str:
         """One more node; its address."""
-        return self._start(
-            f"127.0.0.{len(self._groups) + 2}", cpus, f"--address={self.address}", environment=environment or {}
-        )
+        return self._start(cpus, f"--address={self.address}", environment=environment or {})
+
+    def workers(self, node: str) -> list[int]:
+        """Processes of vtag's actors on a node."""
+        return [process for process, title in processes(f"{MARK}={node}").items() if title.startswith("ray::Worker")]
 
     def kill(self, node: str) -> None:
         """All of a node's processes at once, as when its power goes."""
@@ -59,14 +59,16 @@ class Nodes:
         os.killpg(group.pid, signal.SIGKILL)
         group.wait()
 
-    def _start(self, node: str, cpus: int, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    def _start(self, cpus: int, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        self._count += 1
+        node = f"127.0.0.{self._count + 1}"
         options = [f"--node-ip-address={node}", f"--num-cpus={cpus}", f"--object-store-memory={STORE}"]
         command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
         log = self._folder / f"{node}.log"
         with open(log, "wb") as out:
             self._groups[node] = subprocess.Popen(
                 [*command, *options, *arguments],
-                env=os.environ | self.environment | dict(environment or {}),
+                env=os.environ | {"HOME": str(self.home), MARK: node} | dict(environment or {}),
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
@@ -77,3 +79,13 @@ class Nodes:
             assert time.monotonic() < end, log.read_text("utf-8")
             time.sleep(0.1)
         return node
+
+
+def processes(mark: str) -> dict[int, str]:
+    """Number -> title of the processes that have this in their environment."""
+    found: dict[int, str] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it is over
+            if f"\0{mark}\0".encode() in b"\0" + (process / "environ").read_bytes():
+                found[int(process.name)] = (process / "cmdline").read_text("utf-8")
+    return found

@@ -1,0 +1,152 @@
+"""Chunks tagged on many machines: Ray's actors hold the engines, this process reads and writes.
+
+The driver hands each actor one chunk at a time and gives the answers back in order, as `LLM.tag_chunks` does. So all
+that keeps a run safe (journal, errors file, order) is the local run's own, and the nodes need neither input nor output.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from vtag.engine.identity import commit, shared_identity
+from vtag.engine.plan import plan
+from vtag.errors import error, reason
+
+try:
+    import ray
+except ImportError as cause:
+    raise error("ray_missing") from cause
+
+from vtag.integrations.ray.pool import Answer, Pool, Terms
+
+# Of a Ray of our own: its object store (Ray's least, for chunks and their answers are small), and its token, which Ray
+# keeps for as long as the process lives.
+OBJECT_STORE = 80 << 20
+TOKEN = secrets.token_hex(32)
+
+
+class Cluster:
+    """A model on Ray: takes the place of an `LLM` in `tag_files`.
+
+    Args:
+        model: as `LLM` takes it; a folder must be there on every node.
+        address: of the cluster ("auto", "10.0.0.1:6379"); by default RAY_ADDRESS, or a Ray of its own on this machine.
+        workers: fewest and most; None: as many as the cluster has room for. More are hired while chunks wait.
+        cpus, gpus: of each worker; by default one CPU, and one GPU where the cluster has any.
+        say: told in one line what a person should know meanwhile.
+        engine: arguments of `LLM`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        address: str | None = None,
+        workers: tuple[int, int | None] = (1, None),
+        cpus: int = 1,
+        gpus: int | None = None,
+        say: Callable[[str], None] = warnings.warn,
+        **engine: Any,
+    ) -> None:
+        self._plan = plan(model, **engine)
+        folder = self._plan.checkpoint.folder
+        # As another process finds it, which has another working folder: there a branch may have moved on, too.
+        known = commit(folder)
+        self._model = str(model) if known or str(model) == "demo" else str(folder.resolve())
+        self._engine = engine | ({"revision": known} if known else {})
+        self._address, self._workers, self._cpus, self._gpus = address, workers, cpus, gpus
+        self._say = say
+
+    def identity(self) -> dict[str, str]:
+        """What its answers depend on, but for the nodes' processors: those of a cluster come and go."""
+        return shared_identity(self._plan) | {name: str(value) for name, value in self._engine.items()}
+
+    def tag_chunks(self, chunks: Iterable[Sequence[Any]], **options: Any) -> Generator[tuple[list[Answer], int]]:
+        """As `LLM.tag_chunks`, with answers equal to its own; several chunks are read ahead.
+
+        A text of which its process dies, each time, has an InputError in the place of its spans.
+        """
+        with _joined(self._address):
+            gpus = self._gpus if self._gpus is not None else int(ray.cluster_resources().get("GPU", 0) > 0)
+            pool = Pool(
+                Terms(
+                    self._model,
+                    self._engine,
+                    shared_identity(self._plan),
+                    options,
+                    {"CPU": self._cpus, "GPU": gpus},
+                    *self._workers,
+                    self._say,
+                )
+            )
+            try:
+                yield from pool.run(chunks)
+            finally:
+                pool.close()
+
+
+@contextmanager
+def _joined(address: str | None) -> Iterator[None]:
+    """Be a driver of the cluster; of one that is made for it and goes with it, where there is none."""
+    if ray.is_initialized():
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    with ExitStack() as stack:
+        if address:
+            settings: dict[str, Any] = {"address": address}
+        else:
+            stack.enter_context(_own_environment())
+            settings = {
+                "address": "local",
+                "include_dashboard": False,
+                "object_store_memory": OBJECT_STORE,
+                "_temp_dir": stack.enter_context(TemporaryDirectory(prefix="vtag-ray-", ignore_cleanup_errors=True)),
+                "_node_ip_address": "127.0.0.2",  # for 127.0.0.1 Ray would put the machine's own
+            }
+        try:
+            ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
+        except (OSError, ValueError, RuntimeError) as cause:
+            raise error("no_cluster", address=address or "a Ray of this machine's own", reason=reason(cause)) from cause
+        stack.callback(ray.shutdown)
+        stack.enter_context(_term_is_ctrl_c())
+        yield
+
+
+@contextmanager
+def _term_is_ctrl_c() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: Ray would print a stack trace, and leave its folder behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """A Ray of our own reports to nobody, and has a token that is in no file."""
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED")}
+    os.environ.setdefault("RAY_AUTH_TOKEN", TOKEN)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is not None:
+                os.environ[name] = value
+            else:
+                os.environ.pop(name, None)

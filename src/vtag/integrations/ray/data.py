@@ -1,0 +1,105 @@
+"""A tagger for `ray.data.Dataset.map_batches`: Arrow in, Arrow out, one engine an actor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from vtag.errors import InputError, error
+from vtag.files.chunks import Fields, given
+from vtag.files.parquet import Columns, Row, spans_column
+from vtag.files.records import REASONS, Bad, Record
+from vtag.integrations.ray.worker import use_assigned_cores
+from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+
+
+class TagWorker:
+    """Adds two columns to each batch: spans, and why a record has none.
+
+    Spans are lists of structs (start, end, label, score, text), as `vtag run` writes them to Parquet. A record that
+    cannot be tagged has null there, and the reason in `error_field`, which is null elsewhere. All other columns stay as
+    they are. Raises SettingError for batches that are not Arrow's, or have a column of the spans' name.
+
+        dataset.map_batches(
+            TagWorker,
+            fn_constructor_kwargs={"model": "demo"},
+            batch_format="pyarrow",
+            batch_size=2048,
+            num_cpus=1,
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=8),
+        )
+
+    Args:
+        model: as `LLM` takes it; a folder must be there on every node.
+        text_field, words_field, spans_field, overwrite_field: as in `tag_files`.
+        error_field: where reasons go.
+        aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
+        engine: arguments of `LLM`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        text_field: str = "text",
+        words_field: str | None = None,
+        spans_field: str = "spans",
+        error_field: str = "error",
+        overwrite_field: bool = False,
+        aggregation_strategy: str = DEFAULT_STRATEGY,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+        **engine: Any,
+    ) -> None:
+        check_strategy(aggregation_strategy)
+        if threshold is not None:
+            check_threshold(threshold)
+        self._fields = Fields(text_field, words_field, spans_field, overwrite=True)
+        self._error, self._overwrite = error_field, overwrite_field
+        self._options: dict[str, Any] = {
+            "words": words_field is not None,
+            "aggregation_strategy": aggregation_strategy,
+            "ignore_labels": tuple(ignore_labels),
+            "threshold": threshold,
+            "stride": stride,
+        }
+        use_assigned_cores()
+        from vtag.engine.offline import LLM
+
+        self._llm = LLM(model, **engine)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """The batch with its spans."""
+        if not isinstance(batch, pa.Table):
+            raise error("not_arrow", type=type(batch).__name__)
+        added = (self._fields.spans, self._error)
+        taken = [name for name in added if name in batch.column_names]
+        if taken and not self._overwrite:
+            raise error("field_taken", path="dataset", field=taken[0])
+        records = _records(batch)
+        values = [given(record, self._fields) for record in records]
+        good = [value for value in values if not isinstance(value, Bad)]
+        ((answers, _),) = self._llm.tag_chunks([good], **self._options)
+        coming = iter(answers)
+        found = [value if isinstance(value, Bad) else next(coming) for value in values]
+        spans = [None if isinstance(one, Bad | InputError) else one for one in found]
+        errors = [REASONS[_reason(one)] if isinstance(one, Bad | InputError) else None for one in found]
+        kept = batch.drop_columns(taken)
+        kept = kept.append_column(added[0], spans_column(spans, self._fields.words is not None))
+        return kept.append_column(added[1], pa.array(errors, pa.string()))
+
+
+def _records(batch: pa.Table) -> list[Record]:
+    rows: list[Record] = []
+    for part in batch.to_batches():
+        columns = Columns(part)
+        rows += [Record(len(rows) + i + 1, Row(columns, i)) for i in range(part.num_rows)]
+    return rows
+
+
+def _reason(failed: Bad | InputError) -> str:
+    return failed.reason if isinstance(failed, Bad) else failed.kind
