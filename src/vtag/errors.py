@@ -72,6 +72,9 @@ TABLE: dict[str, Kind] = {
         3,
         "{model}: no such folder, not in the local cache, and the hub cannot be reached: check path or network",
     ),
+    "disk_full": Kind(
+        EngineError, 503, 5, "{model}: the disk of the hub's cache is full: make room, or pass download_dir"
+    ),
     "hub_not_found": Kind(
         ModelError, 404, 3, "{model}: the hub has no such model, or it is private: check the id, or `hf auth login`"
     ),
@@ -366,7 +369,10 @@ TABLE: dict[str, Kind] = {
     # many machines
     "ray_missing": Kind(MissingPackageError, 503, 5, 'Ray is not installed: pip install "vtag[ray]"'),
     "no_cluster": Kind(
-        EngineError, 503, 5, "{address}: no Ray cluster answers there ({reason}): check --ray-address, or `ray status`"
+        EngineError,
+        503,
+        5,
+        "{address}: no Ray cluster lets us in ({reason}): check the address, and its token (RAY_AUTH_MODE=token)",
     ),
     "node_failed": Kind(EngineError, 500, 5, "node {node}: {reason}"),
     "node_differs": Kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def _from_hub(name: str, revision: str | None, download_dir: str | None, pickle:
     except RepositoryNotFoundError as cause:
         raise error("hub_not_found", model=name) from cause
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as cause:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise error("disk_full", model=name) from cause
         raise error("hub_unreachable", model=name) from cause
 
 

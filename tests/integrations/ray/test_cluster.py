@@ -52,30 +52,29 @@ def test_driver_actor_and_node_are_killed_and_the_bytes_are_those_of_a_local_run
 ) -> None:
     monkeypatch.setattr(chunks, "RECORDS", records // CHUNKS)
     source, output, whole = corpus(tmp_path / "in.jsonl", records), tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
-    tag_files("demo", source, whole, dtype="float32")
-
     command = ["run", "demo", str(source), "-o", str(output), "--dtype", "float32"]
-    command += ["--ray", "--ray-address", nodes.address]
+    command += ["--ray", "--ray-address", nodes.address, "--workers", "1"]
     code = f"{DRIVER}; sys.exit(main(sys.argv[2:]))"
     driver = subprocess.Popen([sys.executable, "-c", code, str(records // CHUNKS), *command])
+    second = nodes.add()
+    tag_files("demo", source, whole, dtype="float32")
     wait_until(lambda: committed(output) >= 2)
     driver.kill()
     driver.wait()
 
-    second = nodes.add()
-    killed: list[object] = []
+    killed: list[int] = []
 
     def watch(state: State, share: float | None) -> None:
-        if not killed and state.records >= records // 4 and (workers := nodes.workers(nodes.head)):
-            os.kill(workers[0], signal.SIGKILL)
-            killed.append(workers[0])
-        elif len(killed) == 1 and state.records >= records // 2 and nodes.workers(second):
+        """An actor on one node, and the other node."""
+        workers = nodes.workers(nodes.head), nodes.workers(second)
+        if not killed and state.records >= records // 3 and all(workers):
+            os.kill(workers[0][0], signal.SIGKILL)
             nodes.kill(second)
-            killed.append(second)
+            killed.extend([workers[0][0], *workers[1]])
 
     cluster = Cluster("demo", address=nodes.address, dtype="float32")
     state = tag_files(cluster, source, output, watch=watch)
-    assert len(killed) == 2
+    assert killed
     assert (state.records, state.failures) == (records, records // 50)
     for end in ("", ".errors.jsonl"):
         assert Path(f"{output}{end}").read_bytes() == Path(f"{whole}{end}").read_bytes()

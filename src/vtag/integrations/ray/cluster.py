@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -33,6 +34,7 @@ from vtag.integrations.ray.pool import Answer, Pool, Terms
 # keeps for as long as the process lives.
 OBJECT_STORE = 80 << 20
 TOKEN = secrets.token_hex(32)
+KNOCK_SECONDS = 10
 
 
 class Cluster:
@@ -115,12 +117,21 @@ def _joined(address: str | None) -> Iterator[None]:
                 "_node_ip_address": "127.0.0.2",  # for 127.0.0.1 Ray would put the machine's own
             }
         try:
+            _knock(address)
             ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
         except (OSError, ValueError, RuntimeError) as cause:
-            raise error("no_cluster", address=address or "a Ray of this machine's own", reason=reason(cause)) from cause
+            why = getattr(cause, "strerror", None) or reason(cause)
+            raise error("no_cluster", address=address or "a Ray of this machine's own", reason=why) from cause
         stack.callback(ray.shutdown)
         stack.enter_context(_term_is_ctrl_c())
         yield
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nobody listens: Ray would try for a minute, with a warning every few seconds."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
 
 
 @contextmanager

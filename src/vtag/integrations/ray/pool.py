@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import OutOfDiskError, RayError, RayTaskError
 
-from vtag.errors import EngineError, InputError, VtagError, error, reason
+from vtag.errors import EngineError, InputError, VtagError, error
 from vtag.integrations.ray.worker import Worker
 from vtag.types import Span
 
@@ -163,6 +163,8 @@ class Pool:
         hired, job = self._busy.pop(ref)
         try:
             got = ray.get(ref)
+        except OutOfDiskError as failed:
+            raise error("node_failed", node=hired.node, reason="its disk is full: make room there") from failed
         except RayTaskError as failed:
             if job is None or not isinstance(failed.cause, EngineError):
                 raise error("node_failed", node=hired.node, reason=_complaint(failed.cause)) from failed
@@ -170,7 +172,6 @@ class Pool:
         except RayError:
             self._bury(hired, job)
         else:
-            self._stillborn = 0
             if job is not None:
                 answers, tokens = got
                 spans = [a if isinstance(a, InputError) else [Span(*packed) for packed in a] for a in answers]
@@ -181,7 +182,7 @@ class Pool:
                 self._busy[hired.actor.start.remote(self._terms.model, self._terms.engine)] = hired, None
             else:
                 self._look_at(hired, *got)
-                hired.ready = True
+                hired.ready, self._stillborn = True, 0
                 self._idle.append(hired)
 
     def _look_at(self, hired: Hired, identity: Mapping[str, str], processor: str) -> None:
@@ -237,5 +238,5 @@ class Pool:
 def _complaint(cause: BaseException) -> str:
     """Why an engine cannot be used on its node. Never with a word of a text, as other exceptions may have."""
     if isinstance(cause, OSError):
-        return reason(cause)
+        return cause.strerror or type(cause).__name__
     return str(cause if isinstance(cause, VtagError) else error("internal", type=type(cause).__name__))
