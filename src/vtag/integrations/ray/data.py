@@ -12,7 +12,7 @@ from vtag.errors import InputError, error
 from vtag.files.chunks import Fields, given
 from vtag.files.parquet import Columns, Row, spans_column
 from vtag.files.records import REASONS, Bad, Record
-from vtag.integrations.ray.worker import use_assigned_cores
+from vtag.integrations.ray.worker import share_the_machine
 from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
 
 
@@ -67,10 +67,10 @@ class TagWorker:
             "threshold": threshold,
             "stride": stride,
         }
-        use_assigned_cores()
+        share_the_machine()
         from vtag.engine.offline import LLM
 
-        self._llm = LLM(model, **engine)
+        self.llm = LLM(model, **engine)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """The batch with its spans."""
@@ -83,7 +83,7 @@ class TagWorker:
         records = _records(batch)
         values = [given(record, self._fields) for record in records]
         good = [value for value in values if not isinstance(value, Bad)]
-        ((answers, _),) = self._llm.tag_chunks([good], **self._options)
+        ((answers, _),) = self.llm.tag_chunks([good], **self._options)
         coming = iter(answers)
         found = [value if isinstance(value, Bad) else next(coming) for value in values]
         spans = [None if isinstance(one, Bad | InputError) else one for one in found]

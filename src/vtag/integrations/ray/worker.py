@@ -25,7 +25,7 @@ class Worker:
 
     def start(self, model: str, engine: Mapping[str, Any]) -> tuple[dict[str, str], str]:
         """Start the engine; returns what must be the same on all nodes, and the node's processor."""
-        use_assigned_cores()
+        share_the_machine()
         from vtag.engine.offline import LLM
 
         self._llm = LLM(model, **engine)
@@ -37,10 +37,10 @@ class Worker:
         return [answer if isinstance(answer, InputError) else [*map(_packed, answer)] for answer in answers], tokens
 
 
-def use_assigned_cores() -> None:
-    """Tokenize on as many threads as this actor has cores: others share the machine. (Of torch's Ray sees to it.)"""
-    cores = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
-    os.environ.setdefault("RAYON_NUM_THREADS", str(max(1, int(cores))))
+def share_the_machine() -> None:
+    """Tokenize on as many threads as this actor has cores, which Ray tells to torch alone: others run here, too."""
+    if cores := os.environ.get("OMP_NUM_THREADS"):
+        os.environ.setdefault("RAYON_NUM_THREADS", cores)
 
 
 def _packed(span: Span) -> Packed:
