@@ -88,3 +88,32 @@ def test_formats_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     for line, row in zip(lines, FORMATS.values(), strict=True):
         assert all(extension in line for extension in row.extensions)
         assert (".zst" in line) == row.packs
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--workers", "2"], "--workers goes with --ray"),
+        (["--gpus-per-worker", "0"], "--gpus-per-worker goes with --ray"),
+        (["--ray", "--workers", "4:2"], "--workers must be MIN:MAX"),
+        (["--ray", "--workers", "0"], "--workers must be MIN:MAX"),
+        (["--ray", "--workers", "many"], "--workers must be MIN:MAX"),
+        (["--ray", "--cpus-per-worker", "0"], "--cpus-per-worker must be at least 1"),
+        (["--ray", "-o", "-"], "--ray writes to files"),
+    ],
+)
+def test_options_of_a_cluster_are_refused_before_anything_starts(
+    options: list[str], says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "demo", "in.jsonl", "-o", "out.jsonl", *options]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"vtag: {says}")
+    assert err.count("\n") == 1
+    assert list(folder.iterdir()) == [folder / "in.jsonl"]
+
+
+def test_a_cluster_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["run", "demo", "in.jsonl", "-o", "out.jsonl", "--ray", "--ray-address", "127.0.0.1:9"]
+    assert main(command) == 5
+    line = "vtag: 127.0.0.1:9: no Ray cluster lets us in (Connection refused): check the address, and its token"
+    assert capsys.readouterr().err == f"{line} (RAY_AUTH_MODE=token)\n"
