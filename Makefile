@@ -11,7 +11,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo play test test-long fuzz chaos bench-files bench-server bench-load lint lock clean
+.PHONY: help demo play test test-long fuzz chaos bench-files bench-server bench-load bench-cluster lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,8 +32,9 @@ fuzz: .venv/ready ## Run the property tests with many more examples
 	VTAG_FUZZ=10 $(PYTEST) tests/decode/test_hf_fuzz.py --timeout 3600
 	$(PYTEST) -m hypothesis --hypothesis-profile fuzz --timeout 3600
 
-chaos: .venv/ready ## Kill file runs 100 times at random moments (20 minutes)
+chaos: .venv/ready ## Kill file runs 100 times at random moments, and a cluster's parts (20 minutes)
 	$(BIN)/python -m tests.chaos 100
+	$(BIN)/python -m tests.integrations.ray.chaos 20000
 
 bench-files: .venv/ready ## Compare file runs with tag_stream: speed and memory (5 minutes)
 	$(BIN)/python benchmarks/files.py
@@ -43,6 +44,9 @@ bench-server: .venv/ready ## Compare the server with vLLM's own under wrk: speed
 
 bench-load: .venv/ready ## Overload, fairness, and five minutes of steady load on the server (9 minutes)
 	$(BIN)/python benchmarks/load.py
+
+bench-cluster: .venv/ready ## Compare vtag run --ray with vtag run: speed, the driver's time, memory (5 minutes)
+	$(BIN)/python benchmarks/cluster.py
 
 lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.integrations.ray.nodes import Nodes
+from tests.integrations.ray.nodes import Nodes, share_environment
 
-# What a cluster's nodes and drivers share. Ray reads it when it is imported.
-os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+share_environment()  # before any of these files imports Ray
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +19,11 @@ STORE = 80 << 20
 MARK = "VTAG_TEST_NODE"
 
 
+def share_environment() -> None:
+    """What a cluster's nodes and drivers must agree on. Ray reads it when it is imported."""
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+
+
 class Nodes:
     """Starts with its head; `add` starts one more.
 
@@ -27,23 +33,31 @@ class Nodes:
     def __init__(self, folder: Path, cpus: int = 1) -> None:
         self._folder = folder
         self._groups: dict[str, subprocess.Popen[bytes]] = {}
-        self._count = 0
+        self._nodes: list[str] = []
         self.home = folder / "home"
-        self.home.mkdir()
+        self.home.mkdir(parents=True)
         with socket.socket() as free:
             free.bind(("127.0.0.2", 0))
-            port = free.getsockname()[1]
-        self.address = f"127.0.0.2:{port}"
+            self._port = free.getsockname()[1]
+        self.address = f"127.0.0.2:{self._port}"
         self.head = self._start(
-            cpus, "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}"
+            cpus, "--head", f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}"
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Ends all nodes, and looks whether anything of them is left."""
         for node in reversed(list(self._groups)):
             self.kill(node)
+        end = time.monotonic() + 10
+        while any(processes(f"{MARK}={node}") for node in self._nodes):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert {path.name for path in self.home.iterdir()} <= {".cache"}  # vtag's own: the demo model
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.2", self._port)) != 0
 
     def add(self, cpus: int = 1, environment: Mapping[str, str] | None = None) -> str:
         """One more node; its address."""
@@ -60,8 +74,8 @@ class Nodes:
         group.wait()
 
     def _start(self, cpus: int, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-        self._count += 1
-        node = f"127.0.0.{self._count + 1}"
+        node = f"127.0.0.{len(self._nodes) + 2}"
+        self._nodes.append(node)
         options = [f"--node-ip-address={node}", f"--num-cpus={cpus}", f"--object-store-memory={STORE}"]
         command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
         log = self._folder / f"{node}.log"

@@ -1,4 +1,4 @@
-"""`vtag run --ray` on two nodes of this machine: the bytes of a local run, whatever dies meanwhile."""
+"""`vtag run --ray`: the bytes of a local run, whatever dies meanwhile, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -7,74 +7,57 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.integrations.ray.nodes import Nodes
+from tests.integrations.ray import chaos
+from tests.integrations.ray.nodes import Nodes, processes
 from vtag import tag_files
+from vtag.errors import SettingError
 from vtag.files import chunks
-from vtag.files.journal import State
 from vtag.integrations.ray import Cluster
 
-GOLD = Path(__file__).parents[2] / "data" / "pii_synth_gold.jsonl"
-TEXTS = [json.loads(line)["text"] for line in GOLD.read_text("utf-8").splitlines()]
-CHUNKS = 20
-# A driver with small chunks, so that there is much between the first and the last.
-DRIVER = "import sys; from vtag.files import chunks; from vtag.cli.main import main; chunks.RECORDS = int(sys.argv[1])"
+MARK = "VTAG_TEST_RAY"
 
 
-def corpus(path: Path, count: int) -> Path:
-    """Texts with a number after each, and every fiftieth record broken."""
-    lines = [json.dumps({"id": i, "text": f"{TEXTS[i % len(TEXTS)]} {i}"}) for i in range(count)]
-    lines[::50] = ['{"text": 1}'] * len(lines[::50])
-    path.write_text("\n".join(lines), "utf-8")
-    return path
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 100
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def committed(output: Path) -> int:
-    journal = output.with_name(f"{output.name}.journal")
-    return journal.read_bytes().count(b'{"file"') if journal.exists() else 0
-
-
-@pytest.mark.parametrize("records", [500, pytest.param(20_000, marks=pytest.mark.long)])
 def test_driver_actor_and_node_are_killed_and_the_bytes_are_those_of_a_local_run(
-    records: int, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "RECORDS", records // CHUNKS)
-    source, output, whole = corpus(tmp_path / "in.jsonl", records), tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
-    command = ["run", "demo", str(source), "-o", str(output), "--dtype", "float32"]
-    command += ["--ray", "--ray-address", nodes.address, "--workers", "1"]
-    code = f"{DRIVER}; sys.exit(main(sys.argv[2:]))"
-    driver = subprocess.Popen([sys.executable, "-c", code, str(records // CHUNKS), *command])
-    second = nodes.add()
-    tag_files("demo", source, whole, dtype="float32")
-    wait_until(lambda: committed(output) >= 2)
-    driver.kill()
-    driver.wait()
+    monkeypatch.setattr(chunks, "RECORDS", chunks.RECORDS)  # and back again
+    chaos.chaos(nodes, tmp_path, 500)
 
-    killed: list[int] = []
 
-    def watch(state: State, share: float | None) -> None:
-        """An actor on one node, and the other node."""
-        workers = nodes.workers(nodes.head), nodes.workers(second)
-        if not killed and state.records >= records // 3 and all(workers):
-            os.kill(workers[0][0], signal.SIGKILL)
-            nodes.kill(second)
-            killed.extend([workers[0][0], *workers[1]])
+def test_a_run_of_this_machine_alone_does_not_go_on_in_a_cluster(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "I am Ann."}\n', "utf-8")
+    tag_files("demo", tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    with pytest.raises(SettingError, match="was begun with another machine and another processor"):
+        tag_files(Cluster("demo"), tmp_path / "in.jsonl", tmp_path / "out.jsonl")
 
-    cluster = Cluster("demo", address=nodes.address, dtype="float32")
-    state = tag_files(cluster, source, output, watch=watch)
-    assert killed
-    assert (state.records, state.failures) == (records, records // 50)
-    for end in ("", ".errors.jsonl"):
-        assert Path(f"{output}{end}").read_bytes() == Path(f"{whole}{end}").read_bytes()
+
+@pytest.mark.long
+def test_a_ray_of_its_own_is_ended_by_sigterm_and_at_the_end_and_leaves_nothing() -> None:
+    with tempfile.TemporaryDirectory(prefix="t-") as place:
+        folder, home = Path(place), Path(place, "home")
+        home.mkdir()
+        source, output = chaos.corpus(folder / "in.jsonl", 1000), folder / "out.jsonl"
+        own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        own |= {"HOME": str(home), "TMPDIR": str(folder), MARK: str(os.getpid())}
+        code = f"{chaos.DRIVER}; sys.exit(main(sys.argv[2:]))"
+        command = [sys.executable, "-c", code, "50", "run", "demo", str(source), "-o", str(output)]
+        command += ["--ray", "--workers", "1"]
+
+        stopped = subprocess.Popen(command, env=own, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        chaos.wait_until(lambda: chaos.committed(output) >= 2)
+        stopped.send_signal(signal.SIGTERM)
+        out, err = stopped.communicate(timeout=60)
+        assert (stopped.returncode, out, err.count("\n")) == (130, "", 1), err
+        assert err.startswith("vtag: interrupted after ")
+
+        done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (6, "", 2), done.stderr
+        assert len([json.loads(line) for line in output.read_bytes().splitlines()]) == 980
+        assert processes(f"{MARK}={os.getpid()}") == {}
+        assert [path.name for path in home.iterdir()] == [".cache"]  # vtag's own: the demo model
+        assert not list(folder.glob("vtag-ray-*"))

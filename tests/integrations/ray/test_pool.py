@@ -106,6 +106,7 @@ def test_workers_that_do_not_start_end_the_run_with_the_name_of_their_node(
     assert "node 127.0.0.2" in str(caught.value)
 
 
+@pytest.mark.long
 def test_a_node_without_the_model_is_named(nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver has it in its cache of the hub, the node has not, and no network."""
     in_hub_cache(tmp_path, "someone/tagger")

@@ -71,7 +71,8 @@ class Cluster:
 
     def identity(self) -> dict[str, str]:
         """What its answers depend on, but for the nodes' processors: those of a cluster come and go."""
-        return shared_identity(self._plan) | {name: str(value) for name, value in self._engine.items()}
+        given = {name: str(value) for name, value in self._engine.items()}
+        return {"machine": "a Ray cluster"} | shared_identity(self._plan) | given
 
     def tag_chunks(self, chunks: Iterable[Sequence[Any]], **options: Any) -> Generator[tuple[list[Answer], int]]:
         """As `LLM.tag_chunks`, with answers equal to its own; several chunks are read ahead.
