@@ -386,7 +386,7 @@ TABLE: dict[str, Kind] = {
         EngineError,
         500,
         5,
-        "node {node}: the processes of workers die while they start: see to its memory and logs",
+        "node {node}: workers die while they start: see to its packages, memory and logs",
     ),
     "no_room": Kind(
         EngineError,

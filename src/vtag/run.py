@@ -73,7 +73,7 @@ def tag_files(
     journal where the input is a pipe or the output is stdout ("-").
 
     Args:
-        model: a model as `LLM` takes it, or an LLM, or a Cluster (vtag.integrations.cluster) of them.
+        model: a model as `LLM` takes it, or an LLM, or a `vtag.integrations.ray.Cluster` of them.
         sources: files, folders, globs or "-".
         output: a file whose extension tells its format, or "-" (JSON Lines; records that failed go to stderr).
         format: format of the inputs, where their extensions do not tell.

@@ -33,7 +33,12 @@ def chaos(nodes: Nodes, folder: Path, records: int) -> None:
     source, output, whole = corpus(folder / "in.jsonl", records), folder / "out.jsonl", folder / "whole.jsonl"
     driver = start(nodes, source, output)
     second = nodes.add()
-    tag_files("demo", source, whole, dtype="float32")
+
+    def kill_driver(*_: object) -> None:
+        if committed(output) >= 2:
+            driver.kill()
+
+    tag_files("demo", source, whole, dtype="float32", watch=kill_driver)
     wait_until(lambda: committed(output) >= 2)
     driver.kill()
     assert driver.wait() == -signal.SIGKILL

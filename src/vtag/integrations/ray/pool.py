@@ -91,7 +91,7 @@ class Pool:
         )(Worker)
         self._hired: list[Hired] = []
         self._idle: deque[Hired] = deque()
-        # What is awaited -> who is at it; no job while the worker starts.
+        # What is awaited -> who is at it; no job while the worker starts, or is asked whether it is still there.
         self._busy: dict[ray.ObjectRef, tuple[Hired, Job | None]] = {}
         self._waiting: deque[Job] = deque()
         self._chunks: dict[int, Chunk] = {}
@@ -181,8 +181,9 @@ class Pool:
                 hired.node = got
                 self._busy[hired.actor.start.remote(self._terms.model, self._terms.engine)] = hired, None
             else:
-                self._look_at(hired, *got)
-                hired.ready, self._stillborn = True, 0
+                if not hired.ready:
+                    self._look_at(hired, *got)
+                    hired.ready, self._stillborn = True, 0
                 self._idle.append(hired)
 
     def _look_at(self, hired: Hired, identity: Mapping[str, str], processor: str) -> None:
@@ -198,8 +199,12 @@ class Pool:
         """A process is gone, or a node: what it was at is to be done again."""
         self._hired.remove(hired)
         ray.kill(hired.actor)
+        # If it was the node, a job handed to its idle workers would have outlived them all.
+        for other in [idle for idle in self._idle if idle.node == hired.node]:
+            self._idle.remove(other)
+            self._busy[other.actor.place.remote()] = other, None
         if job is None:
-            self._stillborn += 1
+            self._stillborn += not hired.ready
             if self._stillborn == DEATHS:
                 raise error("workers_die", node=hired.node or "?")
             return

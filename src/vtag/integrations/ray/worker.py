@@ -20,7 +20,7 @@ class Worker:
     """One engine."""
 
     def place(self) -> str:
-        """The node's address: there is room for this worker."""
+        """The node's address: there is room for this worker, and it lives."""
         return str(ray.util.get_node_ip_address())
 
     def start(self, model: str, engine: Mapping[str, Any]) -> tuple[dict[str, str], str]:
