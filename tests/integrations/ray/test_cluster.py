@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -37,11 +36,13 @@ def test_a_run_of_this_machine_alone_does_not_go_on_in_a_cluster(tmp_path: Path)
 
 
 @pytest.mark.long
-def test_a_ray_of_its_own_is_ended_by_sigterm_and_at_the_end_and_leaves_nothing() -> None:
+def test_a_ray_of_its_own_is_ended_by_sigterm_and_at_the_end_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with tempfile.TemporaryDirectory(prefix="t-") as place:
         folder, home = Path(place), Path(place, "home")
         home.mkdir()
-        source, output = chaos.corpus(folder / "in.jsonl", 1000), folder / "out.jsonl"
+        source, output = chaos.corpus(folder / "in.jsonl", 1000), folder / "out.parquet"
         own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         own |= {"HOME": str(home), "TMPDIR": str(folder), MARK: str(os.getpid())}
         code = f"{chaos.DRIVER}; sys.exit(main(sys.argv[2:]))"
@@ -57,7 +58,9 @@ def test_a_ray_of_its_own_is_ended_by_sigterm_and_at_the_end_and_leaves_nothing(
 
         done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (6, "", 2), done.stderr
-        assert len([json.loads(line) for line in output.read_bytes().splitlines()]) == 980
+        monkeypatch.setattr(chunks, "RECORDS", 50)
+        tag_files("demo", source, folder / "whole.parquet")
+        assert output.read_bytes() == (folder / "whole.parquet").read_bytes()
         assert processes(f"{MARK}={os.getpid()}") == {}
         assert [path.name for path in home.iterdir()] == [".cache"]  # vtag's own: the demo model
         assert not list(folder.glob("vtag-ray-*"))
