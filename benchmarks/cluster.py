@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,8 @@ def ceiling(count: str) -> None:
             return shared_identity(plan(model, **engine)), processor()
 
         def tag(self, texts: Any, options: Any) -> Any:
-            return [[(i, i + 5, "LABEL", 0.98765432, text[i : i + 5], *NONE) for i in STARTS] for text in texts], 0
+            rows = [[(i, i + 5, "LABEL", 0.98765432, text[i : i + 5], *NONE) for i in STARTS] for text in texts]
+            return pickle.dumps(rows), 0
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     pool.Worker = Echo  # type: ignore[misc]

@@ -28,7 +28,8 @@ try:
 except ImportError as cause:
     raise error("ray_missing") from cause
 
-from vtag.integrations.ray.pool import Answer, Pool, Terms
+from vtag.integrations.ray.pool import Pool, Terms
+from vtag.integrations.ray.worker import Answer
 
 # Of a Ray of our own: its object store (Ray's least, for chunks and their answers are small), and its token, which Ray
 # keeps for as long as the process lives.

@@ -9,15 +9,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 from ray.exceptions import OutOfDiskError, RayError, RayTaskError
 
-from vtag.errors import EngineError, InputError, VtagError, error
-from vtag.integrations.ray.worker import Worker
-from vtag.types import Span
+from vtag.errors import EngineError, VtagError, error
+from vtag.integrations.ray.worker import Answer, Worker, pack, unpack
 
 DEATHS = 3
 # So many chunks for each worker may be under way, or done, from the one on whose answers the reader waits.
@@ -25,8 +24,6 @@ AHEAD = 4
 TICK_SECONDS = 1.0
 # With no worker placed: when to say so, and when to give up. (A rented machine takes minutes to come.)
 SAY_SECONDS, GIVE_UP_SECONDS = 10, 900
-
-Answer = list[Span] | InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +58,10 @@ class Job:
 
 @dataclass(slots=True)
 class Chunk:
-    """The answers of a chunk, as they come in; `left`: how many are still to come."""
+    """What has come in of a chunk. left: how many answers have not; packed: those that have, by the first's number."""
 
-    answers: list[Any]
     left: int
+    packed: dict[int, bytes] = field(default_factory=dict)
     tokens: int = 0
 
 
@@ -110,7 +107,7 @@ class Pool:
                 more = self._read(next(numbered, None))
             while turn in self._chunks and not self._chunks[turn].left:
                 done = self._chunks.pop(turn)
-                yield done.answers, done.tokens
+                yield [answer for first in sorted(done.packed) for answer in unpack(done.packed[first])], done.tokens
                 turn += 1
             if not more and not self._chunks:
                 return
@@ -132,7 +129,7 @@ class Pool:
         if numbered is None:
             return False
         number, texts = numbered
-        self._chunks[number] = Chunk([None] * len(texts), len(texts))
+        self._chunks[number] = Chunk(len(texts))
         if texts:
             self._waiting.append(Job(number, 0, texts))
         return True
@@ -173,9 +170,7 @@ class Pool:
             self._bury(hired, job)
         else:
             if job is not None:
-                answers, tokens = got
-                spans = [a if isinstance(a, InputError) else [Span(*packed) for packed in a] for a in answers]
-                self._answered(job, spans, tokens)
+                self._answered(job, *got)
                 self._idle.append(hired)
             elif not hired.node:
                 hired.node = got
@@ -212,7 +207,7 @@ class Pool:
         if job.deaths < DEATHS:
             self._waiting.appendleft(job)
         elif len(job.texts) == 1:
-            self._answered(job, [error("kills_process", index=job.first)], 0)
+            self._answered(job, pack([error("kills_process", index=job.first)]), 0)
         else:
             half = len(job.texts) // 2
             for at, texts in ((half, job.texts[half:]), (0, job.texts[:half])):
@@ -220,10 +215,10 @@ class Pool:
                 deaths = DEATHS - 1 if len(texts) > 1 else DEATHS - 2
                 self._waiting.appendleft(Job(job.chunk, job.first + at, texts, deaths))
 
-    def _answered(self, job: Job, answers: Sequence[Any], tokens: int) -> None:
+    def _answered(self, job: Job, packed: bytes, tokens: int) -> None:
         chunk = self._chunks[job.chunk]
-        chunk.answers[job.first : job.first + len(answers)] = answers
-        chunk.left -= len(answers)
+        chunk.packed[job.first] = packed
+        chunk.left -= len(job.texts)
         chunk.tokens += tokens
 
     def _mind_the_room(self) -> None:
