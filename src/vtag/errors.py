@@ -406,7 +406,6 @@ TABLE: dict[str, Kind] = {
     ),
     "ray_to_stdout": Kind(SettingError, 422, 2, "--ray writes to files: name one after -o"),
     "ray_only": Kind(SettingError, 422, 2, "{option} goes with --ray: add that, or leave it out"),
-    "bad_count": Kind(SettingError, 422, 2, "{option} must be at least {least}"),
     "bad_workers": Kind(SettingError, 422, 2, "--workers must be MIN:MAX, or one number of at least 1"),
     # the server
     "port_taken": Kind(
@@ -443,7 +442,7 @@ TABLE: dict[str, Kind] = {
     ),
     "bad_shape": Kind(InputError, 422, 4, "shape must have as many elements as data: for n texts send [n]"),
     "empty_key": Kind(SettingError, 422, 2, "--api-key is empty: pass a key, or leave it out"),
-    "bad_limit": Kind(SettingError, 422, 2, "{option} must be at least 1"),
+    "bad_limit": Kind(SettingError, 422, 2, "{option} must be at least {least}"),
     "bad_json": Kind(InputError, 400, 4, "the body is not JSON in UTF-8: let a JSON library write it"),
     "wrong_key": Kind(SettingError, 401, 2, "no API key, or a wrong one: send the header Authorization: Bearer KEY"),
     "other_model": Kind(ModelError, 404, 3, "this server runs another model: GET /info names it"),

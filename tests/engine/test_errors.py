@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -133,6 +134,16 @@ def test_a_hub_id_that_is_not_in_the_cache_without_network(tmp_path: Path) -> No
     with pytest.raises(VtagError) as raised:
         LLM("owner/not-there", download_dir=str(tmp_path))
     assert_one_line(raised, "hub_unreachable")
+
+
+def test_a_cache_of_the_hub_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", no_room)
+    with pytest.raises(VtagError) as raised:
+        checkpoint.locate("owner/not-there", download_dir=str(tmp_path))
+    assert_one_line(raised, "disk_full")
 
 
 def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:

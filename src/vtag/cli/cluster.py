@@ -42,7 +42,7 @@ def check(args: argparse.Namespace) -> None:
         raise error("ray_to_stdout")
     for option, least in (("--cpus-per-worker", 1), ("--gpus-per-worker", 0)):
         if given.get(OPTIONS[option], least) < least:
-            raise error("bad_count", option=option, least=least)
+            raise error("bad_limit", option=option, least=least)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
     limits = {name: getattr(args, f"max_{name}") for name in LIMITS}
     for name, most in limits.items():
         if most < 1:
-            raise error("bad_limit", option=_option(name))
+            raise error("bad_limit", option=_option(name), least=1)
     if "" in (args.api_key or ()):
         raise error("empty_key")
     keys = args.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]

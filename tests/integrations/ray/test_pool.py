@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ def answers_of(tagger: Cluster | LLM) -> list[Any]:
     return [answers for answers, _ in tagger.tag_chunks(CHUNKS)]
 
 
-def labelled(found: list[Any]) -> list[Any]:
-    return [[[(s.start, s.end, s.label, s.text) for s in spans] for spans in answers] for answers in found]
+def close_to(answers: list[Any]) -> list[Any]:
+    """These answers, with scores as texts may have them that were packed with others."""
+    return [[replace(span, score=pytest.approx(span.score, abs=1e-4)) for span in spans] for spans in answers]
 
 
 @pytest.mark.long
@@ -80,8 +82,7 @@ def test_a_text_of_which_its_process_dies_costs_itself_alone(nodes: Nodes, monke
     assert lost.kind == "kills_process"
     assert "Deadly" not in str(lost)
     found[1][1] = wanted[1][1] = []
-    assert labelled(found) == labelled(wanted)
-    # What shared its chunk was packed otherwise, which may change the last digits of scores; nothing else was.
+    assert found[1] == close_to(wanted[1])
     assert (found[0], found[2], found[3]) == (wanted[0], wanted[2], wanted[3])
 
 
