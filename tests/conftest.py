@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from tests.integrations.ray.nodes import share_environment
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # Before transformers is imported anywhere: a test that wants the hub must fail here, not only where there is none.
 os.environ["HF_HUB_OFFLINE"] = "1"
+share_environment()  # vLLM imports Ray, and other folders of tests import vLLM
 
 # No deadline: the machine's load is no property of the code.
 settings.register_profile("default", deadline=None)

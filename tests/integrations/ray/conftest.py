@@ -8,9 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.integrations.ray.nodes import Nodes, share_environment
-
-share_environment()  # before any of these files imports Ray
+from tests.integrations.ray.nodes import Nodes
 
 
 @pytest.fixture(scope="session")
