@@ -20,7 +20,7 @@ MARK = "VTAG_TEST_NODE"
 
 
 def share_environment() -> None:
-    """What a cluster's nodes and drivers must agree on. Ray reads it once, when it is imported."""
+    """What a cluster's nodes and drivers must agree on. Ray reads the mode once, when it is imported."""
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
 
 
