@@ -155,3 +155,24 @@ def llm(server: Server) -> Iterator[LLM]:
 
     with LLM(model="demo", dtype="float32") as llm:
         yield llm
+
+
+@pytest.fixture
+def idle(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> LLM:
+    """`llm`, whose engine must not be asked for anything."""
+
+    def asked(*_: object) -> None:
+        raise AssertionError("the engine was asked")
+
+    monkeypatch.setattr(llm._owner, "start", asked)
+    return llm
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that is started is a mistake."""
+
+    def started(*_: object) -> None:
+        raise AssertionError("an engine was started")
+
+    monkeypatch.setattr("vtag.engine.offline.Owner", started)

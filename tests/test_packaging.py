@@ -28,6 +28,7 @@ LAYERS = (
     {"errors"},
     {"types", "demo"},
     {"text", "decode", "view"},
+    {"options"},
     {"tagger", "files", "output"},
     {"engine"},
     {"run", "redaction", "evaluate", "bench"},

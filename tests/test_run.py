@@ -226,15 +226,15 @@ def test_a_text_that_the_tagger_refuses_is_an_error_of_its_record(
     llm: LLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As models without a fast tokenizer do; the others of its chunk are tagged."""
-    check = llm.tagger._check_offsets
+    encode = llm.tagger._encode_texts
 
-    def refuse(encodings: Any, *rest: Any) -> None:
-        for i, encoding in enumerate(encodings):
-            if encoding.text == "no":
-                raise error("no_offsets", index=i)
-        check(encodings, *rest)
+    def refuse(items: Any, first: int = 0) -> Any:
+        texts = list(items)
+        if "no" in texts:
+            raise error("no_offsets", index=first)
+        return encode(texts, first)
 
-    monkeypatch.setattr(llm.tagger, "_check_offsets", refuse)
+    monkeypatch.setattr(llm.tagger, "_encode_texts", refuse)
     rows = [{"text": text} for text in ("I am Ann.", "no", "I am Bob.", "no", "I am Tom.")]
     state = tag_files(llm, write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
     assert (state.records, state.failures) == (5, 2)

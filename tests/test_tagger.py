@@ -9,7 +9,8 @@ import pytest
 from transformers import ByT5Tokenizer, CanineTokenizer
 
 from vtag.errors import InputError, SettingError
-from vtag.tagger import STRATEGIES, Batch, Tagger
+from vtag.options import STRATEGIES
+from vtag.tagger import Batch, Tagger
 
 LABELS = {0: "O", 1: "B-PER", 2: "I-PER"}
 
@@ -104,7 +105,7 @@ def test_spans_under_the_threshold_are_dropped(tokenizer: Any) -> None:
         score,
         1,
         {"PER": 1.0},
-        {"LOC": 1.0},
+        {"O": 1.0},
         {"*": 1.0},
         {"PER": 0.5, "*": 1.0},
     ]
@@ -124,7 +125,7 @@ def test_mistakes_are_one_line_each(tokenizer: Any) -> None:
     logits = logits_for(batch, {})
     cases: list[tuple[Any, type[Exception], str]] = [
         (lambda: tagger.prepare(["a", 3]), InputError, "text 1 is int, not a string"),  # type: ignore[list-item]
-        (lambda: tagger.prepare(), InputError, "text 0 is NoneType, not a string"),
+        (lambda: tagger.prepare(), InputError, "give either texts or words"),
         (lambda: tagger.prepare(words=[["a"], "b"]), InputError, r"words\[1\] is not a list of strings"),
         (lambda: tagger.prepare(words=[["a"], None]), InputError, r"words\[1\] is not a list of strings"),  # type: ignore[list-item]
         (lambda: tagger.prepare(words=[["a", 3]]), InputError, r"words\[0\] is not a list of strings"),  # type: ignore[list-item]

@@ -249,7 +249,16 @@ TABLE: dict[str, Kind] = {
     ),
     # the input
     "not_a_string": Kind(InputError, 422, 4, "text {index} is {type}, not a string: pass strings"),
+    "input_or_words": Kind(InputError, 422, 4, "give either {input} or words: neither is there, or both are"),
+    "not_texts": Kind(
+        InputError,
+        422,
+        4,
+        "{what} are {type}: pass them in a list, a generator, an array or a Series (of a table: one column)",
+    ),
+    "words_string": Kind(InputError, 422, 4, "words are a string: pass a list of words, or texts instead of words"),
     "not_a_prompt": Kind(InputError, 422, 4, "prompt {index} is {type}: pass a string or a list of token ids"),
+    "empty_prompt": Kind(InputError, 422, 4, "prompt {index} has no token ids: pass one at least"),
     "id_outside": Kind(
         InputError, 422, 4, "a token id is outside of the model's vocabulary of {size}: use the model's own tokenizer"
     ),
@@ -358,7 +367,7 @@ TABLE: dict[str, Kind] = {
         5,
         "{output}: cannot be written ({reason}): mend that; the same command then goes on where this one stopped",
     ),
-    "page_failed": Kind(SettingError, 422, 2, "{path}: cannot be written ({reason}): name another file after --html"),
+    "page_failed": Kind(EngineError, 500, 5, "{path}: cannot be written ({reason}): name another file after --html"),
     "another_run": Kind(
         SettingError,
         422,
@@ -461,7 +470,6 @@ TABLE: dict[str, Kind] = {
     "not_json": Kind(InputError, 415, 4, "send JSON, not compressed, with the header Content-Type: application/json"),
     "bad_field": Kind(InputError, 422, 4, "{field} must be {expected}"),
     "unknown_field": Kind(InputError, 422, 4, "there is a field that is not known here: send {names} alone"),
-    "input_or_words": Kind(InputError, 422, 4, "send either input or words: neither is there, or both are"),
     "unknown_label": Kind(InputError, 422, 4, "{field} has a label that the model has not: GET /info lists them"),
     "overloaded": Kind(EngineError, 429, 5, "{limit} requests are waiting already: send this one again later"),
     "bodies_overloaded": Kind(EngineError, 429, 5, "too many bytes are waiting already: send this one again later"),
@@ -482,7 +490,20 @@ TABLE: dict[str, Kind] = {
     # options
     "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),
     "bad_pair": Kind(SettingError, 422, 2, "{option} takes NAME=VALUE, such as {option} max_num_seqs=8"),
-    "unknown_strategy": Kind(SettingError, 422, 2, "no such aggregation_strategy: choose one of {names}"),
+    "unknown_strategy": Kind(
+        SettingError, 422, 2, "aggregation_strategy={strategy}: no such strategy: choose one of {names}"
+    ),
+    "bad_ignore_labels": Kind(
+        SettingError, 422, 2, 'ignore_labels={given}: must be a list of labels: pass such as ["O", "DATE"], or []'
+    ),
+    "no_such_label": Kind(SettingError, 422, 2, "{option}: the model has no label {label}: choose among {names}"),
+    "stride_number": Kind(SettingError, 422, 2, "stride={stride}: must be a whole number of tokens"),
+    "unknown_argument": Kind(SettingError, 422, 2, "{name}: LLM has no such argument: {mend}"),
+    "bad_argument": Kind(SettingError, 422, 2, "{name}={value}: must be {expected}"),
+    "engine_argument": Kind(SettingError, 422, 2, "{model}: the engine refuses an argument: {reason}"),
+    "no_tokenization_kwargs": Kind(
+        SettingError, 422, 2, "tokenization_kwargs go with pooling_task alone: leave them out, texts are never cut"
+    ),
     "needs_fast_tokenizer": Kind(
         SettingError,
         422,

@@ -24,15 +24,19 @@ from vtag.files.inputs import Input
 from vtag.files.journal import State
 from vtag.files.records import REASONS, Bad, Row
 from vtag.files.target import Target
-from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+from vtag.options import DEFAULT_STRATEGY, Options, checked
+from vtag.tagger import Tagger
 from vtag.types import Span
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
+    from vtag.engine.plan import Plan
 
 
 class Tags(Protocol):
     """What tags chunks: an `LLM`, or a cluster of them."""
+
+    tagger: Tagger
 
     def identity(self) -> dict[str, str]:
         """What its answers depend on, by name."""
@@ -88,15 +92,9 @@ def tag_files(
     Returns:
         The last state: records, failures, tokens, seconds, spans by label.
     """
-    check_strategy(aggregation_strategy)
-    if threshold is not None:
-        check_threshold(threshold)
-    options: dict[str, Any] = {
-        "aggregation_strategy": aggregation_strategy,
-        "ignore_labels": tuple(ignore_labels),
-        "threshold": threshold,
-        "stride": stride,
-    }
+    options = checked(
+        aggregation_strategy=aggregation_strategy, ignore_labels=ignore_labels, threshold=threshold, stride=stride
+    )
     if engine and not isinstance(model, str | Path):
         raise error("engine_is_made", names=", ".join(engine))
     fields = Fields(text_field, words_field, spans_field, overwrite_field)
@@ -106,13 +104,23 @@ def tag_files(
         found = inputs.find([str(source) for source in given], format, target.files)
         for source in found:
             chunks.check(source, fields)
+        depends_on: Callable[[], dict[str, str]]
+        if isinstance(model, str | Path):
+            from vtag.engine.identity import identity
+            from vtag.engine.plan import plan
+
+            made = plan(model, **engine)
+            tagger, depends_on = made.tagger, lambda: identity(made)
+        else:
+            tagger, depends_on = model.tagger, model.identity
+        options = tagger.options(**options)
         key = None
         if target.files and not any(source.pipe for source in found):
-            key = _key(found, fields, options) | _identity(model, engine)
+            key = _key(found, fields, options) | depends_on()
         watch = watch or (lambda state, share: None)
         watch(target.open(key, restart=restart), None)
         if not target.state.done:
-            llm: Tags = stack.enter_context(_start(model, engine)) if isinstance(model, str | Path) else model
+            llm: Tags = stack.enter_context(_start(made)) if isinstance(model, str | Path) else model
             stack.enter_context(_rare_collections())
             _work(llm, found, fields, options, target, strict, watch)
     return target.state
@@ -122,7 +130,7 @@ def _work(
     llm: Tags,
     sources: Sequence[Input],
     fields: Fields,
-    options: Mapping[str, Any],
+    options: Options,
     target: Target,
     strict: bool,
     watch: Watch,
@@ -181,23 +189,13 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _start(model: str | Path, engine: Mapping[str, Any]) -> LLM:
+def _start(made: Plan) -> LLM:
     from vtag.engine.offline import LLM
 
-    return LLM(model, **engine)
+    return LLM.of(made)
 
 
-def _identity(model: str | Path | Tags, engine: Mapping[str, Any]) -> dict[str, str]:
-    """What the model's answers depend on."""
-    if not isinstance(model, str | Path):
-        return model.identity()
-    from vtag.engine.identity import identity
-    from vtag.engine.plan import plan
-
-    return identity(plan(model, **engine))
-
-
-def _key(sources: Sequence[Input], fields: Fields, options: Mapping[str, Any]) -> dict[str, str]:
+def _key(sources: Sequence[Input], fields: Fields, options: Options) -> dict[str, str]:
     """What the output depends on besides the model: a run goes on only where all of it is as it was."""
     names = ("text_field", "words_field", "spans_field", "overwrite_field")
     key = {"input": inputs.fingerprint(sources), **dict(zip(names, map(str, astuple(fields)), strict=True))}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from vtag.decode.stitch import stitch
 from vtag.decode.viterbi import NO_BIASES, Biases
 from vtag.decode.words import choose
 from vtag.errors import error
+from vtag.options import DEFAULT_STRATEGY, Options, checked, short
+from vtag.text.given import texts_or_words
 from vtag.text.prompts import encode_ids, split_prompts
 from vtag.text.slow import SlowTokenizer
 from vtag.text.tokenize import FastTokenizer, check_texts
 from vtag.text.windows import body_size, check_stride, hf_windows, make_windows
 from vtag.types import Encoding, Span, Window
 
-DEFAULT_STRATEGY = "viterbi"
+# So many labels are named where one is wrong.
+SHOWN = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +92,7 @@ class Tagger:
         scheme: str | None = None,
         words: str = "auto",
         biases: Biases = NO_BIASES,
+        vocabulary: int = 1 << 30,
     ) -> None:
         self.id2label = dict(id2label)
         self.max_length = max_length
@@ -97,15 +101,38 @@ class Tagger:
         self.scheme = schemes.read(self.id2label, scheme)
         self.words = choose(words, self.scheme)
         self.biases = biases
-        self._text = FastTokenizer(tokenizer) if tokenizer.is_fast else SlowTokenizer(tokenizer)
+        self.vocabulary = vocabulary
+        # What options may name: a span's label is a type, or under Hugging Face's strategies what is left of a label.
+        types = [*self.scheme.span_labels, *(label.split("-", 1)[-1] for label in self.id2label.values())]
+        self.labels = list(dict.fromkeys([*types, *self.id2label.values()]))
+        self.fast = bool(tokenizer.is_fast)
+        self._text = FastTokenizer(tokenizer) if self.fast else SlowTokenizer(tokenizer)
         # Where Hugging Face would cut: the tokenizer's own limit, which many tokenizers leave at 1e30.
         self._hf_max_length = int(min(max_length, tokenizer.model_max_length or max_length))
 
+    def options(self, **given: Any) -> Options:
+        """The options of `LLM.tag`, checked against this model; raises SettingError."""
+        options = checked(**given)
+        least = options["threshold"]
+        self._check_labels("ignore_labels", options["ignore_labels"], "O")
+        self._check_labels("threshold", tuple(least) if isinstance(least, dict) else (), "*")
+        strategy, stride = options["aggregation_strategy"], options["stride"]
+        if not self.fast and strategy in ("first", "average", "max"):
+            raise error("needs_fast_tokenizer", strategy=strategy)
+        if stride is not None:
+            hf = strategy in HF_STRATEGIES
+            if hf and not self.fast:
+                raise error("needs_fast_tokenizer", strategy="stride")
+            if strategy == "none":
+                raise error("stride_without_groups")
+            check_stride(stride, body_size(self._probe, self._hf_max_length if hf else self.max_length))
+        return options
+
     def prepare(
         self,
-        texts: str | Sequence[str] | None = None,
+        texts: str | Iterable[str] | None = None,
         *,
-        words: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        words: Iterable[str] | Iterable[Sequence[str]] | None = None,
         delimiter: str = " ",
         stride: int | None = None,
         aggregation_strategy: str | None = DEFAULT_STRATEGY,
@@ -119,15 +146,18 @@ class Tagger:
         `first` is the index of the first text, for error messages.
         """
         if aggregation_strategy is not None:
-            check_strategy(aggregation_strategy)
-        if words is not None:
-            encodings = self._encode_words(words, delimiter, first)
+            aggregation_strategy = self.options(aggregation_strategy=aggregation_strategy, stride=stride)[
+                "aggregation_strategy"
+            ]
+        named, given = texts_or_words(texts, words)
+        if named == "words":
+            encodings = self._encode_words(given, delimiter, first)
         else:
-            encodings = self._encode_texts([texts] if texts is None or isinstance(texts, str) else texts, first)
+            encodings = self._encode_texts(given, first)
         if aggregation_strategy is not None:
-            self._check_offsets(encodings, aggregation_strategy, first)
-        if stride is not None and encodings:  # said at the first text, not at the first long one
-            check_stride(stride, body_size(encodings[0], self.max_length))
+            for i, encoding in enumerate(encodings, first):
+                if encoding.offsets is None:
+                    raise error("no_offsets", index=i)
         if stride is not None and aggregation_strategy in HF_STRATEGIES:
             return self._prepare_hf_stride(encodings, stride, aggregation_strategy)
         by_lines = aggregation_strategy == "viterbi" and stride is None
@@ -136,11 +166,10 @@ class Tagger:
 
     def prepare_prompts(self, prompts: Any) -> Batch:
         """As `prepare`, for logits alone, of whatever vLLM's `encode` takes: texts, token ids, dicts of either."""
-        items = split_prompts(prompts)
+        items = split_prompts(prompts, self.vocabulary)
         texts = [item for item in items if isinstance(item, str)]
         encoded = iter(self._encode_texts(texts))
-        probe = self._text.encode(["a"])[0]
-        encodings = [next(encoded) if isinstance(item, str) else encode_ids(item, probe) for item in items]
+        encodings = [next(encoded) if isinstance(item, str) else encode_ids(item, self._probe) for item in items]
         return Batch(tuple(encodings), tuple(make_windows(encodings, self.max_length)))
 
     def pieces(self, encoding: Encoding) -> list[str]:
@@ -160,14 +189,15 @@ class Tagger:
 
         `threshold` drops spans with a lower score; by label if it is a dict ("*": all others).
         """
-        strategy = aggregation_strategy or batch.strategy or DEFAULT_STRATEGY
-        check_strategy(strategy)
-        if threshold is not None:
-            check_threshold(threshold)
-        if isinstance(ignore_labels, str):
-            ignore_labels = (ignore_labels,)
-        found = STRATEGIES[strategy](self, batch, logits, strategy, ignore_labels)
-        return found if threshold is None else [_above(threshold, row) for row in found]
+        options = self.options(
+            aggregation_strategy=aggregation_strategy or batch.strategy or DEFAULT_STRATEGY,
+            ignore_labels=ignore_labels,
+            threshold=threshold,
+        )
+        strategy, least = options["aggregation_strategy"], options["threshold"]
+        decode = self._hf if strategy in HF_STRATEGIES else self._viterbi
+        found = decode(batch, logits, strategy, options["ignore_labels"])
+        return found if least is None else [_above(least, row) for row in found]
 
     def rows(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
         """One row of logits per token of each whole text, special tokens included: float32 [T, labels]."""
@@ -180,32 +210,30 @@ class Tagger:
     def _encode_texts(self, texts: Iterable[Any], first: int = 0) -> list[Encoding]:
         return self._text.encode(check_texts(texts, first), first)
 
-    def _encode_words(
-        self, words: Sequence[str] | Sequence[Sequence[str]], delimiter: str, first: int
-    ) -> list[Encoding]:
-        if len(words) and all(isinstance(word, str) for word in words):
-            words = [words]  # type: ignore[list-item]
+    def _encode_words(self, words: Iterable[Any], delimiter: str, first: int) -> list[Encoding]:
+        split: list[list[str]] = []
         for i, text in enumerate(words, first):
-            if (
-                isinstance(text, str)
-                or not isinstance(text, Iterable)
-                or not all(isinstance(word, str) for word in text)
-            ):
+            own: list[Any] = [None] if isinstance(text, str) or not isinstance(text, Iterable) else list(text)
+            if not all(isinstance(word, str) for word in own):
                 raise error("not_words", index=i)
-        return self._text.encode_words(words, delimiter, first)
+            split.append(own)
+        return self._text.encode_words(split, delimiter, first)
 
-    def _check_offsets(self, encodings: Sequence[Encoding], strategy: str, first: int) -> None:
-        for i, encoding in enumerate(encodings, first):
-            if encoding.offsets is None:
-                raise error("no_offsets", index=i)
-        if strategy in ("first", "average", "max") and isinstance(self._text, SlowTokenizer):
-            raise error("needs_fast_tokenizer", strategy=strategy)
+    @cached_property
+    def _probe(self) -> Encoding:
+        """Any text: it shows which special tokens stand around all."""
+        return self._text.encode(["a"])[0]
+
+    def _check_labels(self, option: str, labels: Iterable[str], always: str) -> None:
+        """Raise SettingError for a label that the model has not; `always` is fine."""
+        for label in labels:
+            if label != always and label not in self.labels:
+                more = len(self.labels) - SHOWN
+                names = ", ".join(self.labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+                raise error("no_such_label", option=option, label=short(label), names=names)
 
     def _prepare_hf_stride(self, encodings: Sequence[Encoding], stride: int, strategy: str) -> Batch:
-        if isinstance(self._text, SlowTokenizer):
-            raise error("needs_fast_tokenizer", strategy="stride")
-        if strategy == "none":
-            raise error("stride_without_groups")
+        assert isinstance(self._text, FastTokenizer)  # by `options`
         windows = hf_windows(encodings, self._hf_max_length, stride, from_end=self._text.cuts_left)
         parts = self._text.overflow(encodings, self._hf_max_length, stride)
         flat = tuple(part for of_text in parts for part in of_text if len(part.ids))
@@ -247,26 +275,9 @@ class Tagger:
         return hf_spans(encoding, pieces, unk, subword, logits, strategy, self.id2label, ignore, self._text.to_string)
 
 
-Strategy = Callable[[Tagger, Batch, Sequence[np.ndarray], str, Sequence[str]], list[list[Span]]]
-STRATEGIES: dict[str, Strategy] = {"viterbi": Tagger._viterbi, **dict.fromkeys(HF_STRATEGIES, Tagger._hf)}
-
-
-def check_strategy(name: str) -> None:
-    """Raise the one-line error for a strategy that does not exist."""
-    if name not in STRATEGIES:
-        raise error("unknown_strategy", names=", ".join(STRATEGIES))
-
-
-def _above(threshold: float | Mapping[str, float], found: list[Span]) -> list[Span]:
+def _above(threshold: float | dict[str, float], found: list[Span]) -> list[Span]:
     """The spans that are sure enough."""
-    if not isinstance(threshold, Mapping):
+    if not isinstance(threshold, dict):
         threshold = {"*": threshold}
     rest = threshold.get("*", 0.0)
     return [span for span in found if span.score >= threshold.get(span.label, rest)]
-
-
-def check_threshold(threshold: object) -> None:
-    """Raise the one-line error for what is no probability, nor a dict of label: probability."""
-    values = list(threshold.values()) if isinstance(threshold, Mapping) else [threshold]
-    if not all(isinstance(value, Real) and 0 <= float(value) <= 1 for value in values):
-        raise error("bad_threshold")

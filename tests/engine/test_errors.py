@@ -166,6 +166,6 @@ def _environment() -> dict[str, str]:
 def test_an_engine_argument_that_does_not_exist(model: Path) -> None:
     with pytest.raises(VtagError) as raised:
         LLM(model, no_such_argument=1)
-    assert raised.value.kind == "engine_failed"
+    assert raised.value.kind == "unknown_argument"
     assert "no_such_argument" in str(raised.value)
     assert "\n" not in str(raised.value)

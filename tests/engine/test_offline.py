@@ -174,9 +174,10 @@ def test_texts_and_words_may_be_any_iterable_and_what_is_no_text_is_named_by_its
     assert llm.tag(words=np.array(text.split())) == llm.tag(words=[text.split()])
     assert list(llm.tag_stream(text)) == expected
     assert llm.tag([]) == []
-    for wrong in (None, [None], [text, 7]):
-        with pytest.raises(VtagError, match="not a string"):
-            llm.tag(wrong)  # type: ignore[arg-type]
+    wrongs: list[list[Any]] = [[None], [text, 7]]
+    for wrong in wrongs:
+        with pytest.raises(VtagError, match=f"text {len(wrong) - 1} is .*, not a string"):
+            llm.tag(wrong)
 
 
 def test_chunks_give_what_tag_gives_each_of_them_whatever_stands_around_them(llm: LLM) -> None:

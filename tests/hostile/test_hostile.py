@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from vtag.errors import InputError
-from vtag.tagger import STRATEGIES, Tagger
+from vtag.options import STRATEGIES
+from vtag.tagger import Tagger
 from vtag.types import Span
 
 HERE = Path(__file__).parent

@@ -153,7 +153,7 @@ def hook() -> Finding:
 def of_model(model: str) -> Iterator[Finding]:
     """How a model would run; a model that cannot is a finding too."""
     from vtag.engine.plan import plan
-    from vtag.tagger import DEFAULT_STRATEGY
+    from vtag.options import DEFAULT_STRATEGY
 
     try:
         found = plan(model)
@@ -163,9 +163,8 @@ def of_model(model: str) -> Iterator[Finding]:
     yield Finding("model", f"{model}, {found.checkpoint.config.model_type}")
     yield Finding("runs", "packed: many texts in one request" if found.packed else "native: as vLLM's own decoder")
     yield Finding("longest text", f"{found.limit} tokens, longer ones in overlapping windows")
-    fast = found.tokenizer.is_fast
-    yield Finding("tokenizer", "fast" if fast else "slow: offsets only where its pieces spell the text")
-    tagger = found.tagger()
+    tagger = found.tagger
+    yield Finding("tokenizer", "fast" if tagger.fast else "slow: offsets only where its pieces spell the text")
     yield Finding("labels", tagger.scheme.describe())
     yield Finding("strategy", f"{DEFAULT_STRATEGY}, words by {tagger.words}")
 

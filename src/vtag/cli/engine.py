@@ -10,6 +10,7 @@ from vtag.errors import error
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
+    from vtag.options import Options
 
 
 STRATEGIES = "viterbi (default), none, simple, first, average or max"
@@ -33,31 +34,35 @@ def add_tagging(parser: argparse.ArgumentParser) -> None:
     """What `LLM.tag` takes."""
     parser.add_argument("--aggregation-strategy", metavar="NAME", help=STRATEGIES)
     parser.add_argument("--threshold", metavar="P", type=float, help="leave out spans with a lower score")
-    parser.add_argument("--ignore-labels", metavar="A,B", default="O", help="labels that make no span (default: O)")
+    parser.add_argument("--stride", metavar="TOKENS", type=int, help="tokens that windows of a long text share")
+    parser.add_argument(
+        "--ignore-labels", metavar="A,B", default="O", help="labels that make no span (default: O; '': none)"
+    )
 
 
-def tagging(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `LLM.tag`; refused here if they are wrong, before an engine starts."""
-    from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+def tagging(args: argparse.Namespace) -> Options:
+    """The options of `LLM.tag`; refused here if they suit no model, before anything is loaded."""
+    from vtag.options import DEFAULT_STRATEGY, checked
 
-    strategy = args.aggregation_strategy or DEFAULT_STRATEGY
-    check_strategy(strategy)
-    if args.threshold is not None:
-        check_threshold(args.threshold)
-    return {
-        "aggregation_strategy": strategy,
-        "ignore_labels": args.ignore_labels.split(","),
-        "threshold": args.threshold,
-    }
+    return checked(
+        aggregation_strategy=args.aggregation_strategy or DEFAULT_STRATEGY,
+        ignore_labels=[label.strip() for label in args.ignore_labels.split(",") if label.strip()],
+        threshold=args.threshold,
+        stride=args.stride,
+    )
 
 
-def start(args: argparse.Namespace) -> LLM:
-    """The engine for `args.model`."""
+def start(args: argparse.Namespace, options: Options) -> tuple[LLM, Options]:
+    """The engine for `args.model`, and the options as this model takes them."""
     given = arguments(args)
     look(args)
+    from vtag.engine.plan import plan
+
+    made = plan(args.model, **given)
+    options = made.tagger.options(**options)
     from vtag.engine.offline import LLM
 
-    return LLM(model=args.model, **given)
+    return LLM.of(made), options
 
 
 def look(args: argparse.Namespace) -> None:

@@ -25,7 +25,6 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     new.add_argument("--restart", action="store_true", help="forget an earlier run and its output, begin anew")
     new.add_argument("--quiet", action="store_true", help="neither progress nor summary")
     engine.add_tagging(new)
-    new.add_argument("--stride", metavar="TOKENS", type=int, help="tokens that windows of a long text share")
     new.add_argument("--scheme", metavar="NAME", help="tag scheme of the labels, if their names do not tell")
     new.add_argument(
         "--words-rule", metavar="NAME", help="how a word's tokens become a label: auto, first, mean, token"
@@ -78,7 +77,6 @@ def run(args: argparse.Namespace) -> int:
                 words_field=args.words_field,
                 spans_field=args.spans_field,
                 overwrite_field=args.overwrite_field,
-                stride=args.stride,
                 strict=args.strict,
                 restart=args.restart,
                 watch=None if args.quiet else watch,

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if not texts:
         _show([], [], args)
         return 0
-    llm = engine.start(args)
+    llm, options = engine.start(args, options)
     spans = llm.tag(texts, use_tqdm=sys.stderr.isatty(), **options)
     from vtag import view
 

@@ -39,9 +39,9 @@ def shared_identity(plan: Plan) -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    found["scheme"] = str(plan.scheme)
-    found["words_rule"] = plan.words_rule
-    found["operating_point"] = _short(plan.biases)
+    found["scheme"] = plan.tagger.scheme.name
+    found["words_rule"] = plan.tagger.words
+    found["operating_point"] = _short(plan.tagger.biases)
     found["dtype"] = str(plan.arguments["dtype"])
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,16 @@ from tqdm.auto import tqdm
 from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
-from vtag.engine import adapters, defaults, registry
+from vtag.engine import adapters, arguments, defaults, registry
 from vtag.engine.identity import identity
 from vtag.engine.owner import Owner
 from vtag.engine.packing import blocks, logits_of, one_ahead, packs, steps, text_lens
-from vtag.engine.plan import TASK, plan
-from vtag.errors import InputError, VtagError, error, reason
+from vtag.engine.plan import TASK, Plan, plan
+from vtag.errors import InputError, VtagError, error
+from vtag.options import DEFAULT_STRATEGY
 from vtag.output import TokenClassificationOutput
-from vtag.tagger import DEFAULT_STRATEGY, Batch
+from vtag.tagger import Batch
+from vtag.text.given import texts_or_words
 from vtag.types import Span, Window
 
 if TYPE_CHECKING:
@@ -56,16 +58,28 @@ class LLM(vllm.LLM):
         operating_point: str = "default",
         **kwargs: Any,
     ) -> None:
-        made = plan(
-            model,
-            task=task,
-            model_config=model_config,
-            scheme=scheme,
-            words_rule=words_rule,
-            operating_point=operating_point,
-            **kwargs,
+        self._begin(
+            plan(
+                model,
+                task=task,
+                model_config=model_config,
+                scheme=scheme,
+                words_rule=words_rule,
+                operating_point=operating_point,
+                **kwargs,
+            )
         )
+
+    @classmethod
+    def of(cls, made: Plan) -> Self:
+        """The LLM of a plan, for whoever has looked at the model before."""
+        llm = cls.__new__(cls)
+        llm._begin(made)
+        return llm
+
+    def _begin(self, made: Plan) -> None:
         self.plan = made
+        self.tagger = made.tagger
 
         def start() -> Any:
             super(LLM, self).__init__(**made.arguments)
@@ -80,9 +94,8 @@ class LLM(vllm.LLM):
             except VtagError:
                 raise
             except Exception as cause:
-                raise error("engine_failed", model=made.name, reason=reason(cause)) from cause
+                raise arguments.refusal(made.name, cause) from cause
         self._vllm_config = self.llm_engine.vllm_config
-        self.tagger = made.tagger()
 
     @property
     def id2label(self) -> dict[int, str]:
@@ -115,7 +128,7 @@ class LLM(vllm.LLM):
         than the model takes is an error.
 
         Args:
-            prompts: a string, token ids, or a list of either; vLLM's prompt dicts too.
+            prompts: a string, token ids, or a list, generator, array or Series of either; vLLM's prompt dicts too.
         """
         self._owner.check()
         if pooling_params is not None or pooling_task is not None:
@@ -133,6 +146,8 @@ class LLM(vllm.LLM):
                 yield
 
             return self._owner.start(one_turn()).result()
+        if tokenization_kwargs:
+            raise error("no_tokenization_kwargs")
         batch = self.tagger.prepare_prompts(prompts)
         if isinstance(lora_request, list) and len(lora_request) != len(batch.encodings):
             raise error("lora_count", adapters=len(lora_request), texts=len(batch.encodings))
@@ -170,13 +185,11 @@ class LLM(vllm.LLM):
 
         Options are those of `tag_stream`.
         """
-        given: Any = texts if words is None else words
-        given = [given] if given is None or isinstance(given, str) else list(given)
-        if words is not None and given and isinstance(given[0], str):
-            given = [given]
-        stream = self.tag_stream(words=given, **options) if words is not None else self.tag_stream(given, **options)
+        named, items = texts_or_words(texts, words)
+        stream = self.tag_stream(**{named: items}, **options)  # type: ignore[arg-type]
+        total = len(items) if isinstance(items, Sized) else None
         found: list[list[Span]] = []
-        with _progress_bar(use_tqdm, len(given)) as bar:
+        with _progress_bar(use_tqdm, total) as bar:
             for spans in stream:
                 found.append(spans)
                 bar.update()
@@ -184,9 +197,9 @@ class LLM(vllm.LLM):
 
     def tag_stream(
         self,
-        texts: Iterable[str] | None = None,
+        texts: str | Iterable[str] | None = None,
         *,
-        words: Iterable[Sequence[str]] | None = None,
+        words: Iterable[str] | Iterable[Sequence[str]] | None = None,
         aggregation_strategy: str = DEFAULT_STRATEGY,
         ignore_labels: Sequence[str] = ("O",),
         threshold: float | Mapping[str, float] | None = None,
@@ -197,7 +210,7 @@ class LLM(vllm.LLM):
         """Labelled spans of each text of a stream, in order, in flat memory: up to 2,048 texts are read ahead.
 
         `texts` is read in the caller's thread, and may use this LLM itself. An error, of a text or of the stream, comes
-        after the spans of all texts before it.
+        after the spans of all texts before it; an option that does not fit is refused by the call itself.
 
         Args:
             texts: the texts.
@@ -208,16 +221,12 @@ class LLM(vllm.LLM):
             stride: tokens that neighbouring windows of a long text share; a quarter of the window by default.
         """
         self._owner.check()
-        given: Any = texts if words is None else words
-        named = "texts" if words is None else "words"
-        prepare = partial(
-            self.tagger.prepare, stride=stride, delimiter=delimiter, aggregation_strategy=aggregation_strategy
-        )
-        finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
+        prepare, finish = self._ways(aggregation_strategy, ignore_labels, threshold, stride)
+        named, given = texts_or_words(texts, words)
 
         def batches() -> Iterator[list[Batch | InputError]]:
-            for first, items in blocks([given] if given is None or isinstance(given, str) else given):
-                for batch in _batches(prepare, named, items, first):
+            for first, items in blocks(given):
+                for batch in _batches(partial(prepare, delimiter=delimiter), named, items, first):
                     if isinstance(batch, InputError):
                         raise batch
                     yield [batch]
@@ -249,15 +258,30 @@ class LLM(vllm.LLM):
                 `tag_stream`.
         """
         self._owner.check()
+        prepare, finish = self._ways(aggregation_strategy, ignore_labels, threshold, stride)
         named = "words" if words else "texts"
-        prepare = partial(self.tagger.prepare, stride=stride, aggregation_strategy=aggregation_strategy)
-        finish = partial(self.tagger.finish, ignore_labels=ignore_labels, threshold=threshold)
 
         def batches(chunk: Sequence[Any]) -> Iterator[Batch | InputError]:
             for first, items in blocks(chunk):
                 yield from _batches(prepare, named, items, first)
 
         return self._flow(map(batches, chunks), finish, None)
+
+    def _ways(
+        self,
+        strategy: str,
+        ignore_labels: Sequence[str],
+        threshold: float | Mapping[str, float] | None,
+        stride: int | None,
+    ) -> tuple[Callable[..., Batch], Callable[..., list[list[Span]]]]:
+        """The Tagger's halves with the options, which are checked."""
+        options = self.tagger.options(
+            aggregation_strategy=strategy, ignore_labels=ignore_labels, threshold=threshold, stride=stride
+        )
+        strategy, stride = options["aggregation_strategy"], options["stride"]
+        prepare = partial(self.tagger.prepare, aggregation_strategy=strategy, stride=stride)
+        ignored, least = options["ignore_labels"], options["threshold"]
+        return prepare, partial(self.tagger.finish, ignore_labels=ignored, threshold=least)
 
     def _flow(
         self,
@@ -414,7 +438,7 @@ class LLM(vllm.LLM):
 def _batches(prepare: Callable[..., Batch], named: str, items: list[Any], first: int) -> Iterator[Batch | InputError]:
     """One batch; where a text is bad, what is before and behind it in batches of their own, its error between them."""
     try:
-        batch = prepare(**{named: items}, first=first)
+        batch = prepare(**{named: iter(items)}, first=first)
     except InputError as refused:
         if len(items) == 1:
             yield refused
@@ -426,7 +450,7 @@ def _batches(prepare: Callable[..., Batch], named: str, items: list[Any], first:
         yield batch
 
 
-def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int) -> Any:
+def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int | None) -> Any:
     """A bar that shows itself only where the work takes more than a moment."""
     if callable(use_tqdm):
         return use_tqdm(total=total)

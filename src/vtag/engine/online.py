@@ -20,7 +20,7 @@ from vllm.engine.protocol import EngineClient
 from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from vtag.engine import defaults, registry
+from vtag.engine import arguments, defaults, registry
 from vtag.engine.packing import logits_of
 from vtag.engine.plan import Plan
 from vtag.errors import VtagError, error, reason
@@ -53,7 +53,9 @@ def start(made: Plan) -> EngineClient:
         cause = death.cause()
         if isinstance(cause, VtagError):
             raise cause from failed
-        raise error("engine_failed", model=made.name, reason=cause or reason(failed)) from failed
+        if cause:
+            raise error("engine_failed", model=made.name, reason=cause) from failed
+        raise arguments.refusal(made.name, failed) from failed
 
 
 class AsyncEngine:

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vtag.decode import calibration
-from vtag.decode import scheme as schemes
-from vtag.decode.viterbi import Biases
-from vtag.decode.words import choose
-from vtag.engine import checkpoint, defaults, weights
+from vtag.engine import arguments, checkpoint, defaults, weights
 from vtag.engine import tokenizer as tokenizers
 from vtag.engine.architectures import ARCHITECTURES, ENCODER, PACKED, max_length
 from vtag.engine.checkpoint import Checkpoint
@@ -29,9 +26,8 @@ class Plan:
     name: the model as the user calls it.
     packed: whether it runs on the packed route, many texts a request, or natively.
     limit: the longest window, in tokens.
-    scheme, words_rule, biases: how labels are read, for the Tagger.
+    tagger: its Tagger.
     arguments: vLLM's engine arguments, `model` (the folder) among them.
-    tokenizer: the model's, as vLLM has it too.
     """
 
     name: str
@@ -39,11 +35,8 @@ class Plan:
     packed: bool
     limit: int
     id2label: dict[int, str]
-    scheme: str | None
-    words_rule: str
-    biases: Biases
+    tagger: Tagger
     arguments: dict[str, Any]
-    tokenizer: Any
 
     @property
     def architecture(self) -> str:
@@ -53,20 +46,7 @@ class Plan:
     @property
     def vocabulary(self) -> int:
         """Ids from here on lie outside of the embedding, where they would take the engine down."""
-        return embedding_rows(self.checkpoint.config) or 1 << 30
-
-    def tagger(self) -> Tagger:
-        """The Tagger of this model."""
-        return Tagger(
-            self.tokenizer,
-            self.id2label,
-            self.limit,
-            causal=self.checkpoint.row.causal,
-            multi_label=getattr(self.checkpoint.config, "problem_type", None) == "multi_label_classification",
-            scheme=self.scheme,
-            words=self.words_rule,
-            biases=self.biases,
-        )
+        return self.tagger.vocabulary
 
 
 def plan(
@@ -82,6 +62,7 @@ def plan(
     """Find the model and decide how it runs. Arguments are those of `vtag.LLM`; raises ModelError and SettingError."""
     if task != TASK:
         raise error("other_task", task=task)
+    arguments.check(engine)
     name = str(model)
     pickle, remote_code = engine.get("load_format") == "pt", bool(engine.get("trust_remote_code"))
     folder = checkpoint.locate(
@@ -102,9 +83,6 @@ def plan(
         )
     tokenizers.check(tokenizer, embedding_rows(found.config), name)
     id2label, fresh = checkpoint.labels_for(found, name, model_config)
-    biases = calibration.load(folder, operating_point)
-    choose(words_rule, schemes.read(id2label, scheme))
-
     int8 = engine.get("quantization") == "int8"
     if int8:
         del engine["quantization"]  # vLLM's own list of methods has no such name
@@ -118,6 +96,8 @@ def plan(
     longest = 1 << 30 if packed or defaults.on_cuda() else defaults.NATIVE_TOKENS
     limit = min(max_length(found.config), engine.pop("max_model_len", None) or longest)
 
+    biases = calibration.load(folder, operating_point)
+    tagger = _tagger(found, tokenizer, id2label, limit, scheme=scheme, words=words_rule, biases=biases)
     settings = defaults.packed(limit) if packed else defaults.native(limit, found.config)
     settings |= {"served_model_name": name, "runner": "pooling"} | engine | {"model": str(folder)}
     settings["hf_overrides"] = {
@@ -138,7 +118,7 @@ def plan(
         warnings.warn(
             f"{name}: the head is newly initialised ({len(id2label)} labels): train it before use", stacklevel=3
         )
-    return Plan(name, found, packed, limit, id2label, scheme, words_rule, biases, settings, tokenizer)
+    return Plan(name, found, packed, limit, id2label, tagger, settings)
 
 
 def of_engine(config: Any, tokenizer: Any) -> Plan:
@@ -155,17 +135,21 @@ def of_engine(config: Any, tokenizer: Any) -> Plan:
         folder = checkpoint.locate(model.model, revision=model.revision, download_dir=config.load_config.download_dir)
     except ModelError:
         folder = Path(model.model)  # known to vLLM in a way of its own: then without a calibration
-    return Plan(
-        name=name,
-        checkpoint=Checkpoint(folder, hf, row or ENCODER, hf.num_labels),
-        packed=False,
-        limit=limit,
-        id2label={int(i): str(label) for i, label in hf.id2label.items()},
-        scheme=None,
-        words_rule="auto",
-        biases=calibration.load(folder, "default"),
-        arguments={"model": model.model},
-        tokenizer=tokenizer,
+    found = Checkpoint(folder, hf, row or ENCODER, hf.num_labels)
+    id2label = {int(i): str(label) for i, label in hf.id2label.items()}
+    tagger = _tagger(found, tokenizer, id2label, limit, biases=calibration.load(folder, "default"))
+    return Plan(name, found, False, limit, id2label, tagger, {"model": model.model})
+
+
+def _tagger(found: Checkpoint, tokenizer: Any, id2label: dict[int, str], limit: int, **options: Any) -> Tagger:
+    return Tagger(
+        tokenizer,
+        id2label,
+        limit,
+        causal=found.row.causal,
+        multi_label=getattr(found.config, "problem_type", None) == "multi_label_classification",
+        vocabulary=embedding_rows(found.config) or 1 << 30,
+        **options,
     )
 
 

@@ -14,13 +14,13 @@ from starlette.convertors import PathConvertor, register_url_convertor
 
 import vtag
 from vtag.errors import error
+from vtag.options import DEFAULT_STRATEGY, STRATEGIES
 from vtag.serve.body import checked, from_json, whole
 from vtag.serve.http import Route, client_of, routes_of, to_json
 from vtag.serve.patience import Patience
 from vtag.serve.queue import Body
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving
-from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
 
 INPUT, OUTPUT = "input-0", "output-0"
 BYTES = "BYTES"

@@ -82,7 +82,7 @@ def _service(served: Served, state: State) -> Service:
     made = served.plan
     return Service(
         AsyncEngine(made, state.engine_client),
-        made.tagger(),
+        made.tagger,
         served.names,
         served.limits,
         adapters=state.openai_serving_models.lora_requests,

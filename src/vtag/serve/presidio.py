@@ -8,11 +8,11 @@ from fastapi import Request
 from pydantic import ConfigDict, Field
 
 from vtag.errors import error
+from vtag.options import DEFAULT_STRATEGY
 from vtag.serve.http import client_of, routes_of
 from vtag.serve.pieces import Tagged
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strings, Whole
 from vtag.serve.service import serving
-from vtag.tagger import DEFAULT_STRATEGY
 from vtag.types import Span
 
 router = routes_of("Presidio")

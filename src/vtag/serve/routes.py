@@ -10,11 +10,12 @@ from fastapi import Request
 import vtag
 from vtag.decode.likely import likeliest, span_types
 from vtag.errors import error
+from vtag.options import STRATEGIES
 from vtag.serve import schemas
 from vtag.serve.http import client_of, routes_of
 from vtag.serve.pieces import Tagged
 from vtag.serve.service import serving
-from vtag.tagger import STRATEGIES, Tagger
+from vtag.tagger import Tagger
 from vtag.text.offsets import UNITS, positions
 from vtag.types import Encoding
 from vtag.view import colors
@@ -53,7 +54,7 @@ async def inference_by_name(request: Request, name: str, body: schemas.Inference
 async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
     """Labelled spans of texts, or of texts already split into words, with offsets in the unit asked for."""
     if (body.input is None) == (body.words is None):
-        raise error("input_or_words")
+        raise error("input_or_words", input="input")
     texts = [body.input] if isinstance(body.input, str) else body.input
     words = [body.words] if body.words and isinstance(body.words[0], str) else body.words
     service = serving(request)

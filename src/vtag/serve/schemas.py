@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vtag.tagger import DEFAULT_STRATEGY, STRATEGIES
+from vtag.options import DEFAULT_STRATEGY, STRATEGIES
 from vtag.text.offsets import UNITS
 
 _STRATEGY = f"one of {', '.join(STRATEGIES)}"

@@ -59,7 +59,7 @@ class Service:
         self.queue = Queue(limits)
         self._languages = languages
         self.types = tagger.scheme.span_labels
-        self._labels = {"O", *self.types, *tagger.id2label.values()}
+        self._labels = {"O", *tagger.labels}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
         self._prepare = Together(partial(prepare, tagger), self._threads, size=lambda piece: len(piece.items))
         self._finish = Together(partial(finish, tagger), self._threads, size=lambda one: len(one[0].items))

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from vtag.errors import error
+from vtag.text.given import many
 from vtag.text.windows import special_ends
 from vtag.types import Encoding
 
 
-def split_prompts(prompts: Any) -> list[str | list[int]]:
-    """One string or one list of token ids per prompt."""
-    if isinstance(prompts, (str, Mapping)) or _is_ids(prompts):
-        prompts = [prompts]
-    if not isinstance(prompts, Sequence):
-        raise error("not_a_prompt", index=0, type=type(prompts).__name__)
-    return [_one(i, prompt) for i, prompt in enumerate(prompts)]
+def split_prompts(prompts: Any, vocabulary: int) -> list[str | list[int]]:
+    """One string or one list of token ids, 0 to `vocabulary` - 1, per prompt; raises InputError."""
+    items = [prompts] if isinstance(prompts, str | Mapping) else list(many(prompts, "prompts"))
+    if items and all(map(_is_id, items)):
+        items = [items]
+    return [_one(i, prompt, vocabulary) for i, prompt in enumerate(items)]
 
 
 def encode_ids(ids: list[int], probe: Encoding) -> Encoding:
@@ -32,15 +32,23 @@ def encode_ids(ids: list[int], probe: Encoding) -> Encoding:
     return Encoding("", array, special, None, np.where(special, -1, np.arange(len(array), dtype=np.int32)))
 
 
-def _one(index: int, prompt: Any) -> str | list[int]:
+def _one(index: int, prompt: Any, vocabulary: int) -> str | list[int]:
     if isinstance(prompt, Mapping):
         prompt = prompt.get("prompt_token_ids", prompt.get("prompt"))
     if isinstance(prompt, str):
         return prompt
-    if _is_ids(prompt):
-        return list(prompt)
-    raise error("not_a_prompt", index=index, type=type(prompt).__name__)
+    if isinstance(prompt, bytes | bytearray | Mapping) or not isinstance(prompt, Iterable):
+        raise error("not_a_prompt", index=index, type=type(prompt).__name__)
+    ids = list(prompt)
+    if not all(map(_is_id, ids)):
+        raise error("not_a_prompt", index=index, type=type(prompt).__name__)
+    if not ids:
+        raise error("empty_prompt", index=index)
+    if not 0 <= min(ids) <= max(ids) < vocabulary:
+        raise error("id_outside", size=vocabulary)
+    return [int(i) for i in ids]
 
 
-def _is_ids(value: Any) -> bool:
-    return isinstance(value, Sequence) and len(value) > 0 and all(type(i) is int and i >= 0 for i in value)
+def _is_id(value: Any) -> bool:
+    """A whole number, NumPy's and torch's among them."""
+    return hasattr(value, "__index__") and not isinstance(value, bool | np.bool_) and getattr(value, "ndim", 0) == 0

@@ -62,6 +62,7 @@ class Cluster:
         **engine: Any,
     ) -> None:
         self._plan = plan(model, **engine)
+        self.tagger = self._plan.tagger
         folder = self._plan.checkpoint.folder
         # As another process finds it, which has another working folder: there a branch may have moved on, too.
         known = commit(folder)

@@ -13,7 +13,7 @@ from vtag.files.chunks import Fields, given
 from vtag.files.parquet import Columns, Row, spans_column
 from vtag.files.records import REASONS, Bad, Record
 from vtag.integrations.ray.worker import share_the_machine
-from vtag.tagger import DEFAULT_STRATEGY, check_strategy, check_threshold
+from vtag.options import DEFAULT_STRATEGY, checked
 
 
 class TagWorker:
@@ -55,22 +55,18 @@ class TagWorker:
         stride: int | None = None,
         **engine: Any,
     ) -> None:
-        check_strategy(aggregation_strategy)
-        if threshold is not None:
-            check_threshold(threshold)
+        options = checked(
+            aggregation_strategy=aggregation_strategy, ignore_labels=ignore_labels, threshold=threshold, stride=stride
+        )
         self._fields = Fields(text_field, words_field, spans_field, overwrite=True)
         self._error, self._overwrite = error_field, overwrite_field
-        self._options: dict[str, Any] = {
-            "words": words_field is not None,
-            "aggregation_strategy": aggregation_strategy,
-            "ignore_labels": tuple(ignore_labels),
-            "threshold": threshold,
-            "stride": stride,
-        }
         share_the_machine()
         from vtag.engine.offline import LLM
+        from vtag.engine.plan import plan
 
-        self.llm = LLM(model, **engine)
+        made = plan(model, **engine)
+        self._options = made.tagger.options(**options)
+        self.llm = LLM.of(made)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """The batch with its spans."""
@@ -83,7 +79,7 @@ class TagWorker:
         records = _records(batch)
         values = [given(record, self._fields) for record in records]
         good = [value for value in values if not isinstance(value, Bad)]
-        ((answers, _),) = self.llm.tag_chunks([good], **self._options)
+        ((answers, _),) = self.llm.tag_chunks([good], words=self._fields.words is not None, **self._options)
         coming = iter(answers)
         found = [value if isinstance(value, Bad) else next(coming) for value in values]
         spans = [None if isinstance(one, Bad | InputError) else one for one in found]

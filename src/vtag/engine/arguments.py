@@ -1,0 +1,60 @@
+"""The engine arguments that a user gives, looked at before anything is loaded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from pydantic import ValidationError
+
+from vtag.errors import VtagError, error, reason
+from vtag.options import Options, short
+
+DTYPES = ("auto", "float32", "float", "bfloat16", "float16", "half")
+NUMBERS = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size")
+# What people bring along from Hugging Face's pipeline, and how it is said here.
+MOVED = {
+    "device": "leave it out, vLLM takes the GPU if there is one",
+    "device_map": "leave it out, vLLM takes the GPU if there is one",
+    "batch_size": "leave it out, texts are put together by their tokens",
+    "num_workers": "leave it out, texts are read while the engine runs",
+    "framework": "leave it out",
+    "torch_dtype": "say dtype",
+    **dict.fromkeys(Options.__annotations__, "give it with the texts"),
+}
+
+
+def check(given: Mapping[str, Any]) -> None:
+    """Raise SettingError for an argument that the engine does not know, or a value that cannot be meant.
+
+    Most values are left to vLLM, which looks at them before it starts anything (`refusal`); here are those that vtag
+    itself goes by.
+    """
+    if not given:
+        return
+    dtype = str(given.get("dtype") or "auto").removeprefix("torch.")
+    if dtype not in DTYPES:
+        raise error("bad_argument", name="dtype", value=short(given["dtype"]), expected=f"one of {', '.join(DTYPES)}")
+    for name in NUMBERS:
+        value = given.get(name)
+        if value is not None and not (type(value) is int and value > 0):
+            raise error("bad_argument", name=name, value=short(value), expected="a whole number of at least 1")
+    if not isinstance(given.get("hf_overrides") or {}, dict):
+        raise error("bad_argument", name="hf_overrides", value=short(given["hf_overrides"]), expected="a dict")
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    known = {field.name for field in fields(AsyncEngineArgs)} - {"model"}
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            mend = MOVED.get(name) or (f"did you mean {close[0]}?" if close else "leave it out")
+            raise error("unknown_argument", name=name, mend=mend)
+
+
+def refusal(model: str, cause: Exception) -> VtagError:
+    """What to say of an engine that did not start: vLLM has refused an argument, or the machine is at fault."""
+    return error(
+        "engine_argument" if isinstance(cause, ValidationError) else "engine_failed", model=model, reason=reason(cause)
+    )
