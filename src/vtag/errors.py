@@ -56,6 +56,8 @@ class Kind(NamedTuple):
     message: str
 
 
+# Of the command line: Ctrl-C, as shells have it.
+INTERRUPTED = 130
 # Exit codes: 2 the command line's words, 3 the model, 4 the input, 5 the machine or its set-up; 6, of no error in this
 # table: `vtag run` is through, but some records could not be tagged.
 TABLE: dict[str, Kind] = {
@@ -72,8 +74,8 @@ TABLE: dict[str, Kind] = {
         3,
         "{model}: no such folder, not in the local cache, and the hub cannot be reached: check path or network",
     ),
-    "disk_full": Kind(
-        EngineError, 503, 5, "{model}: the disk of the hub's cache is full: make room, or pass download_dir"
+    "hub_cache_failed": Kind(
+        EngineError, 503, 5, "{model}: the hub's cache cannot be written ({reason}): mend that, or pass download_dir"
     ),
     "hub_not_found": Kind(
         ModelError, 404, 3, "{model}: the hub has no such model, or it is private: check the id, or `hf auth login`"
@@ -488,6 +490,13 @@ TABLE: dict[str, Kind] = {
     ),
     "server_refused": Kind(EngineError, 502, 5, "{url}: answers {status}: {reason}"),
     # options
+    "no_stdin": Kind(InputError, 422, 2, "stdin is closed: pipe the input in, or name files"),
+    "stdin_failed": Kind(InputError, 422, 4, "stdin cannot be read ({reason}): pipe the texts in, one a line"),
+    "not_utf8": Kind(
+        InputError, 422, 4, "line {line} is not UTF-8: convert the input first, such as by iconv -f latin1 -t utf-8"
+    ),
+    "bad_line": Kind(InputError, 422, 4, "line {line}: {reason}: leave it out, or use vtag run, which goes on past it"),
+    "stdout_failed": Kind(EngineError, 500, 5, "stdout cannot be written ({reason}): mend that, or write to a file"),
     "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),
     "bad_pair": Kind(SettingError, 422, 2, "{option} takes NAME=VALUE, such as {option} max_num_seqs=8"),
     "unknown_strategy": Kind(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from pathlib import Path
@@ -69,11 +68,9 @@ def test_words_of_the_command_line_that_do_not_fit(
     assert fails(capsys, *arguments)[0] == 2
 
 
-def test_text_that_is_not_utf8(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("fine\ncaf\xe9\n".encode("latin-1"))))
-    code, line = fails(capsys, "tag", "demo")
-    assert code == 4
-    assert "text 1 " in line
+@pytest.mark.parametrize("page", ["none/page.html", "."])
+def test_a_page_that_cannot_be_written(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fails(capsys, "tag", "demo", "text", "--html", page)[0] == 5
 
 
 def test_no_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -24,11 +24,13 @@ def test_examples_in_brackets_where_nobody_looks_at_colours(capsys: pytest.Captu
 
 
 def test_json_lines_from_stdin_with_exact_offsets_and_blank_lines_kept(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     texts = ["😀 I am José García.", "", "  ", "\tcall Ann", "no end of line"]
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(texts).encode())))
-    assert main(["tag", "demo", "--json", "--dtype", "float32"]) == 0
+    (tmp_path / "in").write_text("\n".join(texts), "utf-8")
+    with open(tmp_path / "in", encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert main(["tag", "demo", "--json", "--dtype", "float32"]) == 0
     out, err = capsys.readouterr()
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["text"] for row in rows] == texts
@@ -78,8 +80,9 @@ def test_a_page_has_the_colours_of_the_terminal(tmp_path: Path, capsys: pytest.C
 def test_no_lines_at_all_start_no_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-    assert main(["tag", "./none"]) == 0
-    assert main(["tag", "./none", "--html", str(tmp_path / "page.html")]) == 0
+    with open(os.devnull, encoding="utf-8") as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main(["tag", "./none"]) == 0
+        assert main(["tag", "./none", "--html", str(tmp_path / "page.html")]) == 0
     assert capsys.readouterr() == ("", "")
     assert (tmp_path / "page.html").is_file()

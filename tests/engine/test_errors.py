@@ -136,15 +136,18 @@ def test_a_hub_id_that_is_not_in_the_cache_without_network(tmp_path: Path) -> No
     assert_one_line(raised, "hub_unreachable")
 
 
-def test_a_cache_of_the_hub_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_room(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize("where", [(errno.ENOSPC,), (errno.EACCES, "/cache"), (errno.EROFS, "/cache")], ids=str)
+def test_a_cache_of_the_hub_that_cannot_be_written(where: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    why = os.strerror(where[0])
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", no_room)
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(where[0], why, *where[1:])
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
     with pytest.raises(VtagError) as raised:
-        checkpoint.locate("owner/not-there", download_dir=str(tmp_path))
-    assert raised.value.kind == "disk_full"
-    assert "\n" not in str(raised.value)
+        checkpoint.locate("owner/not-there")
+    assert (raised.value.kind, raised.value.exit_code) == ("hub_cache_failed", 5)
+    assert f"cannot be written ({why})" in str(raised.value)
 
 
 def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 from vtag import __version__
-from vtag.errors import VtagError, error
+from vtag.cli import streams
+from vtag.errors import INTERRUPTED, VtagError, error
 
 # Each is a module of this package with `parser()` and `run(arguments)`.
 COMMANDS = {
@@ -24,7 +27,6 @@ COMMANDS = {
     "models": "list the architectures that vtag runs",
 }
 USAGE = 2
-INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,6 +38,15 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    streams.take_their_places()
+    before = signal.signal(signal.SIGINT, _interrupt)
+    try:
+        return _main(arguments)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     chosen = _parser().parse_args(arguments)
     command = importlib.import_module(f"vtag.cli.{chosen.command}")
     try:
@@ -45,12 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code: int = command.run(parsed.parse_intermixed_args(chosen.arguments))
             sys.stdout.flush()
             return code
-        except BrokenPipeError:
-            return _broken_pipe()
+        except BrokenPipeError:  # the reader went away (`| head`)
+            streams.silence()
+            return 0
         except KeyboardInterrupt:
             return INTERRUPTED
         except VtagError:
             raise
+        except OSError as cause:
+            if cause.filename is not None or cause.errno not in streams.FAILED:
+                raise error("internal", type=type(cause).__name__) from cause
+            streams.silence()
+            raise error("stdout_failed", reason=cause.strerror) from cause
         except Exception as unexpected:
             raise error("internal", type=type(unexpected).__name__) from unexpected
     except VtagError as failed:
@@ -75,10 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _broken_pipe() -> int:
-    """The reader went away (`| head`): no complaint, and none from Python when it flushes at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C. While something is imported at once: half-imported libraries make other errors of an exception."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from vtag.cli import cluster, engine
+from vtag.errors import INTERRUPTED
 
 FAILURES = 6
-INTERRUPTED = 130
 
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -54,15 +54,15 @@ def run(args: argparse.Namespace) -> int:
             print(f"vtag: {line}", file=sys.stderr, flush=True)
 
     piped = "-" in (args.output, *args.input)
-    if piped:
-        say("from stdin or to stdout there is no journal: stopped, this run cannot go on")
     bar = Bar(sys.stderr)
 
     def watch(state: State, share: float | None) -> None:
         if state.done:
             say("finished already, nothing to do (--restart begins anew)")
             return
-        if bar.state is None and state.records:
+        if bar.state is None and piped:
+            say("from stdin or to stdout there is no journal: stopped, this run cannot go on")
+        elif bar.state is None and state.records:
             say(f"goes on after {state.records:,} records")
         bar(state, share)
 

@@ -14,10 +14,9 @@ from types import FrameType
 from typing import NoReturn
 
 from vtag.cli import engine
-from vtag.errors import error
+from vtag.errors import INTERRUPTED, error
 from vtag.serve.limits import Limits
 
-INTERRUPTED = 130
 LIMITS = {
     "body_bytes": "bytes of a request's body",
     "texts": "texts of a request",

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from json.encoder import encode_basestring as quote
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from vtag.cli import engine
-from vtag.errors import error
+from vtag.cli import engine, streams
+from vtag.errors import InputError, error
+
+if TYPE_CHECKING:
+    from vtag.engine.offline import LLM
+    from vtag.options import Options
+    from vtag.types import Span
+
+    Show = Callable[[list[str], list[list[Span]]], None]
 
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -28,61 +39,111 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Tag and print."""
-    texts = _texts(args)
+    runs = _runs(args)
     # Heavy imports only now; and whatever can be wrong with the input is said before an engine starts.
     options = engine.tagging(args)
-    from vtag.text.tokenize import check_surrogates
+    page = Page(args.html, args.model) if args.html else None
+    first = next(runs, None)
+    if first is not None:
+        llm, options = engine.start(args, options)
+        from vtag import view
 
-    check_surrogates(texts)
-    if args.html:
-        _check_writable(args.html)
-    if not texts:
-        _show([], [], args)
-        return 0
-    llm, options = engine.start(args, options)
-    spans = llm.tag(texts, use_tqdm=sys.stderr.isatty(), **options)
-    from vtag import view
+        view.colors(llm.tagger.scheme.span_labels)  # the model's types in order: the colours of every other run
+        if args.model == "demo" and not args.json:
+            from vtag.demo import ATTRIBUTION
 
-    view.colors(llm.tagger.scheme.span_labels)  # the model's types in order: the colours of every other run
-    if args.model == "demo" and not args.json:
-        from vtag.demo import ATTRIBUTION
-
-        print(f"demo model: {ATTRIBUTION}\n", file=sys.stderr)
-    _show(texts, spans, args)
+            print(f"demo model: {ATTRIBUTION}\n", file=sys.stderr)
+        show = page.add if page else _printer(args.json)
+        for texts, spans in _tagged(llm, chain([first], runs), options):
+            show(texts, spans)
+    if page:
+        page.write()
     return 0
 
 
-def _texts(args: argparse.Namespace) -> list[str]:
+def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
+    """The texts: all at once from the command line, as they come from stdin."""
+    from vtag.engine.packing import BLOCK_SIZE, BLOCK_TEXTS
+    from vtag.text.tokenize import check_surrogates
+
+    texts = list(args.text)
     if args.examples:
         from vtag.demo import EXAMPLES
 
-        return [*EXAMPLES, *args.text]
-    if args.text:
-        return list(args.text)
-    if sys.stdin.isatty():
+        texts = [*EXAMPLES, *texts]
+    if texts:
+        check_surrogates(texts)  # bytes of the command line that are no UTF-8
+        return iter([texts])
+    if sys.stdin is None or sys.stdin.isatty():
         raise error("no_text")
-    # Bytes that are no UTF-8 become lone surrogates, and those have their own line in the table of errors.
-    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    return [line.rstrip("\n") for line in sys.stdin]
+    return streams.runs_of_lines(BLOCK_TEXTS, BLOCK_SIZE)
 
 
-def _check_writable(path: str) -> None:
-    try:
-        open(path, "ab").close()
-    except OSError as cause:
-        raise error("page_failed", path=path, reason=cause.strerror) from cause
+def _tagged(llm: LLM, runs: Iterable[list[str]], options: Options) -> Iterator[tuple[list[str], list[list[Span]]]]:
+    """Each run of texts with its spans. An empty run lets out what is before it: one is read ahead, not more."""
+    from vtag.files.records import REASONS
+
+    ahead: deque[list[str]] = deque()
+    done = 0
+
+    def given() -> Iterator[list[str]]:
+        for run in runs:
+            ahead.append(run)
+            yield run
+
+    for answers, _ in llm.tag_chunks(given(), **options):
+        texts = ahead.popleft()
+        spans: list[list[Span]] = []
+        for answer in answers:
+            if isinstance(answer, InputError):
+                yield texts[: len(spans)], spans
+                raise error("bad_line", line=done + len(spans) + 1, reason=REASONS[answer.kind])
+            spans.append(answer)
+        yield texts, spans
+        done += len(texts)
 
 
-def _show(texts: list[str], spans: list[list[Any]], args: argparse.Namespace) -> None:
-    from vtag.view import render_page, render_terminal
+def _printer(as_json: bool) -> Show:
+    """Prints texts with their spans: JSON lines, or to be read by people."""
+    from vtag.files.jsonl import dump_spans
+    from vtag.view import render_terminal
 
-    if args.html:
-        Path(args.html).write_text(render_page(texts, spans, title=args.model), "utf-8")
-        return
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    for text, row in zip(texts, spans, strict=True):
-        if args.json:
-            print(json.dumps({"text": text, "spans": [span.to_dict() for span in row]}, ensure_ascii=False))
-        else:
-            print(render_terminal(text, row, color=color))
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+
+    def line(text: str, spans: list[Span]) -> str:
+        if as_json:
+            return f'{{"text": {quote(text)}, "spans": {dump_spans(spans)}}}\n'
+        return f"{render_terminal(text, spans, color=color)}\n"
+
+    return lambda texts, spans: streams.write("".join(map(line, texts, spans)))
+
+
+class Page:
+    """A page of all texts."""
+
+    def __init__(self, path: str, title: str) -> None:
+        self._path, self._title = path, title
+        self._texts: list[str] = []
+        self._rows: list[list[Span]] = []
+        with self._writing():  # whether it can be is known before an engine starts
+            open(path, "ab").close()
+
+    def add(self, texts: list[str], spans: list[list[Span]]) -> None:
+        """Keep them for the page."""
+        self._texts += texts
+        self._rows += spans
+
+    def write(self) -> None:
+        """Write it."""
+        from vtag.view import render_page
+
+        with self._writing():
+            Path(self._path).write_text(render_page(self._texts, self._rows, title=self._title), "utf-8")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as cause:
+            raise error("page_failed", path=self._path, reason=cause.strerror) from cause

@@ -82,8 +82,8 @@ def _from_hub(name: str, revision: str | None, download_dir: str | None, pickle:
     except RepositoryNotFoundError as cause:
         raise error("hub_not_found", model=name) from cause
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as cause:
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise error("disk_full", model=name) from cause
+        if isinstance(cause, OSError) and (cause.filename or cause.errno in (errno.ENOSPC, errno.EDQUOT)):
+            raise error("hub_cache_failed", model=name, reason=cause.strerror) from cause
         raise error("hub_unreachable", model=name) from cause
 
 

@@ -44,6 +44,8 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
     found: list[Input] = []
     for name in given:
         if name == STDIN:
+            if sys.stdin is None:
+                raise error("no_stdin")
             found.append(Input(name, format or "jsonl", pipe=True))
             continue
         paths = _expand(name)

@@ -13,10 +13,13 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
     for number, line in enumerate(file, 1):
         if number <= after:
             continue
-        end = -2 if line.endswith(b"\r\n") else -1 if line.endswith(b"\n") else None
-        try:
-            text = line[:end].decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError:
-            yield Bad(number, "not_utf8")
-        else:
-            yield Record(number, {"text": text}, size=len(text))
+        text = decode(line.removesuffix(b"\n"), number)
+        yield Bad(number, "not_utf8") if text is None else Record(number, {"text": text}, size=len(text))
+
+
+def decode(line: bytes, number: int) -> str | None:
+    """Line `number`, from 1, without the rest of its end and a byte order mark; None where it is not UTF-8."""
+    try:
+        return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,96 @@
+"""stdin, stdout and stderr, whatever the shell has made of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import sys
+from collections.abc import Iterator
+
+from vtag.errors import error
+
+READ = 1 << 16  # what a pipe holds
+# Nothing more within this time: what has come is wanted now. A writer that is only slower than we read is not so slow.
+PAUSE_SECONDS = 0.01
+# Of stdout: no room, no such file, a broken disk.
+FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
+
+
+def take_their_places() -> None:
+    """Where one of the three is closed, the next file that is opened would be taken for it: put something there.
+
+    What cannot be written to says so when it is; of messages nobody wants, there is no more to say.
+    """
+    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # the lowest number that is free: this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def write(text: str) -> None:
+    """Hand on to stdout at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def silence() -> None:
+    """Nobody reads stdout, or it cannot be written: no complaint, and none from Python when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
+    """The lines of stdin as they come: up to `most` lines, or `size` characters, at once.
+
+    An empty run says that no more has come for now. Line ends and a byte order mark are no part of a line. Raises
+    InputError for a line that is not UTF-8, after all lines before it.
+    """
+    from vtag.files.lines import decode
+
+    lines: list[str] = []
+    number = characters = 0
+    rest: list[bytes] = []
+    for data in _reads(sys.stdin.fileno()):
+        if data is None:
+            if lines:
+                yield lines
+            yield []
+            lines, characters = [], 0
+            continue
+        *whole, last = data.split(b"\n")
+        if whole:
+            whole[0] = b"".join([*rest, whole[0]])
+            rest = []
+        rest.append(last)
+        if not data and any(rest):
+            whole = [b"".join(rest)]  # the last line has no end
+        for line in whole:
+            number += 1
+            text = decode(line, number)
+            if text is None:
+                if lines:
+                    yield lines
+                raise error("not_utf8", line=number)
+            lines.append(text)
+            characters += len(text)
+            if len(lines) == most or characters >= size:
+                yield lines
+                lines, characters = [], 0
+    if lines:
+        yield lines
+
+
+def _reads(source: int) -> Iterator[bytes | None]:
+    """What there is to read, then b""; None where nothing has come for a while."""
+    data: bytes | None = None
+    while data != b"":
+        try:
+            if not select.select([source], [], [], PAUSE_SECONDS)[0]:
+                yield None
+            data = os.read(source, READ)
+        except OSError as cause:
+            raise error("stdin_failed", reason=cause.strerror) from cause
+        yield data
