@@ -37,7 +37,7 @@ chaos: .venv/ready ## Kill file runs 100 times at random moments, and a cluster'
 	$(BIN)/python -m tests.integrations.ray.chaos 20000
 
 bench-files: .venv/ready ## Compare file runs with tag_stream: speed and memory (5 minutes)
-	$(BIN)/python benchmarks/files.py
+	$(BIN)/python benchmarks/files.py --shape tiny
 
 bench-server: .venv/ready ## Compare the server with vLLM's own under wrk: speed, CPU time, latency (6 minutes)
 	$(BIN)/python benchmarks/server.py --int8
