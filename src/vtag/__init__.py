@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from vtag.output import TokenClassificationOutput
     from vtag.run import tag_files
     from vtag.tagger import Tagger
-    from vtag.types import Span
+    from vtag.types import Span, to_hf
 
 __version__ = "0.1.0"
-__all__ = ["LLM", "Span", "Tagger", "TokenClassificationOutput", "VtagError", "__version__", "tag_files"]
+__all__ = ["LLM", "Span", "Tagger", "TokenClassificationOutput", "VtagError", "__version__", "tag_files", "to_hf"]
 
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
@@ -24,6 +24,7 @@ _LAZY = {
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
     "tag_files": "vtag.run",
+    "to_hf": "vtag.types",
 }
 
 

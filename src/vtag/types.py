@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -27,6 +28,10 @@ class Span:
     word: str | None = None
     index: int | None = None
     words: tuple[int, int] | None = None
+
+    def __lt__(self, other: Span) -> bool:
+        """In the order of the text."""
+        return (self.start, self.end, self.label, self.score) < (other.start, other.end, other.label, other.score)
 
     def __str__(self) -> str:
         return f"{self.label} {self.text!r} [{self.start}:{self.end}] {self.score:.3f}"
@@ -66,6 +71,15 @@ class Span:
     def to_tuple(self) -> tuple[int, int, str]:
         """`(start, end, label)`, as spaCy and most evaluation tools take it."""
         return self.start, self.end, self.label
+
+
+@overload
+def to_hf(found: Sequence[Span]) -> list[dict[str, Any]]: ...
+@overload
+def to_hf(found: Sequence[Sequence[Span]]) -> list[list[dict[str, Any]]]: ...
+def to_hf(found: Sequence[Span] | Sequence[Sequence[Span]]) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
+    """The spans of a text, or of many texts, as the dicts of Hugging Face's TokenClassificationPipeline."""
+    return [one.to_hf() if isinstance(one, Span) else [span.to_hf() for span in one] for one in found]  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

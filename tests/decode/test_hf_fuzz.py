@@ -27,7 +27,7 @@ LABELS = {
     "bioes": ["O", *(f"{p}-{t}" for p in "BIES" for t in TYPES), "B-O"],
     "plain": ["NOUN", "VERB", "O", "tax-percent", "B_PER", "LABEL_5"],
 }
-IGNORE = {"bio": ("O",), "bioes": (), "plain": ("O", "PER", "VERB", "percent")}
+IGNORE = {"bio": ("O",), "bioes": (), "plain": ("O", "VERB", "percent")}
 MakeText = Callable[..., str]
 
 

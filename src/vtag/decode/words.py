@@ -1,7 +1,8 @@
 """Tokens to words, for a whole batch at once.
 
 A word is a maximal run without white space, cut further at the tokenizer's word ids and at punctuation; scripts that
-are written without spaces are cut at every token, because the tokenizer's word is a sentence there.
+are written without spaces are cut at every token, because the tokenizer's word is a sentence there. No cut goes through
+what readers take for one character, nor through a word that the caller gave.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vtag.decode.graphemes import within
 from vtag.decode.scheme import Scheme
 from vtag.errors import error
 from vtag.types import Encoding
@@ -41,9 +43,10 @@ class Pieces:
 
     rows: int64 [M], where the token is in the batch's tokens laid end to end.
     text: int64 [M], index of its text.
-    start, end: int64 [M], code points of its text, without white space at the ends.
+    start, end: int64 [M], code points of its text: the grapheme clusters that the token has a part in, without white
+        space at the ends; for texts given as words, the caller's word.
     begins: bool [M], the first token of a word.
-    apart: bool [M], shares no character with the token before (byte-level tokens may).
+    apart: bool [M], shares no cluster, or word of the caller's, with the token before (byte-level tokens may).
     glued: bool [M], follows the token before without white space, and one of the two has punctuation where they meet.
     word: int64 [M], for texts given as words, the caller's word; else -1.
     """
@@ -67,12 +70,21 @@ def pieces(encodings: Sequence[Encoding]) -> Pieces:
     split = np.array([encoding.words is not None for encoding in encodings], bool)
     offsets = np.concatenate([_offsets(encoding) for encoding in encodings])
     base = np.cumsum([0] + [len(encoding.text) for encoding in encodings])[text]
-    classes = _classify("".join(encoding.text for encoding in encodings))
+    texts = [encoding.text for encoding in encodings]
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    classes = _classify(codes)
 
+    start, end = offsets[:, 0] + base, offsets[:, 1] + base
+    inside = within(texts, codes)
+    if inside is not None:
+        classes, start, end = _whole_clusters(inside, classes, start, end)
     spaces = np.concatenate([[0], np.cumsum(classes == _SPACE)])
-    start, end = _trim(classes, offsets[:, 0] + base, offsets[:, 1] + base)
+    start, end = _trim(classes, start, end)
     rows = np.flatnonzero(~special & (start < end))
     start, end, text, word_ids, base = start[rows], end[rows], text[rows], word_ids[rows], base[rows]
+    if split.any():
+        start, end = _whole_words(encodings, split, text, word_ids, start - base, end - base)
+        start, end = start + base, end + base
 
     begins = np.ones(len(rows), bool)
     apart = np.ones(len(rows), bool)
@@ -163,9 +175,36 @@ def _offsets(encoding: Encoding) -> np.ndarray:
     return np.where(encoding.word_ids[:, None] >= 0, encoding.words[encoding.word_ids], 0)
 
 
-def _classify(text: str) -> np.ndarray:
+def _whole_clusters(
+    inside: np.ndarray, classes: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Classes by cluster, that of its first character (so that a mark on a space goes with it, as white space); starts
+    and ends moved out to where clusters start and end."""
+    at = np.arange(len(inside))
+    first = np.maximum.accumulate(np.where(inside, 0, at))
+    after = np.minimum.accumulate(np.where(inside, len(inside), at)[::-1])[::-1]
+    some = start < end
+    return classes[first], np.where(some, first[start], start), np.where(some, after[end], end)
+
+
+def _whole_words(
+    encodings: Sequence[Encoding],
+    split: np.ndarray,
+    text: np.ndarray,
+    word_ids: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends of the caller's words, for the tokens of texts that were given as words."""
+    words = [np.zeros((0, 2), np.int32) if encoding.words is None else encoding.words for encoding in encodings]
+    first = np.cumsum([0] + [len(own) for own in words])[text]
+    bounds = np.concatenate([*words, np.zeros((1, 2), np.int32)])
+    own = bounds[np.where(split[text], first + word_ids, -1)]
+    return np.where(split[text], own[:, 0], start), np.where(split[text], own[:, 1], end)
+
+
+def _classify(codes: np.ndarray) -> np.ndarray:
     """uint8 [characters + 1], the class of each; the last stands for the end."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     classes = _classes[codes]
     if not classes.all():
         for code in np.unique(codes[classes == _UNKNOWN]).tolist():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -114,6 +116,7 @@ def native(max_length: int, config: Any) -> dict[str, Any]:
     }
 
 
+CPP_ERROR = 2  # above warnings
 ENVIRONMENT = {
     # One process: starts in a third of the time and lets a script without a main guard run.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -134,11 +137,13 @@ def environment() -> Iterator[None]:
     if plugins is not None and "vtag" not in plugins.split(","):
         wanted["VLLM_PLUGINS"] = f"{plugins},vtag"
     before = {name: os.environ.get(name) for name in wanted}
+    hook = sys.excepthook  # torch.distributed puts one of its own there, which writes "[rank0]" before each line
     os.environ.update(wanted)
     try:
         with quiet() if wanted["VLLM_LOGGING_LEVEL"] == "ERROR" else nullcontext():
             yield
     finally:
+        sys.excepthook = hook
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -158,7 +163,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_warnings_in_cpp():
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
@@ -166,3 +171,19 @@ def quiet() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _no_warnings_in_cpp() -> Iterator[None]:
+    """C++ warns by itself; its level is what TORCH_CPP_LOG_LEVEL sets while torch is loaded, and nothing in Python."""
+    try:
+        level = ctypes.c_int.in_dll(ctypes.CDLL("libc10.so"), "FLAGS_caffe2_log_level")
+    except (OSError, ValueError):  # not loaded, or of another name: then it warns
+        yield
+        return
+    before = level.value
+    level.value = max(before, CPP_ERROR)
+    try:
+        yield
+    finally:
+        level.value = before

@@ -27,7 +27,7 @@ from vtag.options import DEFAULT_STRATEGY
 from vtag.output import TokenClassificationOutput
 from vtag.tagger import Batch
 from vtag.text.given import texts_or_words
-from vtag.types import Span, Window
+from vtag.types import Span, Window, to_hf
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
@@ -110,6 +110,26 @@ class LLM(vllm.LLM):
     def identity(self) -> dict[str, str]:
         """What its answers depend on, by name: files, settings, versions, the machine."""
         return identity(self.plan)
+
+    def __repr__(self) -> str:
+        route = "packed" if self.packed else "native"
+        kind = f"{len(self.id2label)} labels, {self.tagger.scheme.name}"
+        return f"LLM({self.plan.name!r}: {kind}, {self.plan.arguments['dtype']}, {route})"
+
+    def __call__(
+        self,
+        texts: str | Iterable[str] | None = None,
+        *,
+        words: Iterable[str] | Iterable[Sequence[str]] | None = None,
+        aggregation_strategy: str = "simple",
+        **options: Any,
+    ) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
+        """The dicts of Hugging Face's TokenClassificationPipeline: a list for one text, a list of lists for many.
+
+        Options are those of `tag`; a strategy of Hugging Face's gives its very answers.
+        """
+        found = to_hf(self.tag(texts, words=words, aggregation_strategy=aggregation_strategy, **options))
+        return found[0] if isinstance(texts, str) else found
 
     def encode(
         self,

@@ -1,0 +1,48 @@
+"""Where a text may be cut: between extended grapheme clusters, what readers take for one character.
+
+Unicode Standard Annex 29, by the `regex` library: e with its accent, the jamo of a Hangul syllable, an emoji with its
+modifiers, the letters of a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import regex
+
+_CLUSTER = regex.compile(r"\X")
+# Of two characters of one cluster at least one is of these (but for CR LF, at which no span begins or ends).
+_CLASSES = ("Extend", "ZWJ", "SpacingMark", "Prepend", "L", "V", "T", "Regional_Indicator")
+_JOINER = regex.compile("[" + "".join(rf"\p{{GCB={name}}}" for name in _CLASSES) + "]")
+_FIRST_JOINER = 0x300
+# Filled as characters are met: 0 unknown, 1 joins nothing, 2 may join its neighbours.
+_joins = np.zeros(0x110000, np.uint8)
+
+
+def within(texts: Sequence[str], codes: np.ndarray) -> np.ndarray | None:
+    """bool [characters + 1] of the texts laid end to end, true where the place before a character is inside of a
+    cluster; None where there is no such place.
+
+    codes: uint32 [characters], their code points.
+    """
+    if not len(codes) or codes.max() < _FIRST_JOINER:
+        return None
+    joins = _joins[codes]
+    if not joins.all():
+        for code in np.unique(codes[joins == 0]).tolist():
+            _joins[code] = 2 if _JOINER.match(chr(code)) else 1
+        joins = _joins[codes]
+    found = np.flatnonzero(joins == 2)
+    if not len(found):
+        return None
+    inside = np.zeros(len(codes) + 1, bool)
+    ends = np.cumsum([len(text) for text in texts])
+    for number in np.unique(np.searchsorted(ends, found, side="right")).tolist():
+        text = texts[number]
+        at = int(ends[number]) - len(text)
+        for cluster in _CLUSTER.finditer(text):
+            start, end = cluster.span()
+            if end - start > 1:
+                inside[at + start + 1 : at + end] = True
+    return inside if inside.any() else None
