@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from vtag.types import Span
+from vtag.types import Span, to_hf
 
 SPAN = Span(8, 18, "PER", 0.98765, "John Smith")
 
@@ -37,3 +37,16 @@ def test_hugging_faces_dict_has_its_word_and_for_single_tokens_its_index() -> No
 
 def test_its_tuple_is_start_end_label() -> None:
     assert SPAN.to_tuple() == (8, 18, "PER")
+
+
+def test_spans_sort_in_the_order_of_the_text() -> None:
+    rows = [(4, 9, "A", 0.5), (0, 9, "B", 0.1), (0, 3, "B", 0.9), (0, 3, "A", 0.9), (0, 3, "A", 0.2)]
+    spans = [Span(*row, text="", word="x") for row in rows] + [Span(*rows[-1], text="", word=None)]
+    assert [(span.start, span.end, span.label, span.score) for span in sorted(spans)] == sorted([*rows, rows[-1]])
+    assert max(spans).start == 4
+
+
+def test_results_of_a_text_and_of_many_become_hugging_faces_dicts() -> None:
+    assert to_hf([SPAN]) == [SPAN.to_hf()]
+    assert to_hf([[SPAN, SPAN], []]) == [[SPAN.to_hf()] * 2, []]
+    assert to_hf([]) == []

@@ -15,7 +15,7 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 from vllm import PoolingParams
 
-from vtag import LLM, Span, VtagError
+from vtag import LLM, Span, VtagError, to_hf
 from vtag.demo import demo_model
 
 TEXTS = [
@@ -137,6 +137,30 @@ def test_tag_equals_hugging_faces_pipeline(llm: LLM, hugging_face: tuple[Any, An
         got = [span.to_hf() for span in spans]
         assert [{**s, "score": 0} for s in got] == [{**s, "score": 0} for s in expected]
         np.testing.assert_allclose([s["score"] for s in got], [s["score"] for s in expected], atol=1e-4)
+
+
+def test_called_it_gives_what_hugging_faces_pipeline_gives(llm: LLM, hugging_face: tuple[Any, Any]) -> None:
+    tokenizer, model = hugging_face
+    pipe = pipeline("ner", model=model, tokenizer=tokenizer, aggregation_strategy="simple")
+    for given in (TEXTS[0], TEXTS[:1], TEXTS[:40], ""):
+        ours, theirs = llm(given), pipe(given)
+        assert plain(ours) == plain(theirs)
+        assert to_hf(llm.tag(given, aggregation_strategy="simple")) == (ours if isinstance(given, list) else [ours])
+    words = [text.split() for text in TEXTS[:5]]
+    assert plain(llm(words=words)) == plain(pipe(words, is_split_into_words=True))
+    assert plain(llm(TEXTS[0], aggregation_strategy="none")) == plain(pipe(TEXTS[0], aggregation_strategy="none"))
+    assert llm([]) == []
+
+
+def plain(found: Any) -> Any:
+    """Scores as far as they are equal."""
+    if isinstance(found, dict):
+        return found | {"score": round(float(found["score"]), 3)}
+    return [plain(one) for one in found]
+
+
+def test_its_repr_is_one_short_line(llm: LLM) -> None:
+    assert repr(llm) == "LLM('demo': 35 labels, IOB2, float32, packed)"
 
 
 def test_offsets_are_exact(llm: LLM) -> None:

@@ -1,0 +1,48 @@
+"""docs/pipeline.md is true: the script that it moves over prints the same before and after."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from vtag.demo import demo_model
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "pipeline.md").read_text("utf-8")
+BEFORE, CHANGED = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def printed(code: str) -> str:
+    out = StringIO()
+    with redirect_stdout(out), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(code.replace("path/to/model", str(demo_model())), {})
+    return out.getvalue()
+
+
+def test_two_lines_move_the_script_over_and_it_prints_the_same() -> None:
+    before, changed = BEFORE.splitlines(), CHANGED.splitlines()
+    after = [*changed, *before[len(changed) :]]
+    assert sum(one != other for one, other in zip(before, after, strict=True)) == 2
+    expected = printed(BEFORE)
+    assert printed("\n".join(after)) == expected
+    assert expected.splitlines()[0] == "GIVEN_NAME ann 5 8"
+    assert expected.splitlines()[-3:] == ["1 ['Ann']", "0 []", "0 []"]
+
+
+def test_what_it_says_of_arguments_is_what_vtag_says_of_them() -> None:
+    from vtag.engine.arguments import MOVED
+
+    for names in re.findall(r"^\| ((?:`\w+`(?:, )?)+) +\| left out", PAGE, re.MULTILINE):
+        assert set(re.findall(r"`(\w+)`", names)) <= set(MOVED)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_its_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^):#]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).is_file(), target
