@@ -146,9 +146,8 @@ class Tagger:
         `first` is the index of the first text, for error messages.
         """
         if aggregation_strategy is not None:
-            aggregation_strategy = self.options(aggregation_strategy=aggregation_strategy, stride=stride)[
-                "aggregation_strategy"
-            ]
+            options = self.options(aggregation_strategy=aggregation_strategy, stride=stride)
+            aggregation_strategy, stride = options["aggregation_strategy"], options["stride"]
         named, given = texts_or_words(texts, words)
         if named == "words":
             encodings = self._encode_words(given, delimiter, first)

@@ -44,6 +44,7 @@ INPUTS: dict[str, tuple[bytes, int, list[str], str]] = {
     "3 MB in a line": (f"{LONG}\nCall Bob.\n".encode(), 0, [LONG, "Call Bob."], ""),
     "latin-1": ("I am Ann.\ncaf\xe9\nBob\n".encode("latin-1"), 4, ["I am Ann."], "line 2 is not UTF-8: convert"),
     "UTF-16": ("I am Ann.\nCall Bob.\n".encode("utf-16"), 4, [], "line 1 is not UTF-8: convert the input first"),
+    "UTF-16 without a mark": ("I am Ann.\n".encode("utf-16-le"), 4, [], "line 1 is not UTF-8: convert the input first"),
     "cut in a letter": ("I am Ann.\nJosé".encode()[:-1], 4, ["I am Ann."], "line 2 is not UTF-8"),
     "nothing": (b"", 0, [], ""),
 }

@@ -51,6 +51,11 @@ def test_options_between_the_texts_and_a_text_that_looks_like_one(capsys: pytest
     assert [s["label"] for s in rows[0]["spans"]] == ["GIVEN_NAME"]
 
 
+def test_no_labels_to_ignore_means_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tag", "demo", "I am Ann.", "--ignore-labels", "", "--aggregation-strategy", "First", "--json"]) == 0
+    assert [span["label"] for span in json.loads(capsys.readouterr().out)["spans"]] == ["O", "GIVEN_NAME", "O"]
+
+
 @pytest.mark.parametrize(("environment", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colours_on_a_terminal_unless_the_user_wants_none(
     environment: dict[str, str],

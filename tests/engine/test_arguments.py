@@ -24,6 +24,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"max_model_len": 0}, "bad_argument", "max_model_len=0"),
     ({"max_model_len": True}, "bad_argument", "max_model_len=True"),
     ({"tensor_parallel_size": "two"}, "bad_argument", "tensor_parallel_size='two'"),
+    ({"model_config": "two"}, "bad_argument", "model_config='two': must be a dict"),
+    ({"scheme": 5}, "unknown_scheme", "scheme=5: no such tag scheme"),
+    ({"words_rule": 5}, "bad_words", "words=5: use one of"),
     ({"hf_overrides": "none"}, "bad_argument", "hf_overrides='none': must be a dict"),
 ]
 IDS = [str(row[0]) for row in WRONG]

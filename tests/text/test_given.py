@@ -90,6 +90,10 @@ def test_prompts_that_cannot_be_meant(idle: LLM, given: Any, kind: str, says: st
     refused(kind, says, lambda: idle.encode(given))
 
 
+def test_a_delimiter_that_is_no_string(idle: LLM) -> None:
+    refused("bad_argument", "delimiter=5: must be a string", lambda: idle.tag(words=[["a"]], delimiter=5))
+
+
 def test_tokenization_of_ones_own_is_not_dropped_in_silence(idle: LLM) -> None:
     refused("no_tokenization_kwargs", "", lambda: idle.encode(TEXT, tokenization_kwargs={"truncation": True}))
 

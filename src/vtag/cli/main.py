@@ -39,11 +39,15 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     streams.take_their_places()
-    before = signal.signal(signal.SIGINT, _interrupt)
+    # Not where it is ignored, as for a job in the background.
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         return _main(arguments)
     finally:
-        signal.signal(signal.SIGINT, before)
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _main(arguments: Sequence[str] | None) -> int:

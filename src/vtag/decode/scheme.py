@@ -146,7 +146,7 @@ def make(name: str, types: Sequence[str]) -> Scheme:
 def find(name: str) -> Family:
     """The family called `name`, or by an alias of it, in any case of letters."""
     for family in FAMILIES.values():
-        if name.upper() in (family.name.upper(), *family.aliases):
+        if str(name).upper() in (family.name.upper(), *family.aliases):
             return family
     names = [spelled for family in FAMILIES.values() for spelled in (family.name, *family.aliases)]
     raise error("unknown_scheme", scheme=name, names=", ".join(names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from vtag.demo import demo_model
 from vtag.engine import weights
 from vtag.engine.architectures import ARCHITECTURES, Architecture, max_length
 from vtag.errors import ModelError, error, reason
+from vtag.options import short
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 TOKENIZER_AND_CONFIG = ["*.json", "*.txt", "*.model", "*.jinja", "README.md"]
@@ -169,6 +171,8 @@ def load_config(model: str, **kwargs: Any) -> Any:
 
 def labels_for(checkpoint: Checkpoint, name: str, model_config: dict[str, Any] | None) -> tuple[dict[int, str], bool]:
     """id2label to use, and whether the head has to be made fresh."""
+    if not isinstance(model_config, Mapping | None):
+        raise error("bad_argument", name="model_config", value=short(model_config), expected="a dict")
     asked = dict(model_config or {})
     num_labels, id2label = asked.pop("num_labels", None), asked.pop("id2label", None)
     if asked:

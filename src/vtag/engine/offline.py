@@ -23,7 +23,7 @@ from vtag.engine.owner import Owner
 from vtag.engine.packing import blocks, logits_of, one_ahead, packs, steps, text_lens
 from vtag.engine.plan import TASK, Plan, plan
 from vtag.errors import InputError, VtagError, error
-from vtag.options import DEFAULT_STRATEGY
+from vtag.options import DEFAULT_STRATEGY, short
 from vtag.output import TokenClassificationOutput
 from vtag.tagger import Batch
 from vtag.text.given import texts_or_words
@@ -243,6 +243,8 @@ class LLM(vllm.LLM):
         self._owner.check()
         prepare, finish = self._ways(aggregation_strategy, ignore_labels, threshold, stride)
         named, given = texts_or_words(texts, words)
+        if not isinstance(delimiter, str):
+            raise error("bad_argument", name="delimiter", value=short(delimiter), expected="a string")
 
         def batches() -> Iterator[list[Batch | InputError]]:
             for first, items in blocks(given):

@@ -18,7 +18,12 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
 
 
 def decode(line: bytes, number: int) -> str | None:
-    """Line `number`, from 1, without the rest of its end and a byte order mark; None where it is not UTF-8."""
+    """Line `number`, from 1, without the rest of its end and a byte order mark; None where it is not UTF-8.
+
+    UTF-16 without its mark passes for UTF-8 with a NUL at every second place: it is known by that in line 1.
+    """
+    if number == 1 and len(line) > 3 and any(b"\0" not in line[at::2] and not any(line[1 - at :: 2]) for at in (0, 1)):
+        return None
     try:
         return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
