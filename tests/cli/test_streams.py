@@ -24,6 +24,7 @@ from vtag.errors import VtagError
 if TYPE_CHECKING:
     from vtag import LLM
 
+GOLD = Path(__file__).parent.parent / "data" / "pii_synth_gold.jsonl"
 VTAG = [sys.executable, "-m", "vtag"]
 LONG = "I am Ann Smith. " + "x" * 3_000_000 + " Call Bob."
 
@@ -144,11 +145,16 @@ def test_a_folder_as_stdin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     os.close(folder)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["tag", "demo", "I am Ann Smith."], ["tag", "demo", "I am Ann.", "--json"]], ids=str
-)
+FULL_DISK = [
+    ["tag", "demo", "I am Ann Smith."],
+    ["tag", "demo", "I am Ann Smith.", "--json"],
+    ["run", "demo", str(GOLD), "-o", "-", "--spans-field", "found", "--quiet"],
+]
+
+
+@pytest.mark.parametrize("arguments", FULL_DISK, ids=" ".join)
 def test_a_full_disk_behind_stdout(
-    shared: None, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:
         monkeypatch.setattr(sys, "stdout", full)

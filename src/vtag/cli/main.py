@@ -70,13 +70,14 @@ def _main(arguments: Sequence[str] | None) -> int:
         except OSError as cause:
             if cause.filename is not None or cause.errno not in streams.FAILED:
                 raise error("internal", type=type(cause).__name__) from cause
-            streams.silence()
             raise error("stdout_failed", reason=cause.strerror) from cause
         except Exception as unexpected:
             raise error("internal", type=type(unexpected).__name__) from unexpected
     except VtagError as failed:
         if os.environ.get("VTAG_DEBUG"):
             traceback.print_exc()
+        if failed.kind == "stdout_failed":
+            streams.silence()
         print(f"vtag: {failed}", file=sys.stderr)
         return failed.exit_code
 

@@ -120,4 +120,7 @@ class Target:
         except BrokenPipeError:
             raise
         except OSError as cause:
-            raise error("output_failed", output=self._name, reason=cause.strerror or type(cause).__name__) from cause
+            why = cause.strerror or type(cause).__name__
+            if not self.files:
+                raise error("stdout_failed", reason=why) from cause
+            raise error("output_failed", output=self._name, reason=why) from cause
