@@ -107,6 +107,21 @@ def test_lines_that_trickle_come_one_by_one_each_followed_by_an_empty_run() -> N
     assert list(read_runs(trickle)) == [["one"], [], [], ["two", "three"], [], [], ["four"]]
 
 
+def test_lines_that_come_slowly_but_without_a_pause_are_not_kept_back() -> None:
+    done = threading.Event()
+
+    def drip(sink: int) -> None:
+        for number in range(500):
+            os.write(sink, b"line %d\n" % number)
+            time.sleep(0.004)
+        done.set()
+
+    runs = read_runs(drip)
+    first = next(run for run in runs if run)
+    assert not done.is_set()
+    assert [*first, *(line for run in runs for line in run)] == [f"line {number}" for number in range(500)]
+
+
 def test_lines_that_flow_come_in_full_runs() -> None:
     def flow(sink: int) -> None:
         with os.fdopen(os.dup(sink), "wb") as file:

@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import sys
+import time
 from collections.abc import Iterator
 
 from vtag.errors import error
@@ -13,6 +14,8 @@ from vtag.errors import error
 READ = 1 << 16  # what a pipe holds
 # Nothing more within this time: what has come is wanted now. A writer that is only slower than we read is not so slow.
 PAUSE_SECONDS = 0.01
+# A line waits no longer for those that come one by one behind it.
+PATIENCE_SECONDS = 0.1
 # Of stdout: no room, no such file, a broken disk.
 FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
@@ -45,27 +48,23 @@ def silence() -> None:
 def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
     """The lines of stdin as they come: up to `most` lines, or `size` characters, at once.
 
-    An empty run says that no more has come for now. Line ends and a byte order mark are no part of a line. Raises
-    InputError for a line that is not UTF-8, after all lines before it.
+    An empty run says that no more has come for now; what comes slowly, but without a pause, comes in short runs. Line
+    ends and a byte order mark are no part of a line. Raises InputError for a line that is not UTF-8, after all lines
+    before it.
     """
     from vtag.files.lines import decode
 
     lines: list[str] = []
     number = characters = 0
+    since = 0.0
     rest: list[bytes] = []
     for data in _reads(sys.stdin.fileno()):
-        if data is None:
-            if lines:
-                yield lines
-            yield []
-            lines, characters = [], 0
-            continue
-        *whole, last = data.split(b"\n")
+        *whole, last = (data or b"").split(b"\n")
         if whole:
             whole[0] = b"".join([*rest, whole[0]])
             rest = []
         rest.append(last)
-        if not data and any(rest):
+        if data == b"" and any(rest):
             whole = [b"".join(rest)]  # the last line has no end
         for line in whole:
             number += 1
@@ -74,13 +73,17 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
                 if lines:
                     yield lines
                 raise error("not_utf8", line=number)
+            since = since if lines else time.monotonic()
             lines.append(text)
             characters += len(text)
             if len(lines) == most or characters >= size:
                 yield lines
                 lines, characters = [], 0
-    if lines:
-        yield lines
+        if lines and (not data or time.monotonic() - since >= PATIENCE_SECONDS):
+            yield lines
+            lines, characters = [], 0
+        if data is None:
+            yield []
 
 
 def _reads(source: int) -> Iterator[bytes | None]:
