@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,11 +54,14 @@ def test_a_ray_of_its_own_is_ended_by_sigterm_and_at_the_end_and_leaves_nothing(
         chaos.wait_until(lambda: chaos.committed(output) >= 2)
         stopped.send_signal(signal.SIGTERM)
         out, err = stopped.communicate(timeout=60)
-        assert (stopped.returncode, out, err.count("\n")) == (130, "", 1), err
-        assert err.startswith("vtag: interrupted after ")
+        *progress, last = err.splitlines()  # a line every 30 seconds: on a slow machine there may be one
+        assert (stopped.returncode, out) == (130, "")
+        assert last.startswith("vtag: interrupted after ")
+        assert all(re.match(r"vtag: \d+ records, .* left$", line) for line in progress), err
 
         done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (6, "", 2), done.stderr
+        said = [line for line in done.stderr.splitlines() if not line.endswith(" left")]
+        assert (done.returncode, done.stdout, len(said)) == (6, "", 2), done.stderr
         monkeypatch.setattr(chunks, "RECORDS", 50)
         tag_files("demo", source, folder / "whole.parquet")
         assert output.read_bytes() == (folder / "whole.parquet").read_bytes()
