@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from vtag.errors import error
 
-READ = 1 << 16  # what a pipe holds
+# What a pipe is to hold: its writer gets little time beside an engine, and is to use it well.
+PIPE = 1 << 20
 # Nothing more within this time: what has come is wanted now. A writer that is only slower than we read is not so slow.
 PAUSE_SECONDS = 0.01
 # A line waits no longer for those that come one by one behind it.
@@ -58,7 +61,10 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
     number = characters = 0
     since = 0.0
     rest: list[bytes] = []
-    for data in _reads(sys.stdin.fileno()):
+    source = sys.stdin.fileno()
+    with suppress(OSError, AttributeError):  # no pipe, more than this user may ask for, not on Linux
+        fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, PIPE)
+    for data in _reads(source):
         *whole, last = (data or b"").split(b"\n")
         if whole:
             whole[0] = b"".join([*rest, whole[0]])
@@ -93,7 +99,7 @@ def _reads(source: int) -> Iterator[bytes | None]:
         try:
             if not select.select([source], [], [], PAUSE_SECONDS)[0]:
                 yield None
-            data = os.read(source, READ)
+            data = os.read(source, PIPE)
         except OSError as cause:
             raise error("stdin_failed", reason=cause.strerror) from cause
         yield data
