@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from transformers.pipelines.token_classification import AggregationStrategy
 
+from tests.refusals import refused
 from vtag.cli.main import main
-from vtag.errors import TABLE, SettingError, VtagError
+from vtag.errors import TABLE, SettingError
 from vtag.options import checked
 from vtag.run import tag_files
 
@@ -53,15 +53,6 @@ TABLE_OF_OPTIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"stride": 64, "aggregation_strategy": "none"}, "stride_without_groups", ""),
 ]
 WRONG = pytest.mark.parametrize(("options", "kind", "says"), TABLE_OF_OPTIONS, ids=lambda value: str(value)[:40])
-
-
-def refused(kind: str, says: str, call: Callable[[], Any]) -> None:
-    with pytest.raises(VtagError) as caught:
-        call()
-    assert caught.value.kind == kind
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 700
 
 
 @WRONG

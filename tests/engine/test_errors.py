@@ -164,11 +164,3 @@ def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-
-
-def test_an_engine_argument_that_does_not_exist(model: Path) -> None:
-    with pytest.raises(VtagError) as raised:
-        LLM(model, no_such_argument=1)
-    assert raised.value.kind == "unknown_argument"
-    assert "no_such_argument" in str(raised.value)
-    assert "\n" not in str(raised.value)

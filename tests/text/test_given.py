@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from vtag.errors import VtagError
+from tests.refusals import refused
 
 if TYPE_CHECKING:
     from vtag import LLM
@@ -58,15 +58,6 @@ PROMPTS: list[tuple[str, Any, str, str]] = [
     ("an id beyond the vocabulary", [10**6], "id_outside", "vocabulary of "),
     ("an id beyond all arrays", [10**30], "id_outside", "vocabulary of "),
 ]
-
-
-def refused(kind: str, says: str, call: Callable[[], Any]) -> None:
-    with pytest.raises(VtagError) as caught:
-        call()
-    assert caught.value.kind == kind
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert "Ann" not in str(caught.value)
 
 
 def each(table: Sequence[tuple[Any, ...]]) -> pytest.MarkDecorator:
