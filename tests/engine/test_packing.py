@@ -26,6 +26,12 @@ def test_packs_hold_windows_in_order_of_length(lengths: list[int]) -> None:
     assert [lengths[i] for i in order] == sorted(lengths)
 
 
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=300), st.integers(50, 1000))
+def test_packs_are_about_equally_large(lengths: list[int], limit: int) -> None:
+    sizes = [sum(lengths[i] for i in pack) for pack in packs(lengths, limit)]
+    assert max(sizes) - min(sizes) <= 2 * max(lengths) or len(sizes) > -(-sum(lengths) // limit)
+
+
 def test_a_window_over_the_limit_travels_alone() -> None:
     assert [pack.tolist() for pack in packs([500, 3, 4], 100)] == [[1, 2], [0]]
 

@@ -65,16 +65,20 @@ def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def packs(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:
-    """Indices of the windows of each request, int64: at most `limit` tokens a request.
+    """Indices of the windows of each request, int64: at most `limit` tokens a request, and about equally many.
 
-    Sorted by length, so that a request holds few different lengths: texts of equal length are computed together.
+    Sorted by length, so that a request holds few different lengths: texts of about one length are computed together.
     """
     order = np.argsort(lengths, kind="stable")
     ends = np.cumsum(np.asarray(lengths, dtype=np.int64)[order])
     first = 0
     while first < len(order):
-        used = ends[first - 1] if first else 0
-        last = max(int(np.searchsorted(ends, used + limit, side="right")), first + 1)
+        used = int(ends[first - 1]) if first else 0
+        left = int(ends[-1]) - used
+        share = -(-left // -(-left // limit))
+        last = int(np.searchsorted(ends, used + share)) + 1
+        if ends[last - 1] - used > limit:
+            last = max(last - 1, first + 1)
         yield order[first:last]
         first = last
 

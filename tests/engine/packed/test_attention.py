@@ -81,10 +81,17 @@ def test_the_scale_is_that_of_the_head_size_by_default() -> None:
 
 
 def test_many_texts_split_into_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "SCORES", 4 * 16 * 16 * 3)
-    lens = sorted([3, 9, 16, 16, 2, 11, 30, 31])
+    monkeypatch.setattr(attention, "SCORES", 4 * 16 * 16 * 5)
+    lens = sorted([3, 9, 16, 16, 2, 11, 7, 30, 31])
     row = attention.Row(lens, CPU)
-    assert [bucket.texts for bucket in row.buckets(4, torch.bfloat16)] == [3, 3, 1, 1]
+    assert [bucket.texts for bucket in row.buckets(4, torch.bfloat16)] == [4, 3, 1, 1]
+    assert compare(lens, "all", torch.bfloat16, 4) < 3e-2
+
+
+def test_batches_are_filled_up_to_few_sizes() -> None:
+    lens = [9] * 5 + [20] * 7
+    row = attention.Row(lens, CPU)
+    assert [(bucket.texts, bucket.length) for bucket in row.buckets(4, torch.bfloat16)] == [(6, 16), (8, 32)]
     assert compare(lens, "all", torch.bfloat16, 4) < 3e-2
 
 

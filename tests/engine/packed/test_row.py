@@ -23,7 +23,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from vtag.engine.packed.row import PackedRow, fits, positions, rounded, row_tokens, rows
+from vtag.engine.packed.row import PackedRow, fits, positions, row_tokens, rows
 
 SMALL: dict[str, Any] = {
     "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
@@ -105,12 +105,6 @@ def test_rows_hold_every_text_once_in_order_of_length(lens: list[int], limit: in
         assert len(tokens) == sum(of_row) < limit + longest
         breaks = set(np.cumsum(of_row).tolist())
         assert all(b == a + 1 for i, (a, b) in enumerate(pairwise(tokens), 1) if i not in breaks)
-
-
-@given(st.integers(1, 1 << 20))
-def test_a_row_is_rounded_up_by_a_sixteenth_at_most(tokens: int) -> None:
-    assert tokens <= rounded(tokens) <= tokens * 17 / 16
-    assert rounded(rounded(tokens)) == rounded(tokens)
 
 
 def test_a_module_meets_rows_of_few_sizes() -> None:

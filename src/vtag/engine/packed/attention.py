@@ -23,6 +23,8 @@ from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
 
+from vtag.engine.packed.shapes import rounded
+
 NAME = "vtag"
 # Up to this length two products around a softmax beat fused attention in bf16 on CPU (docs/measurements.md, Kernels).
 SHORT = 512
@@ -30,12 +32,14 @@ SHORT = 512
 STEP = 16
 # Bounds the scores of one batch, to keep them in the cache.
 SCORES = 1 << 18
+# Of batches, in texts: attention alone is filled up for them.
+SIZES_PER_OCTAVE = 2
 
 _here = threading.local()
 
 
 class Bucket(NamedTuple):
-    """Texts of about one length, as [texts, length] with the ends of the shorter ones hidden.
+    """Texts of about one length, as [texts, length] with the ends of the shorter ones hidden, and some of no tokens.
 
     rows: their slice of the row.
     gather: int64 [texts * length], which token of the slice stands where; scatter: int64 [tokens], the way back.
@@ -87,14 +91,15 @@ class Row:
             length, texts = steps * STEP, list(of_bucket)
             if length > SHORT:
                 return
-            most = max(1, SCORES // (heads * length * length))
+            most = 1 << (max(1, SCORES // (heads * length * length)).bit_length() - 1)
             for first in range(0, len(texts), most):
                 sizes = np.array(texts[first : first + most])
+                sizes = np.pad(sizes, (0, rounded(len(sizes), SIZES_PER_OCTAVE) - len(sizes)))
                 ends = np.cumsum(sizes)
                 column = np.arange(length)
                 real = column < sizes[:, None]
                 gather = np.minimum((ends - sizes)[:, None] + column, ends[:, None] - 1)
-                hidden = torch.from_numpy(np.where(real, 0, -np.inf)).to(dtype)
+                hidden = torch.from_numpy(np.where(real | (sizes == 0)[:, None], 0, -np.inf)).to(dtype)
                 yield Bucket(
                     slice(at, at + int(ends[-1])),
                     len(sizes),

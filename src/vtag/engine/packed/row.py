@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from vtag.engine.packed import attention
+from vtag.engine.packed.shapes import rounded
 
 # Model types whose module does this; the tests hold each against the module run on one text at a time.
 MODEL_TYPES = frozenset({
@@ -29,8 +30,7 @@ MODEL_TYPES = frozenset({
 
 # Of the widest activations of a row: small enough to stay in the cache.
 ROW_BYTES = 8 << 20
-# Numbers of tokens between a power of two and the next that rows are rounded up to on a CPU. With each
-# number that oneDNN meets, time goes by and the memory in use grows (docs/measurements.md, Steady load).
+# Of rows, in tokens: 2 % more work.
 SIZES_PER_OCTAVE = 16
 CUDA_ROW_TOKENS = 1 << 16
 
@@ -68,7 +68,7 @@ class PackedRow:
 
     def __call__(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
         # Tokens of no text: of any id, at the first position, seen by none.
-        more = 0 if ids.is_cuda else rounded(len(ids)) - len(ids)
+        more = 0 if ids.is_cuda else rounded(len(ids), SIZES_PER_OCTAVE) - len(ids)
         at = nn.functional.pad(positions(ids, lens, self.pad_offset), (0, more))
         row = nn.functional.pad(ids, (0, more))[None]
         given: dict[str, Any] = {
@@ -84,12 +84,6 @@ class PackedRow:
         with attention.packed(lens, ids.device):
             logits: torch.Tensor = self.model(**given).logits
         return logits[0, : len(ids)]
-
-
-def rounded(tokens: int) -> int:
-    """The next of the sizes that rows have."""
-    step = max(1, (1 << (tokens - 1).bit_length()) // (2 * SIZES_PER_OCTAVE))
-    return -(-tokens // step) * step
 
 
 def _skips_padding(module: nn.Module) -> bool:
