@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -258,7 +259,8 @@ class Tagger:
         if not len(logits):
             return [[] for _ in batch.encodings]
         chances = (scores.sigmoid if self.multi_label else scores.softmax)(np.concatenate(logits))
-        parts = np.split(chances, np.cumsum([len(row) for row in logits])[:-1])
+        ends = np.cumsum([len(row) for row in logits]).tolist()
+        parts = [chances[start:end] for start, end in pairwise([0, *ends])]
         return spans.decode(
             batch.encodings,
             stitch(batch.encodings, batch.windows, parts, len(self.id2label), causal=self.causal),

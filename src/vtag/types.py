@@ -73,6 +73,27 @@ class Span:
         return self.start, self.end, self.label
 
 
+@dataclass(slots=True)
+class _Draft:
+    """A Span while it is made: the fields of one that is frozen take four times as long to set."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+    text: str
+    word: str | None = None
+    index: int | None = None
+    words: tuple[int, int] | None = None
+
+
+def make_span(start: int, end: int, label: str, score: float, text: str, words: tuple[int, int] | None) -> Span:
+    """A Span, for those who make millions."""
+    made: Any = _Draft(start, end, label, score, text, None, None, words)
+    made.__class__ = Span
+    return made  # type: ignore[no-any-return]
+
+
 @overload
 def to_hf(found: Sequence[Span]) -> list[dict[str, Any]]: ...
 @overload

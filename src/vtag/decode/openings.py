@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from vtag.decode.scheme import Scheme
+from vtag.decode.scores import columns, sums
 
 # A model of IOB2 text opens by B- about always, one of IOB1 text about never; in between the names are believed.
 _ODDS = 2.0
@@ -28,15 +29,15 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: S
     inside = np.array([at["I", kind] for kind in kinds])
     rows = np.flatnonzero(chances[:, scheme.outside].sum(axis=1) < _SURE)
     # How much the word before looks like a part of the same span: 1 where that is its likeliest type.
-    members = (scheme.type_ids[:, None] == scheme.type_ids[begin]).astype(np.float32)
-    mass = chances[rows - 1] @ members
+    _, groups = np.unique(scheme.type_ids, return_inverse=True)
+    mass = sums(chances[rows - 1], columns(groups)[groups[begin]])
     share = mass / np.maximum(mass.max(axis=1), 1 - mass.sum(axis=1))[:, None]
     share[(rows == 0) | (text[rows] != text[rows - 1])] = 0
     by_inside = chances[rows[:, None], inside] * (1 - share)
     by_begin = chances[rows[:, None], begin] * (1 - share)
     asked = text[rows]
-    sums = [np.bincount(asked, part.sum(axis=1), texts) for part in (by_inside, by_begin)]
-    odd = (sums[0] > _ODDS * sums[1])[asked]
+    total = [np.bincount(asked, part.sum(axis=1), texts) for part in (by_inside, by_begin)]
+    odd = (total[0] > _ODDS * total[1])[asked]
     if not odd.any():
         return chances
     moved, rows = by_inside[odd], rows[odd][:, None]

@@ -1,4 +1,4 @@
-"""Logits to probabilities."""
+"""Logits to probabilities, and sums of these."""
 
 from __future__ import annotations
 
@@ -21,3 +21,25 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     """float32 [..., L] -> float32 [..., L], for heads whose labels do not exclude each other; NaN becomes 0."""
     half = np.nan_to_num(logits, nan=-1e9, posinf=1e9, neginf=-1e9) * np.float32(0.5)
     return np.asarray((np.tanh(half) + np.float32(1)) * np.float32(0.5))
+
+
+def columns(groups: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+    """For `sums`: the labels of each group, int64 [K, most of a group], filled up with L.
+
+    groups: int [L], the group of each label, 0 to K - 1; among: bool [L], labels that count.
+    """
+    found = [np.flatnonzero((groups == k) & (True if among is None else among)) for k in range(int(groups.max()) + 1)]
+    most = max(map(len, found))
+    return np.stack([np.pad(labels, (0, most - len(labels)), constant_values=len(groups)) for labels in found])
+
+
+def sums(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float32 [N, L], `columns` [K, most] -> float32 [N, K], the probability of each group of labels.
+
+    No matrix product: after each one BLAS has its threads spin for some time, on the cores that the engine wants.
+    """
+    padded = np.pad(probabilities, ((0, 0), (0, 1)))
+    total = np.zeros((len(padded), len(labels)), padded.dtype)
+    for column in labels.T:
+        total += padded[:, column]
+    return total

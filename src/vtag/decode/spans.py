@@ -10,7 +10,7 @@ from vtag.decode.openings import opened_by_begin
 from vtag.decode.scheme import Scheme, alone
 from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
 from vtag.decode.words import Pieces, pieces, pool
-from vtag.types import Encoding, Span
+from vtag.types import Encoding, Span, make_span
 
 
 def decode(
@@ -87,5 +87,5 @@ def _decode(
         strict=True,
     ):
         of = None if word < 0 else (word, word_end)
-        spans[at].append(Span(start, stop, names[label], value, encodings[at].text[start:stop], words=of))
+        spans[at].append(make_span(start, stop, names[label], value, encodings[at].text[start:stop], of))
     return spans

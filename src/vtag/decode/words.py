@@ -15,6 +15,7 @@ import numpy as np
 
 from vtag.decode.graphemes import within
 from vtag.decode.scheme import Scheme
+from vtag.decode.scores import columns, sums
 from vtag.errors import error
 from vtag.types import Encoding
 
@@ -141,29 +142,29 @@ def _mean(
     sizes = last - first + 1
     offsets = np.cumsum(sizes) - sizes
     inside = rows[np.repeat(first - offsets, sizes) + np.arange(sizes.sum())]
-    types = scheme.type_ids + 1 if scheme.outside.any() else scheme.type_ids
-    member = (types[:, None] == np.unique(types)[None, :]).astype(np.float32)
-    mass = np.add.reduceat(probabilities[inside] @ member, offsets, axis=0) / sizes[:, None].astype(np.float32)
+    _, kinds = np.unique(scheme.type_ids, return_inverse=True)
+    mass = np.add.reduceat(sums(probabilities[inside], columns(kinds)), offsets, axis=0)[:, kinds]
+    mass /= sizes[:, None].astype(np.float32)
     at_first, at_last = probabilities[rows[first]], probabilities[rows[last]]
+    whole = sums(at_first, columns(kinds))[:, kinds]
+    own = _share(at_first, whole)
     prefixes = np.array(scheme.prefixes)
-    own = _given(at_first, member, np.eye(len(prefixes), dtype=np.float32))
     if "E" not in prefixes:
-        return np.asarray(mass @ member.T * own)
+        return np.asarray(mass * own)
 
-    def within(letters: str) -> np.ndarray:
-        """float32 [L, L]: sums over the labels of a type that have one of these prefixes."""
-        return np.asarray(member * np.isin(prefixes, list(letters))[:, None] @ member.T)
-
-    opens = _given(at_first, member, within("BS")) if {"B", "S"} & set(prefixes) else np.ones_like(at_first)
-    closes = np.maximum(_given(at_first, member, within("ES")), _given(at_last, member, within("ES")))
+    opening, closing = (columns(kinds, np.isin(prefixes, list(letters))) for letters in ("BS", "ES"))
+    opens = _share(sums(at_first, opening)[:, kinds], whole)
+    closes = np.maximum(
+        _share(sums(at_first, closing)[:, kinds], whole),
+        _share(sums(at_last, closing)[:, kinds], sums(at_last, columns(kinds))[:, kinds]),
+    )
     share = np.where(np.isin(prefixes, ["B", "S"]), opens, 1 - opens) if "B" in prefixes else np.ones_like(opens)
     share = share * np.where(np.isin(prefixes, ["E", "S"]), closes, 1 - closes)
-    return np.asarray(mass @ member.T * np.where(scheme.outside, own, share))
+    return np.asarray(mass * np.where(scheme.outside, own, share))
 
 
-def _given(probabilities: np.ndarray, member: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """float32 [W, L]: the sums, as shares of their type's probability."""
-    return np.asarray(probabilities @ sums / np.maximum(probabilities @ member @ member.T, np.float32(1e-9)))
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.asarray(part / np.maximum(whole, np.float32(1e-9)))
 
 
 def _offsets(encoding: Encoding) -> np.ndarray:

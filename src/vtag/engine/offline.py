@@ -392,9 +392,10 @@ class LLM(vllm.LLM):
             if number:
                 yield
             for request, rows in self._run_turn(windows, turn, adapters_of):
-                sizes = np.cumsum([len(windows[i].ids) for i in request])[:-1]
-                for i, row in zip(request, np.split(rows, sizes), strict=True):
-                    logits[i] = row
+                end = 0
+                for i in request.tolist():
+                    start, end = end, end + len(windows[i].ids)
+                    logits[i] = rows[start:end]
                 if bar is not None:
                     bar.update(len(request))
         return logits
