@@ -42,7 +42,8 @@ class Bucket(NamedTuple):
     """Texts of about one length, as [texts, length] with the ends of the shorter ones hidden, and some of no tokens.
 
     rows: their slice of the row.
-    gather: int64 [texts * length], which token of the slice stands where; scatter: int64 [tokens], the way back.
+    gather: int64 [heads * texts * length], which of the row's [tokens * heads] vectors stands where.
+    back: int64 [tokens of the slice * heads], the way back.
     hidden: [heads * texts, 1, length], -inf where no token stands.
     """
 
@@ -50,7 +51,7 @@ class Bucket(NamedTuple):
     texts: int
     length: int
     gather: torch.Tensor
-    scatter: torch.Tensor
+    back: torch.Tensor
     hidden: torch.Tensor
 
 
@@ -98,14 +99,15 @@ class Row:
                 ends = np.cumsum(sizes)
                 column = np.arange(length)
                 real = column < sizes[:, None]
-                gather = np.minimum((ends - sizes)[:, None] + column, ends[:, None] - 1)
+                token = at + np.minimum((ends - sizes)[:, None] + column, ends[:, None] - 1)
+                head = np.arange(heads)
                 hidden = torch.from_numpy(np.where(real | (sizes == 0)[:, None], 0, -np.inf)).to(dtype)
                 yield Bucket(
                     slice(at, at + int(ends[-1])),
                     len(sizes),
                     length,
-                    torch.from_numpy(gather.ravel()),
-                    torch.from_numpy(np.flatnonzero(real)),
+                    torch.from_numpy((token.ravel() * heads + head[:, None]).ravel()),
+                    torch.from_numpy((np.flatnonzero(real)[:, None] + head * real.size).ravel()),
                     hidden[:, None].repeat(heads, 1, 1),
                 )
                 at += int(ends[-1])
@@ -209,17 +211,19 @@ def _batched(
 ) -> None:
     """Short texts: two batched products around a softmax; q, k, v [heads, tokens, size], out [tokens, heads, size]."""
     heads = len(q)
-    for rows, texts, length, gather, scatter, hidden in row.buckets(heads, q.dtype):
+    # Vectors of one token and head each, which modules mostly lay out token by token.
+    vectors = [part.transpose(0, 1).reshape(-1, part.shape[2]) for part in (q, k, v)]
+    for rows, texts, length, gather, back, hidden in row.buckets(heads, q.dtype):
         batch = heads * texts, length, -1
-        queries, keys, values = (part[:, rows].index_select(1, gather).view(batch) for part in (q, k, v))
+        queries, keys, values = (part.index_select(0, gather).view(batch) for part in vectors)
         scores = torch.baddbmm(hidden, queries, keys.transpose(1, 2), alpha=scale)
         allowed = mask.of(length) if mask is not None else None
         if allowed is not None:
             scores.masked_fill_(~allowed, float("-inf"))
         # In float32: over short rows the bf16 softmax takes three times as long.
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
-        seen = torch.bmm(weights, values).view(heads, texts * length, -1)
-        out[rows].copy_(seen.index_select(1, scatter).transpose(0, 1))
+        seen = torch.bmm(weights, values).view(-1, v.shape[2])
+        torch.index_select(seen, 0, back, out=out[rows].view(-1, v.shape[2]))
 
 
 def _fused(
