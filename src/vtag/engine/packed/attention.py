@@ -42,9 +42,9 @@ class Bucket(NamedTuple):
     """Texts of about one length, as [texts, length] with the ends of the shorter ones hidden, and some of no tokens.
 
     rows: their slice of the row.
-    gather: int64 [heads * texts * length], which of the row's [tokens * heads] vectors stands where.
+    gather: int64 [texts * heads * length], which of the row's [tokens * heads] vectors stands where.
     back: int64 [tokens of the slice * heads], the way back.
-    hidden: [heads * texts, 1, length], -inf where no token stands.
+    hidden: [texts * heads, 1, length], -inf where no token stands.
     """
 
     rows: slice
@@ -100,15 +100,16 @@ class Row:
                 column = np.arange(length)
                 real = column < sizes[:, None]
                 token = at + np.minimum((ends - sizes)[:, None] + column, ends[:, None] - 1)
-                head = np.arange(heads)
+                head = np.arange(heads)[:, None]
+                place = (np.arange(len(sizes))[:, None, None] * heads + head) * length + column
                 hidden = torch.from_numpy(np.where(real | (sizes == 0)[:, None], 0, -np.inf)).to(dtype)
                 yield Bucket(
                     slice(at, at + int(ends[-1])),
                     len(sizes),
                     length,
-                    torch.from_numpy((token.ravel() * heads + head[:, None]).ravel()),
-                    torch.from_numpy((np.flatnonzero(real)[:, None] + head * real.size).ravel()),
-                    hidden[:, None].repeat(heads, 1, 1),
+                    torch.from_numpy((token[:, None] * heads + head).ravel()),
+                    torch.from_numpy(place.transpose(0, 2, 1)[real].ravel()),
+                    hidden[:, None].repeat_interleave(heads, dim=0),
                 )
                 at += int(ends[-1])
 
@@ -214,7 +215,7 @@ def _batched(
     # Vectors of one token and head each, which modules mostly lay out token by token.
     vectors = [part.transpose(0, 1).reshape(-1, part.shape[2]) for part in (q, k, v)]
     for rows, texts, length, gather, back, hidden in row.buckets(heads, q.dtype):
-        batch = heads * texts, length, -1
+        batch = texts * heads, length, -1
         queries, keys, values = (part.index_select(0, gather).view(batch) for part in vectors)
         scores = torch.baddbmm(hidden, queries, keys.transpose(1, 2), alpha=scale)
         allowed = mask.of(length) if mask is not None else None
