@@ -33,8 +33,8 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: S
     mass = sums(chances[rows - 1], columns(groups)[groups[begin]])
     share = mass / np.maximum(mass.max(axis=1), 1 - mass.sum(axis=1))[:, None]
     share[(rows == 0) | (text[rows] != text[rows - 1])] = 0
-    by_inside = chances[rows[:, None], inside] * (1 - share)
-    by_begin = chances[rows[:, None], begin] * (1 - share)
+    own = chances[rows]
+    by_inside, by_begin = own[:, inside] * (1 - share), own[:, begin] * (1 - share)
     asked = text[rows]
     total = [np.bincount(asked, part.sum(axis=1), texts) for part in (by_inside, by_begin)]
     odd = (total[0] > _ODDS * total[1])[asked]

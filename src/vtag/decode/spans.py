@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from itertools import pairwise, repeat
 
 import numpy as np
 
@@ -74,18 +75,16 @@ def _decode(
     sums = np.concatenate([[0.0], np.cumsum(chances[np.arange(len(path)), path], dtype=np.float64)])
     score = np.clip((sums[end + 1] - sums[begin]) / (end - begin + 1), 0.0, 1.0)
 
-    spans: list[list[Span]] = [[] for _ in encodings]
     names = scheme.types
-    for at, label, value, start, stop, word, word_end in zip(
-        text[begin].tolist(),
-        path[begin].tolist(),
-        score.tolist(),
-        found.start[first[begin]].tolist(),
-        found.end[last[end]].tolist(),
-        found.word[first[begin]].tolist(),
-        (found.word[last[end]] + 1).tolist(),
-        strict=True,
-    ):
-        of = None if word < 0 else (word, word_end)
-        spans[at].append(make_span(start, stop, names[label], value, encodings[at].text[start:stop], of))
-    return spans
+    texts = text[begin]
+    bounds = found.start[first[begin]].tolist(), found.end[last[end]].tolist()
+    labels = [names[label] for label in path[begin].tolist()]
+    whole = [encoding.text for encoding in encodings]
+    slices = [whole[at][start:stop] for at, start, stop in zip(texts.tolist(), *bounds, strict=True)]
+    words_of: Iterable[tuple[int, int] | None] = repeat(None)
+    if any(encoding.words is not None for encoding in encodings):
+        word, word_end = found.word[first[begin]].tolist(), (found.word[last[end]] + 1).tolist()
+        words_of = [None if one < 0 else (one, after) for one, after in zip(word, word_end, strict=True)]
+    made = list(map(make_span, *bounds, labels, score.tolist(), slices, words_of))
+    ends = np.searchsorted(texts, np.arange(len(encodings) + 1)).tolist()
+    return [made[start:stop] for start, stop in pairwise(ends)]
