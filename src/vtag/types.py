@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import repeat
 from typing import Any, overload
 
 import numpy as np
@@ -87,11 +88,19 @@ class _Draft:
     words: tuple[int, int] | None = None
 
 
-def make_span(start: int, end: int, label: str, score: float, text: str, words: tuple[int, int] | None) -> Span:
-    """A Span, for those who make millions."""
-    made: Any = _Draft(start, end, label, score, text, None, None, words)
-    made.__class__ = Span
-    return made  # type: ignore[no-any-return]
+def make_spans(
+    start: Iterable[int],
+    end: Iterable[int],
+    label: Iterable[str],
+    score: Iterable[float],
+    text: Iterable[str],
+    words: Iterable[tuple[int, int] | None],
+) -> list[Span]:
+    """Many Spans, field by field."""
+    made: list[Any] = list(map(_Draft, start, end, label, score, text, repeat(None), repeat(None), words))
+    for span in made:
+        span.__class__ = Span
+    return made
 
 
 @overload

@@ -26,7 +26,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 def columns(groups: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """For `sums`: the labels of each group, int64 [K, most of a group], filled up with L.
 
-    groups: int [L], the group of each label, 0 to K - 1; among: bool [L], labels that count.
+    groups: int [L], the group of each label, 0 to K - 1; among: bool [L], labels that count, all by default.
     """
     found = [np.flatnonzero((groups == k) & (True if among is None else among)) for k in range(int(groups.max()) + 1)]
     most = max(map(len, found))
@@ -38,8 +38,11 @@ def sums(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     No matrix product: after each one BLAS has its threads spin for some time, on the cores that the engine wants.
     """
-    padded = np.pad(probabilities, ((0, 0), (0, 1)))
-    total = np.zeros((len(padded), len(labels)), padded.dtype)
+    total = np.zeros((len(probabilities), len(labels)), probabilities.dtype)
     for column in labels.T:
-        total += padded[:, column]
+        given = column < probabilities.shape[1]
+        if given.all():
+            total += probabilities[:, column]
+        else:
+            total[:, given] += probabilities[:, column[given]]
     return total
