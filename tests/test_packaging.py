@@ -26,7 +26,7 @@ LOCK = (ROOT / "requirements" / "cpu.txt").read_text("utf-8")
 # A module or folder imports from the layers above its own, and from itself.
 LAYERS = (
     {"errors"},
-    {"types", "demo"},
+    {"types", "demo", "imports"},
     {"text", "decode", "view"},
     {"options"},
     {"tagger", "files", "output"},

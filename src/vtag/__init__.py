@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from vtag.errors import VtagError
+from vtag.imports import no_garbage
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
@@ -31,4 +32,5 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    with no_garbage():
+        return getattr(importlib.import_module(_LAZY[name]), name)

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vtag.errors import error
+from vtag.imports import no_garbage
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
@@ -56,13 +57,14 @@ def start(args: argparse.Namespace, options: Options) -> tuple[LLM, Options]:
     """The engine for `args.model`, and the options as this model takes them."""
     given = arguments(args)
     look(args)
-    from vtag.engine.plan import plan
+    with no_garbage():
+        from vtag.engine.plan import plan
 
-    made = plan(args.model, **given)
-    options = made.tagger.options(**options)
-    from vtag.engine.offline import LLM
+        made = plan(args.model, **given)
+        options = made.tagger.options(**options)
+        from vtag.engine.offline import LLM
 
-    return LLM.of(made), options
+        return LLM.of(made), options
 
 
 def look(args: argparse.Namespace) -> None:

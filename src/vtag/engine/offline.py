@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
-from vtag.engine import adapters, arguments, defaults, registry
+from vtag.engine import arguments, defaults, registry
 from vtag.engine.identity import identity
 from vtag.engine.owner import Owner
 from vtag.engine.packing import blocks, logits_of, one_ahead, packs, steps, text_lens
@@ -453,6 +453,8 @@ class LLM(vllm.LLM):
     def _check_lora(self, lora_request: list[LoRARequest] | LoRARequest) -> None:
         if self.packed:
             raise error("packed_lora")
+        from vtag.engine import adapters  # vLLM's side of it takes a second to import
+
         asked = lora_request if isinstance(lora_request, list) else [lora_request]
         for request in {request.lora_int_id: request for request in asked if request is not None}.values():
             adapters.check(request, self._vllm_config.lora_config)

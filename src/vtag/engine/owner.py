@@ -118,6 +118,8 @@ def _outlive_others(client: Any) -> None:
     client._finalizer.detach()
     _in_process.add(core)
     client._finalizer = weakref.finalize(client, _end, core)
+    # Nor is it taken down at the end of the process, which frees all it has: three seconds for nothing.
+    client._finalizer.atexit = False
 
 
 def _end(core: Any) -> None:
