@@ -1,43 +1,60 @@
-"""What a text costs through `LLM.tag_stream`, from text to spans: wall time, CPU time, page faults.
+"""What a text costs through `LLM.tag_stream`, from text to spans: wall time, CPU time, page faults, memory.
 
-    python benchmarks/stream.py MODEL --texts FILE.jsonl... [--count 16000] [--passes 4] [--shape tiny]
+    python benchmarks/stream.py MODEL --texts FILE.jsonl... [--count 16000] [--passes 4] [--shape tiny] [--words 8]
+    python benchmarks/stream.py MODEL --texts FILE.jsonl... --shape tiny --words 8 --passes 1 --count 1000000
+    python benchmarks/stream.py MODEL --texts FILE.jsonl... --shape tiny --words 8 --stages
 
 To compare two versions run them in turn, several times. With --shape MODEL gives labels and tokenizer alone, and the
-weights are random: tiny (2 layers of 128) or minilm (6 of 384). A number behind each text makes all of them different.
+weights are random: tiny (2 layers of 128), minilm (6 of 384) or base (12 of 768). All texts are different: a number
+stands behind each, or with --words each is so many words of the files' texts at random. The first pass comes after 64
+other texts. With --stages: what each stage takes alone, one after the other, and what the engine spends its time on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-
-import torch
-from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
+from statistics import median
 
 from vtag import LLM
+from vtag.engine.packing import BLOCK_TEXTS
 
 SHAPES = {
     "tiny": {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 512},
     "minilm": {"num_hidden_layers": 6, "hidden_size": 384, "num_attention_heads": 12, "intermediate_size": 1536},
+    "base": {},
 }
 
 
-def read(files: list[Path], count: int) -> list[str]:
+def read(files: list[Path], count: int, words: int = 0) -> Iterator[str]:
     """`count` different texts, made from those of the files."""
     lines = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
     texts = [line.get("text") or " ".join(line["tokens"]) for line in lines]
-    return [f"{texts[i % len(texts)]} {i}" for i in range(count)]
+    if not words:
+        return (f"{texts[i % len(texts)]} {i}" for i in range(count))
+    all_words = " ".join(texts).split()
+    chance = random.Random(0)
+    return (" ".join(chance.choices(all_words, k=words)) for _ in range(count))  # 4 µs each
 
 
 def random_weights(model: str, shape: str, folder: str) -> str:
     """A BERT of that shape with the tokenizer and the labels of `model`."""
+    # Only here: vtag has something to say to OpenMP before torch loads it.
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
+
     tokenizer = AutoTokenizer.from_pretrained(model)
     id2label = BertConfig.from_pretrained(model).id2label
     torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a team of workers of this thread's would stand beside the engine's
     config = BertConfig(
         **SHAPES[shape],
         vocab_size=len(tokenizer),
@@ -45,6 +62,7 @@ def random_weights(model: str, shape: str, folder: str) -> str:
         label2id={label: i for i, label in id2label.items()},
     )
     BertForTokenClassification(config).save_pretrained(folder)
+    torch.set_num_threads(threads)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -56,23 +74,66 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=16_000)
     parser.add_argument("--passes", type=int, default=4)
     parser.add_argument("--shape", choices=SHAPES)
+    parser.add_argument("--words", type=int, default=0)
+    parser.add_argument("--stages", action="store_true")
     arguments = parser.parse_args()
-    texts = read(arguments.texts, arguments.count)
+
+    def texts() -> Iterator[str]:
+        return read(arguments.texts, arguments.count, arguments.words)
+
     with tempfile.TemporaryDirectory() as folder:
         model = random_weights(arguments.model, arguments.shape, folder) if arguments.shape else arguments.model
         llm = LLM(model)
+        if arguments.stages:
+            stages(llm, list(texts()))
+            return
+        llm.tag([text[::-1] for text in islice(texts(), 64)])
         for number in range(arguments.passes):
             wall, cpu = time.perf_counter(), time.process_time()
             faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-            spans = sum(map(len, llm.tag_stream(texts)))
+            spans = sum(map(len, llm.tag_stream(texts())))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-            per_text = 1e6 / len(texts)
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            per_text = 1e6 / arguments.count
             print(
                 f"pass {number}: {wall * per_text:.1f} µs a text, CPU {cpu * per_text:.1f}, "
-                f"{faults:,} page faults, {spans:,} spans",
+                f"{used.ru_minflt - faults:,} page faults, {spans:,} spans, peak {used.ru_maxrss >> 10:,} MiB",
                 flush=True,
             )
+
+
+def stages(llm: LLM, texts: list[str]) -> None:
+    """Print the µs a text of each stage, the median of five passes, and the engine's operators."""
+    from torch.profiler import ProfilerActivity, profile
+
+    parts = [texts[at : at + BLOCK_TEXTS] for at in range(0, len(texts), BLOCK_TEXTS)]
+    taken: dict[str, list[float]] = {"prepare": [], "engine": [], "decode": []}
+    for _ in range(6):
+        sums = dict.fromkeys(taken, 0.0)
+        for part in parts:
+            begun = time.perf_counter()
+            batch = llm.tagger.prepare(part)
+            prepared = time.perf_counter()
+            logits = llm.run(batch.windows)
+            ran = time.perf_counter()
+            llm.tagger.finish(batch, logits)
+            for stage, seconds in zip(sums, (prepared - begun, ran - prepared, time.perf_counter() - ran), strict=True):
+                sums[stage] += seconds
+        for stage, seconds in sums.items():
+            taken[stage].append(seconds * 1e6 / len(texts))
+    print("µs a text: " + ", ".join(f"{stage} {median(of[1:]):.1f}" for stage, of in taken.items()))
+    batches = [llm.tagger.prepare(part) for part in parts]
+
+    def watched() -> str:
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            for batch in batches:
+                for _ in llm._work(batch.windows, None, None):
+                    pass
+        found = sorted(seen.key_averages(), key=lambda event: -event.self_cpu_time_total)
+        total = sum(event.self_cpu_time_total for event in found)
+        return ", ".join(f"{event.key} {event.self_cpu_time_total / total:.1%}" for event in found[:12])
+
+    print(llm._owner._thread.submit(watched).result())
 
 
 if __name__ == "__main__":
