@@ -76,6 +76,15 @@ def test_no_two_files_import_each_other_not_even_by_way_of_others() -> None:
     assert len(list(TopologicalSorter(imports).static_order())) == len(modules)  # raises CycleError, with the circle
 
 
+def test_decoding_asks_blas_for_nothing() -> None:
+    """Its threads would spin on the engine's cores, see docs/design.md, section 4."""
+    for path in (SOURCE / "decode").glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        assert not any(isinstance(node, ast.MatMult) for node in nodes), path.name
+        products = {"dot", "matmul", "inner", "tensordot", "einsum", "vdot", "linalg"}
+        assert not any(isinstance(node, ast.Attribute) and node.attr in products for node in nodes), path.name
+
+
 def test_view_needs_types_alone() -> None:
     assert {name for name in imported(SOURCE / "view.py") if name.startswith("vtag.")} == {"vtag.types.Span"}
 

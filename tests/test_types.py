@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from vtag.types import Span, to_hf
+import pytest
+
+from vtag.types import Span, make_spans, to_hf
 
 SPAN = Span(8, 18, "PER", 0.98765, "John Smith")
 
@@ -44,6 +46,15 @@ def test_spans_sort_in_the_order_of_the_text() -> None:
     spans = [Span(*row, text="", word="x") for row in rows] + [Span(*rows[-1], text="", word=None)]
     assert [(span.start, span.end, span.label, span.score) for span in sorted(spans)] == sorted([*rows, rows[-1]])
     assert max(spans).start == 4
+
+
+def test_spans_made_together_are_those_made_one_by_one() -> None:
+    made = make_spans([0, 4], [3, 9], ["A", "B"], [0.5, 0.25], ["abc", "defgh"], [None, (1, 2)])
+    assert made == [Span(0, 3, "A", 0.5, "abc"), Span(4, 9, "B", 0.25, "defgh", words=(1, 2))]
+    assert type(made[0]) is Span
+    assert len(set(made)) == 2
+    with pytest.raises(AttributeError):
+        made[0].start = 1  # type: ignore[misc]
 
 
 def test_results_of_a_text_and_of_many_become_hugging_faces_dicts() -> None:

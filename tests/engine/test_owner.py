@@ -168,6 +168,11 @@ def test_a_bad_text_is_named_after_the_results_of_all_texts_before_it(llm: LLM, 
     assert len(found) == good
 
 
+def test_an_engine_in_the_process_ends_with_it_and_is_not_taken_down_before(llm: LLM) -> None:
+    assert llm._owner._client._finalizer.alive
+    assert not llm._owner._client._finalizer.atexit
+
+
 def test_close_frees_the_model_and_ends_every_call_in_one_line(tmp_path: Path) -> None:
     other = start("bert", tmp_path / "other")
     with start("bert", tmp_path / "model") as llm:
