@@ -1,6 +1,6 @@
 """The packed route's rows on a GPU, without vLLM: against the modules themselves, and how fast.
 
-    python benchmarks/cuda.py
+    python benchmarks/rows_on_gpu.py
 
 Small modules with random weights, 60 texts of 3 to 300 tokens in one row: the largest difference of any logit from the
 module in float32, text by text, beside what the module itself has in that dtype. Then BERT-base in bf16, 1,900 texts of
