@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
 from itertools import repeat
 from typing import Any, overload
 
@@ -74,18 +74,8 @@ class Span:
         return self.start, self.end, self.label
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A Span while it is made: the fields of one that is frozen take four times as long to set."""
-
-    start: int
-    end: int
-    label: str
-    score: float
-    text: str
-    word: str | None = None
-    index: int | None = None
-    words: tuple[int, int] | None = None
+# A Span while it is made: the fields of one that is frozen take four times as long to set.
+_Draft: Any = make_dataclass("_Draft", [field.name for field in fields(Span)], slots=True)
 
 
 def make_spans(

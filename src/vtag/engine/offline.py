@@ -453,7 +453,7 @@ class LLM(vllm.LLM):
     def _check_lora(self, lora_request: list[LoRARequest] | LoRARequest) -> None:
         if self.packed:
             raise error("packed_lora")
-        from vtag.engine import adapters  # vLLM's side of it takes a second to import
+        from vtag.engine import adapters  # what imports vLLM's side of it is for those who have one
 
         asked = lora_request if isinstance(lora_request, list) else [lora_request]
         for request in {request.lora_int_id: request for request in asked if request is not None}.values():
