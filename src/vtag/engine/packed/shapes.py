@@ -1,7 +1,7 @@
 """The few sizes that matrices have on a CPU.
 
-oneDNN makes code for each shape that it meets and keeps it: some 0.2 ms and half a MB each (docs/measurements.md, Steady
-load and Small models). Texts come in any number and length, so what is computed together is filled up to one of a few sizes.
+oneDNN makes code for each shape that it meets and keeps it: some 0.2 ms and half a MB each (docs/measurements.md, Small
+models). Texts come in any number and length, so what is computed together is filled up to one of a few sizes.
 """
 
 from __future__ import annotations
