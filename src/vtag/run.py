@@ -135,7 +135,7 @@ def _work(
     strict: bool,
     watch: Watch,
 ) -> None:
-    """Chunk after chunk. While the engine runs one, this thread reads and tokenizes the next, and writes the last."""
+    """Chunk after chunk. While the engine runs one, this thread writes the last and reads the next."""
     state = target.state
     start, before = time.monotonic(), state.seconds
     ahead: deque[Chunk] = deque()

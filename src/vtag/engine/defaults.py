@@ -27,6 +27,11 @@ def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 
 
+def few_cores() -> bool:
+    """Whether whatever runs beside the engine slows it down by more than it gains (measured on two cores)."""
+    return not on_cuda() and len(cores()) <= 2
+
+
 def on_cuda() -> bool:
     """Whether vLLM runs on CUDA here."""
     from vllm.platforms import current_platform

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,9 +17,10 @@ from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
 from vtag.engine import arguments, defaults, registry
+from vtag.engine.flow import Block, blocks_of, flow
 from vtag.engine.identity import identity
 from vtag.engine.owner import Owner
-from vtag.engine.packing import blocks, logits_of, one_ahead, packs, steps, text_lens
+from vtag.engine.packing import blocks, logits_of, packs, steps, text_lens
 from vtag.engine.plan import TASK, Plan, plan
 from vtag.errors import InputError, VtagError, error
 from vtag.options import DEFAULT_STRATEGY, short
@@ -96,6 +96,7 @@ class LLM(vllm.LLM):
             except Exception as cause:
                 raise arguments.refusal(made.name, cause) from cause
         self._vllm_config = self.llm_engine.vllm_config
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
 
     @property
     def id2label(self) -> dict[int, str]:
@@ -241,21 +242,20 @@ class LLM(vllm.LLM):
             stride: tokens that neighbouring windows of a long text share; a quarter of the window by default.
         """
         self._owner.check()
-        prepare, finish = self._ways(aggregation_strategy, ignore_labels, threshold, stride)
         named, given = texts_or_words(texts, words)
         if not isinstance(delimiter, str):
             raise error("bad_argument", name="delimiter", value=short(delimiter), expected="a string")
-
-        def batches() -> Iterator[list[Batch | InputError]]:
-            for first, items in blocks(given):
-                for batch in _batches(partial(prepare, delimiter=delimiter), named, items, first):
-                    if isinstance(batch, InputError):
-                        raise batch
-                    yield [batch]
+        read = (Block(items, first) for first, items in blocks(given))
+        answered = self._flow(
+            read, named, aggregation_strategy, ignore_labels, threshold, stride, delimiter, lora_request
+        )
 
         def stream() -> Iterator[list[Span]]:
-            for answers, _ in self._flow(batches(), finish, lora_request):
-                yield from answers  # type: ignore[misc]
+            for answers, _ in answered:
+                for answer in answers:
+                    if isinstance(answer, InputError):
+                        raise answer
+                    yield answer
 
         return stream()
 
@@ -280,70 +280,44 @@ class LLM(vllm.LLM):
                 `tag_stream`.
         """
         self._owner.check()
-        prepare, finish = self._ways(aggregation_strategy, ignore_labels, threshold, stride)
         named = "words" if words else "texts"
+        return self._flow(blocks_of(chunks), named, aggregation_strategy, ignore_labels, threshold, stride)
 
-        def batches(chunk: Sequence[Any]) -> Iterator[Batch | InputError]:
-            for first, items in blocks(chunk):
-                yield from _batches(prepare, named, items, first)
-
-        return self._flow(map(batches, chunks), finish, None)
-
-    def _ways(
+    def _flow(
         self,
+        given: Iterable[Block],
+        named: str,
         strategy: str,
         ignore_labels: Sequence[str],
         threshold: float | Mapping[str, float] | None,
         stride: int | None,
-    ) -> tuple[Callable[..., Batch], Callable[..., list[list[Span]]]]:
-        """The Tagger's halves with the options, which are checked."""
+        delimiter: str = " ",
+        lora_request: LoRARequest | None = None,
+    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
+        """The answers of each chunk of texts, or of words, with options, which are checked at once."""
         options = self.tagger.options(
             aggregation_strategy=strategy, ignore_labels=ignore_labels, threshold=threshold, stride=stride
         )
         strategy, stride = options["aggregation_strategy"], options["stride"]
-        prepare = partial(self.tagger.prepare, aggregation_strategy=strategy, stride=stride)
         ignored, least = options["ignore_labels"], options["threshold"]
-        return prepare, partial(self.tagger.finish, ignore_labels=ignored, threshold=least)
 
-    def _flow(
-        self,
-        groups: Iterable[Iterable[Batch | InputError]],
-        finish: Callable[..., list[list[Span]]],
-        lora_request: LoRARequest | None,
-    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
-        """For each group of batches its answers and its count of tokens.
+        def prepare(items: list[Any], first: int) -> Batch:
+            return self.tagger.prepare(
+                **{named: iter(items)},
+                delimiter=delimiter,
+                stride=stride,
+                aggregation_strategy=strategy,
+                first=first,
+            )
 
-        While the engine runs one group, this thread prepares the next one and decodes the one before.
-        """
-        begun: deque[list[Future[list[np.ndarray]]]] = deque(maxlen=2)
-
-        def begin(group: Iterable[Batch | InputError]) -> list[tuple[Batch, Future[list[np.ndarray]]] | InputError]:
-            started: list[tuple[Batch, Future[list[np.ndarray]]] | InputError] = []
-            begun.append([])
-            for batch in group:
-                if isinstance(batch, InputError):
-                    started.append(batch)
-                else:
-                    begun[-1].append(self._start(batch.windows, lora_request))
-                    started.append((batch, begun[-1][-1]))
-            return started
-
-        try:
-            for started in one_ahead(map(begin, groups)):
-                answers: list[list[Span] | InputError] = []
-                tokens = 0
-                for part in started:
-                    if isinstance(part, InputError):
-                        answers.append(part)
-                        continue
-                    batch, logits = part
-                    answers += finish(batch, logits.result())
-                    tokens += sum(len(window.ids) for window in batch.windows)
-                yield answers, tokens
-        finally:
-            for futures in begun:
-                for future in futures:
-                    future.cancel()
+        return flow(
+            given,
+            prepare,
+            partial(self._start, lora_request=lora_request),
+            partial(self.tagger.finish, ignore_labels=ignored, threshold=least),
+            self._helper,
+            apart=defaults.few_cores(),
+        )
 
     def close(self) -> None:
         """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
@@ -372,7 +346,7 @@ class LLM(vllm.LLM):
             future.cancel()  # after Ctrl-C
 
     def _start(
-        self, windows: Sequence[Window], lora_request: list[LoRARequest] | LoRARequest | None, bar: Any = None
+        self, windows: Sequence[Window], lora_request: list[LoRARequest] | LoRARequest | None = None, bar: Any = None
     ) -> Future[list[np.ndarray]]:
         if lora_request:
             self._check_lora(lora_request)
@@ -458,21 +432,6 @@ class LLM(vllm.LLM):
         asked = lora_request if isinstance(lora_request, list) else [lora_request]
         for request in {request.lora_int_id: request for request in asked if request is not None}.values():
             adapters.check(request, self._vllm_config.lora_config)
-
-
-def _batches(prepare: Callable[..., Batch], named: str, items: list[Any], first: int) -> Iterator[Batch | InputError]:
-    """One batch; where a text is bad, what is before and behind it in batches of their own, its error between them."""
-    try:
-        batch = prepare(**{named: iter(items)}, first=first)
-    except InputError as refused:
-        if len(items) == 1:
-            yield refused
-            return
-        half = len(items) // 2
-        yield from _batches(prepare, named, items[:half], first)
-        yield from _batches(prepare, named, items[half:], first + half)
-    else:
-        yield batch
 
 
 def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int | None) -> Any:

@@ -1,0 +1,117 @@
+"""Blocks of texts on their way through prepare, engine and decode, in order, one read ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from vtag.engine.packing import blocks, one_ahead
+from vtag.errors import InputError
+from vtag.tagger import Batch
+from vtag.types import Span, Window
+
+Prepare = Callable[[list[Any], int], Batch]
+Start = Callable[[Sequence[Window]], Future[list[np.ndarray]]]
+Finish = Callable[[Batch, list[np.ndarray]], list[list[Span]]]
+# What a block is once the engine has been asked to run it: its batches, and the text between two that is refused.
+Begun = list[tuple[Batch, Future[list[np.ndarray]]] | InputError]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Texts, or lists of words, that are prepared at once.
+
+    first: the index of the first one, by which an error names it.
+    last: whether it is the last one of its chunk.
+    """
+
+    items: list[Any]
+    first: int = 0
+    last: bool = True
+
+
+def blocks_of(chunks: Iterable[Sequence[Any]]) -> Iterator[Block]:
+    """The blocks of each chunk, at least one."""
+    for chunk in chunks:
+        held = Block([])
+        for first, items in blocks(chunk):
+            if held.items:
+                yield Block(held.items, held.first, last=False)
+            held = Block(items, first)
+        yield held
+
+
+def flow(
+    given: Iterable[Block], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
+) -> Generator[tuple[list[list[Span] | InputError], int]]:
+    """The answers of each chunk, in order, and its count of tokens; errors come after all that was before them.
+
+    `given` is read, and answers are decoded, in this thread, while `helper` prepares the next block. `apart`: the engine
+    runs only when neither is done. Where it has all of few cores, its threads share each product evenly, and wait for
+    the one whose core another has taken.
+    """
+    turn = Lock() if apart else nullcontext()
+    in_hand: deque[Future[Begun]] = deque(maxlen=2)
+
+    def begin(block: Block) -> tuple[Block, Future[Begun]]:
+        if apart and in_hand:
+            wait(_runs(in_hand[-1]))
+        in_hand.append(helper.submit(_begin, block, prepare, start, turn))
+        return block, in_hand[-1]
+
+    answers: list[list[Span] | InputError] = []
+    tokens = 0
+    try:
+        for block, begun in one_ahead(map(begin, given)):
+            for part in begun.result():
+                if isinstance(part, InputError):
+                    answers.append(part)
+                    continue
+                batch, logits = part
+                found = logits.result()
+                with turn:
+                    answers += finish(batch, found)
+                tokens += sum(len(window.ids) for window in batch.windows)
+            if block.last:
+                yield answers, tokens
+                answers, tokens = [], 0
+    finally:
+        for begun in in_hand:
+            if not begun.cancel():
+                for run in _runs(begun):
+                    run.cancel()
+
+
+def _begin(block: Block, prepare: Prepare, start: Start, turn: AbstractContextManager[Any]) -> Begun:
+    parts = list(_batches(block.items, block.first, prepare))
+    with turn:
+        return [part if isinstance(part, InputError) else (part, start(part.windows)) for part in parts]
+
+
+def _batches(items: list[Any], first: int, prepare: Prepare) -> Iterator[Batch | InputError]:
+    """One batch; where a text is bad, what is before and behind it in batches of their own, its error between them."""
+    try:
+        batch = prepare(items, first)
+    except InputError as refused:
+        if len(items) == 1:
+            yield refused
+            return
+        half = len(items) // 2
+        yield from _batches(items[:half], first, prepare)
+        yield from _batches(items[half:], first + half, prepare)
+    else:
+        yield batch
+
+
+def _runs(begun: Future[Begun]) -> list[Future[list[np.ndarray]]]:
+    """What the engine was asked for, once the block is prepared."""
+    if begun.exception() is not None:
+        return []
+    return [part[1] for part in begun.result() if not isinstance(part, InputError)]
