@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ CHUNKS = [[f"Text {i} of chunk {chunk} is by Ann Smith." for i in range(60)] for
 
 
 @pytest.fixture
-def seen(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[tuple[float, float]]]]:
+def seen(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[float, float]]]:
     """When each stage began and ended."""
     times: dict[str, list[tuple[float, float]]] = {"prepare": [], "run": [], "finish": []}
 
@@ -34,7 +34,7 @@ def seen(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[t
     monkeypatch.setattr(llm.tagger, "prepare", timed("prepare", llm.tagger.prepare))
     monkeypatch.setattr(llm.tagger, "finish", timed("finish", llm.tagger.finish))
     monkeypatch.setattr(llm, "_run_turn", timed("run", llm._run_turn))
-    yield times
+    return times
 
 
 def test_where_cores_are_few_nothing_is_done_beside_the_engine(

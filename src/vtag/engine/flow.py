@@ -53,9 +53,9 @@ def flow(
 ) -> Generator[tuple[list[list[Span] | InputError], int]]:
     """The answers of each chunk, in order, and its count of tokens; errors come after all that was before them.
 
-    `given` is read, and answers are decoded, in this thread, while `helper` prepares the next block. `apart`: the engine
-    runs only when neither is done. Where it has all of few cores, its threads share each product evenly, and wait for
-    the one whose core another has taken.
+    `given` is read, and answers are decoded, in this thread, while `helper` prepares the next block. `apart`: the
+    engine runs only when neither is done. Where it has all of few cores, its threads share each product evenly, and
+    wait for the one whose core another has taken.
     """
     turn = Lock() if apart else nullcontext()
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
