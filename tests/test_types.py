@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
-from vtag.types import Span, make_spans, to_hf
+from vtag.types import Span, Window, make_many, to_hf
 
 SPAN = Span(8, 18, "PER", 0.98765, "John Smith")
 
@@ -48,13 +49,16 @@ def test_spans_sort_in_the_order_of_the_text() -> None:
     assert max(spans).start == 4
 
 
-def test_spans_made_together_are_those_made_one_by_one() -> None:
-    made = make_spans([0, 4], [3, 9], ["A", "B"], [0.5, 0.25], ["abc", "defgh"], [None, (1, 2)])
+def test_what_is_made_together_is_what_is_made_one_by_one() -> None:
+    bounds, none = ([0, 4], [3, 9]), [None, None]
+    made = make_many(Span, *bounds, ["A", "B"], [0.5, 0.25], ["abc", "defgh"], none, none, [None, (1, 2)])
     assert made == [Span(0, 3, "A", 0.5, "abc"), Span(4, 9, "B", 0.25, "defgh", words=(1, 2))]
     assert type(made[0]) is Span
     assert len(set(made)) == 2
     with pytest.raises(AttributeError):
         made[0].start = 1  # type: ignore[misc]
+    (window,) = make_many(Window, [np.arange(3)], [7], [0], [3], [0])
+    assert repr(window) == repr(Window(np.arange(3), 7, 0, 3))
 
 
 def test_results_of_a_text_and_of_many_become_hugging_faces_dicts() -> None:

@@ -11,7 +11,7 @@ from vtag.decode.openings import opened_by_begin
 from vtag.decode.scheme import Scheme, alone
 from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
 from vtag.decode.words import Pieces, pieces, pool
-from vtag.types import Encoding, Span, make_spans
+from vtag.types import Encoding, Span, make_many
 
 
 def decode(
@@ -85,6 +85,6 @@ def _decode(
     if any(encoding.words is not None for encoding in encodings):
         word, word_end = found.word[first[begin]].tolist(), (found.word[last[end]] + 1).tolist()
         words_of = [None if one < 0 else (one, after) for one, after in zip(word, word_end, strict=True)]
-    made = make_spans(*bounds, labels, score.tolist(), slices, words_of)
+    made = make_many(Span, *bounds, labels, score.tolist(), slices, repeat(None), repeat(None), words_of)
     ends = np.searchsorted(texts, np.arange(len(encodings) + 1)).tolist()
     return [made[start:stop] for start, stop in pairwise(ends)]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vtag.errors import error
-from vtag.types import Encoding
+from vtag.types import Encoding, make_many
 
 
 class Pieces(NamedTuple):
@@ -172,24 +172,20 @@ def _encodings(raw: list[Any], texts: Sequence[str], words: Sequence[np.ndarray]
     lengths = np.fromiter(map(len, raw), dtype=np.int64, count=len(raw))
     total = int(lengths.sum())
     ids = np.fromiter(chain(r.ids for r in raw), dtype=np.int32, count=total)
-    special = np.fromiter(chain(r.special_tokens_mask for r in raw), dtype=bool, count=total)
     offsets = np.fromiter(chain(chain(r.offsets for r in raw)), dtype=np.int32, count=2 * total).reshape(total, 2)
     word_ids = np.fromiter(
         (-1 if w is None else w for w in chain(r.word_ids for r in raw)), dtype=np.int32, count=total
     )
+    special = word_ids < 0
     if words is not None and total:
         starts = np.concatenate([*(w[:, 0] for w in words), np.zeros(1, np.int32)])
         first_word = np.cumsum([0, *(len(w) for w in words)])[:-1]
         of_token = np.where(word_ids < 0, len(starts) - 1, np.repeat(first_word, lengths) + word_ids)
         offsets += starts[of_token][:, None]
-    result = []
-    begin = 0
-    for i, end in enumerate(np.cumsum(lengths).tolist()):
-        cut = slice(begin, end)
-        own = None if words is None else words[i]
-        result.append(Encoding(texts[i], ids[cut], special[cut], offsets[cut], word_ids[cut], own))
-        begin = end
-    return result
+    ends = np.cumsum(lengths).tolist()
+    cuts = list(map(slice, [0, *ends], ends))
+    parts = (map(array.__getitem__, cuts) for array in (ids, special, offsets, word_ids))
+    return make_many(Encoding, texts, *parts, itertools.repeat(None) if words is None else words)
 
 
 def _words_of(encoding: Encoding) -> list[str] | None:

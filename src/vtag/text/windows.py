@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 
 from vtag.errors import error
 from vtag.text.lines import stretches
-from vtag.types import Encoding, Window
+from vtag.types import Encoding, Window, make_many
 
 # Long stretches are cut well below the limit: models lose more by unlike neighbours than by missing far ones.
 _SHARE, _LEAST = 4, 64
@@ -25,9 +26,12 @@ def make_windows(
     `by_lines`: a text that does not fit is cut at line ends first; what is too long then, into windows of a quarter of
     `max_length` (64 tokens at least).
     """
+    sizes = [len(encoding.ids) for encoding in encodings]
+    if sizes and 0 < min(sizes) <= max(sizes) <= max_length:
+        ids = [encoding.ids for encoding in encodings]
+        return make_many(Window, ids, range(len(sizes)), repeat(0), sizes, repeat(0))
     windows = []
-    for text, encoding in enumerate(encodings):
-        size = len(encoding.ids)
+    for text, (encoding, size) in enumerate(zip(encodings, sizes, strict=True)):
         if size == 0:
             continue
         if size <= max_length:
