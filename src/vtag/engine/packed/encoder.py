@@ -95,7 +95,10 @@ class Encoder(nn.Module):
         logits = torch.zeros(len(ids), self.num_labels, dtype=torch.float32, device=ids.device)
         if self.row is not None:
             for tokens, of_row in rows(lens, self.row_tokens, self.longest):
-                index = torch.from_numpy(tokens).to(ids.device)
+                # Texts that came in order of length, as those of a pack, are where they stand: no copies.
+                whole = slice(int(tokens[0]), int(tokens[-1]) + 1)
+                stand = (tokens[1:] == tokens[:-1] + 1).all()
+                index = whole if stand else torch.from_numpy(tokens).to(ids.device)
                 logits[index] = self.row(ids[index], of_row).to(torch.float32)
             return logits
         for group in equal_lengths(lens, self.group_tokens):
