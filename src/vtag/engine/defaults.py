@@ -12,9 +12,12 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from vtag.engine.architectures import Architecture
+from vtag.engine.packed.shapes import row_tokens
 
-# Tokens of one packed request, and of one engine step: enough to fill the matrices, small enough to stay in the cache.
+# Tokens of one packed request, and of one engine step, at least: enough to fill the matrices.
 PACK_TOKENS = 8192
+# Small models take more: a step costs 2 ms whatever is in it.
+ROWS = 2
 # The longest window of the native route on a CPU, unless max_model_len says more: a cache for longer ones takes GiBs.
 NATIVE_TOKENS = 8192
 # A KV cache for 256 short texts at once, each with a block of its own.
@@ -86,9 +89,10 @@ def quantised_weights_run(config: Any, asked: Any) -> bool:
     return not (quantised and amx and wanted in ("float", "float32"))
 
 
-def packed(max_length: int) -> dict[str, Any]:
+def packed(max_length: int, config: Any) -> dict[str, Any]:
     """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache."""
-    tokens = max(PACK_TOKENS, max_length)
+    rows = 0 if on_cuda() else ROWS * row_tokens(config, itemsize=2)
+    tokens = max(PACK_TOKENS, rows, max_length)
     return {
         "max_model_len": tokens,
         "max_num_batched_tokens": tokens,

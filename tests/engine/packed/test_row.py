@@ -23,7 +23,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from vtag.engine.packed.row import PackedRow, fits, positions, row_tokens, rows
+from vtag.engine.packed.row import PackedRow, fits, positions, rows
 
 SMALL: dict[str, Any] = {
     "vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48,
@@ -131,8 +131,3 @@ def test_a_rope_that_stretches_with_the_longest_text_takes_no_row() -> None:
     assert fits(model)
     stretching = LlamaConfig(**SMALL, rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0})
     assert not fits(AutoModelForTokenClassification.from_config(stretching))
-
-
-def test_wide_models_run_fewer_tokens_at_once() -> None:
-    wide = AutoModelForTokenClassification.from_config(BertConfig(**SMALL | {"intermediate_size": 4096}))
-    assert 512 <= row_tokens(wide) < row_tokens(build("bert"))

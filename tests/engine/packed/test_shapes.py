@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import BertConfig, DistilBertConfig
 
-from vtag.engine.packed.shapes import rounded
+from vtag.engine.packed.shapes import rounded, row_tokens
 
 
 @given(st.integers(1, 1 << 20), st.sampled_from([1, 2, 4, 16]))
@@ -17,3 +18,10 @@ def test_a_count_is_rounded_up_by_one_step_of_its_octave_at_most(count: int, per
 def test_there_are_so_many_sizes_from_each_power_of_two_to_the_next() -> None:
     assert sorted({rounded(n, 2) for n in range(1, 65)}) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
     assert len({rounded(n, 16) for n in range(1024, 2048)}) == 17
+
+
+def test_wide_models_run_fewer_tokens_at_once() -> None:
+    wide, base = BertConfig(intermediate_size=8192), BertConfig()
+    assert 512 <= row_tokens(wide, 2) < row_tokens(base, 2) == row_tokens(DistilBertConfig(), 2)
+    assert row_tokens(base, 4) == row_tokens(base, 2) // 2
+    assert row_tokens(BertConfig(intermediate_size=16), 2) <= 1 << 14

@@ -21,12 +21,14 @@ from vtag.engine.architectures import ARCHITECTURES
 from vtag.engine.checkpoint import load_config
 from vtag.engine.packed.linear import prepare
 from vtag.engine.packed.memory import keep_freed
-from vtag.engine.packed.row import PackedRow, fits, row_tokens, rows
+from vtag.engine.packed.row import PackedRow, fits, rows
+from vtag.engine.packed.shapes import row_tokens
 from vtag.engine.weights import check_complete, check_finite
 
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
 
+CUDA_ROW_TOKENS = 1 << 16
 # Bound a group, and with it its largest matrix: on a CPU such matrices stay near the cache, and in memory that is kept.
 GROUP_TOKENS = 8192
 GROUP_BYTES = 16 << 20
@@ -55,7 +57,8 @@ class Encoder(nn.Module):
         self.takes_mask = "attention_mask" in accepted
         self.fixed: dict[str, Any] = {"use_cache": False} if "use_cache" in accepted else {}
         self.row = PackedRow(model, self.inputs) if fits(model) else None
-        self.row_tokens = row_tokens(model)
+        weight = next(model.parameters())
+        self.row_tokens = CUDA_ROW_TOKENS if weight.is_cuda else row_tokens(config, weight.element_size())
 
     @classmethod
     def load(cls, vllm_config: VllmConfig) -> Encoder:

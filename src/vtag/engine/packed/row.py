@@ -28,11 +28,8 @@ MODEL_TYPES = frozenset({
     "xlm-roberta-xl", "xmod",
 })  # fmt: skip
 
-# Of the widest activations of a row. Each row costs some Python a layer, which more cache does not make up for.
-ROW_BYTES = 32 << 20
 # Of rows, in tokens: 2 % more work.
 SIZES_PER_OCTAVE = 16
-CUDA_ROW_TOKENS = 1 << 16
 
 
 def fits(model: nn.Module) -> bool:
@@ -41,16 +38,6 @@ def fits(model: nn.Module) -> bool:
     stretches = any(getattr(m, "rope_type", None) in ("dynamic", "longrope") for m in model.modules())
     ours = type(model).__module__.startswith("transformers.models.")
     return ours and model.config.model_type in MODEL_TYPES and not stretches
-
-
-def row_tokens(model: nn.Module) -> int:
-    """How many tokens to run at once."""
-    head = next(model.parameters())
-    if head.is_cuda:
-        return CUDA_ROW_TOKENS
-    config = model.config.get_text_config()
-    width = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
-    return max(512, ROW_BYTES // (width * head.element_size()))
 
 
 class PackedRow:
