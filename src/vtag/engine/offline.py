@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -251,11 +252,12 @@ class LLM(vllm.LLM):
         )
 
         def stream() -> Iterator[list[Span]]:
-            for answers, _ in answered:
-                for answer in answers:
-                    if isinstance(answer, InputError):
-                        raise answer
-                    yield answer
+            with closing(answered):
+                for answers, _ in answered:
+                    for answer in answers:
+                        if isinstance(answer, InputError):
+                            raise answer
+                        yield answer
 
         return stream()
 
