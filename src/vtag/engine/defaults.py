@@ -13,10 +13,11 @@ from typing import Any
 
 from vtag.engine.architectures import Architecture
 from vtag.engine.packed.shapes import row_tokens
-from vtag.engine.packing import ROWS
 
 # Tokens of one packed request, and of one engine step, at least: enough to fill the matrices.
 PACK_TOKENS = 8192
+# Small models take more: a step costs 2 ms whatever is in it.
+ROWS = 2
 # The longest window of the native route on a CPU, unless max_model_len says more: a cache for longer ones takes GiBs.
 NATIVE_TOKENS = 8192
 # A KV cache for 256 short texts at once, each with a block of its own.
@@ -88,13 +89,9 @@ def quantised_weights_run(config: Any, asked: Any) -> bool:
     return not (quantised and amx and wanted in ("float", "float32"))
 
 
-def packed(max_length: int, config: Any, asked: Any) -> dict[str, Any]:
-    """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache.
-
-    asked: the dtype asked for, None for what vtag picks.
-    """
-    itemsize = 4 if str(asked or dtype()).endswith(("float", "float32")) else 2
-    rows = 0 if on_cuda() else ROWS * row_tokens(config, itemsize)
+def packed(max_length: int, config: Any) -> dict[str, Any]:
+    """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache."""
+    rows = 0 if on_cuda() else ROWS * row_tokens(config, itemsize=2)
     tokens = max(PACK_TOKENS, rows, max_length)
     return {
         "max_model_len": tokens,

@@ -15,8 +15,6 @@ Item = TypeVar("Item")
 # texts, or so many characters (or words) in all.
 BLOCK_TEXTS = 2048
 BLOCK_SIZE = 1 << 20
-# Of a request: a step of the engine costs 2 ms, whatever is in it.
-ROWS = 2
 
 
 def logits_of(output: Any, name: str) -> np.ndarray:
@@ -66,33 +64,23 @@ def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
     yield from held
 
 
-def filled(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:
-    """Indices of the texts of each row, int64: as many as have `limit` tokens in all, or a longer one alone.
+def packs(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:
+    """Indices of the windows of each request, int64: at most `limit` tokens a request, and about equally many.
 
-    Sorted by length, so that a row holds few different lengths: texts of about one length are computed together.
+    Sorted by length, so that a request holds few different lengths: texts of about one length are computed together.
     """
     order = np.argsort(lengths, kind="stable")
     ends = np.cumsum(np.asarray(lengths, dtype=np.int64)[order])
-    first = used = 0
+    first = 0
     while first < len(order):
-        last = max(int(np.searchsorted(ends, used + limit, side="right")), first + 1)
+        used = int(ends[first - 1]) if first else 0
+        left = int(ends[-1]) - used
+        share = -(-left // -(-left // limit))
+        last = int(np.searchsorted(ends, used + share)) + 1
+        if ends[last - 1] - used > limit:
+            last = max(last - 1, first + 1)
         yield order[first:last]
-        first, used = last, int(ends[last - 1])
-
-
-def packs(lengths: np.ndarray, limit: int) -> Iterator[np.ndarray]:
-    """Indices of the windows of each request, int64: ROWS full rows, together `limit` tokens, or a longer one."""
-    held: list[np.ndarray] = []
-    used = 0
-    for row in filled(lengths, limit // ROWS):
-        tokens = int(lengths[row].sum())
-        if held and (len(held) == ROWS or used + tokens > limit):
-            yield np.concatenate(held)
-            held, used = [], 0
-        held.append(row)
-        used += tokens
-    if held:
-        yield np.concatenate(held)
+        first = last
 
 
 def steps(lengths: Sequence[int] | np.ndarray, limit: int, count: int) -> Iterator[np.ndarray]:

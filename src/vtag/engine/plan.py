@@ -98,9 +98,7 @@ def plan(
 
     biases = calibration.load(folder, operating_point)
     tagger = _tagger(found, tokenizer, id2label, limit, scheme=scheme, words=words_rule, biases=biases)
-    settings = (
-        defaults.packed(limit, found.config, engine.get("dtype")) if packed else defaults.native(limit, found.config)
-    )
+    settings = defaults.packed(limit, found.config) if packed else defaults.native(limit, found.config)
     settings |= {"served_model_name": name, "runner": "pooling"} | engine | {"model": str(folder)}
     settings["hf_overrides"] = {
         **(engine.get("hf_overrides") or {}),

@@ -11,23 +11,16 @@ from typing import Any
 # Of the widest activations of a row, and of a row in all. Each row costs some Python a layer, which more cache does not
 # make up for; of a small model a larger one gains nothing, and touches more memory for the first time (2 µs a page).
 ROW_BYTES, ROW_TOKENS = 32 << 20, 1 << 14
-# Of rows, in each octave of their tokens.
-ROW_SIZES = 16
 
 
 def row_tokens(config: Any, itemsize: int) -> int:
-    """How many tokens of a model to run at once, in a dtype of so many bytes: one of the sizes of rows."""
+    """How many tokens of a model to run at once, in a dtype of so many bytes."""
     text = config.get_text_config()
     width = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
-    most = min(max(512, int(ROW_BYTES // (width * itemsize))), ROW_TOKENS)
-    return most - most % _step(most, ROW_SIZES)
+    return min(max(512, int(ROW_BYTES // (width * itemsize))), ROW_TOKENS)
 
 
 def rounded(count: int, per_octave: int) -> int:
     """The next of the sizes, of which `per_octave`, a power of two, lie from each power of two to before the next."""
-    step = _step(count, per_octave)
+    step = max(1, (1 << (count - 1).bit_length()) // (2 * per_octave))
     return -(-count // step) * step
-
-
-def _step(count: int, per_octave: int) -> int:
-    return max(1, (1 << (count - 1).bit_length()) // (2 * per_octave))
