@@ -225,6 +225,10 @@ TABLE: dict[str, Kind] = {
         " it, started by spawn",
     ),
     "internal": Kind(EngineError, 500, 70, "unexpected {type}: VTAG_DEBUG=1 shows where; please report it"),
+    "no_texts": Kind(InputError, 422, 4, '{path}: has no texts: name a file with texts in the field "text"'),
+    "bench_died": Kind(
+        EngineError, 500, 5, "the process of an engine died (exit code {code}): free memory, or use a smaller model"
+    ),
     "demo_missing": Kind(
         MissingPackageError, 503, 5, 'the demo model needs packages that are not installed: pip install "vtag[demo]"'
     ),

@@ -122,16 +122,11 @@ def machine() -> Iterator[Finding]:
         yield Finding("device", f"{torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
         yield Finding("numbers", defaults.dtype())
         return
-    yield Finding("device", f"CPU, {_cpu_name()}")
+    yield Finding("device", f"CPU, {defaults.cpu_name()}")
     cores, pages = len(defaults.cores()), os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     yield Finding("cores", f"{cores} of {os.cpu_count()}, all are used")
     yield Finding("memory", f"{pages / 2**30:.1f} GiB free")
-    features = {
-        "AMX": torch.cpu._is_amx_tile_supported(),
-        "AVX512-BF16": torch.cpu._is_avx512_bf16_supported(),
-        "AVX512-VNNI": torch.cpu._is_vnni_supported(),
-    }
-    has = ", ".join(name for name, there in features.items() if there)
+    has = ", ".join(defaults.cpu_features())
     yield Finding("numbers", f"{defaults.dtype()} ({'the CPU has ' + has if has else 'no bfloat16 in this CPU'})")
 
 
@@ -179,8 +174,3 @@ def _version(name: str) -> str | None:
 def _short(path: Path) -> str:
     """`~/...` for what lies in the home folder."""
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
-
-
-def _cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "tag the records of files into a file; stopped at any moment, the same command goes on",
     "serve": "answer HTTP requests with spans",
     "play": "show the spans of what you type, on a page in the browser",
+    "bench": "measure how fast a model is on this machine",
     "doctor": "say what is installed, what will be used and how to mend what is wrong",
     "formats": "list the file formats that vtag run reads and writes",
     "models": "list the architectures that vtag runs",

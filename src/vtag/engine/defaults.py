@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import platform
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from vtag.engine.architectures import Architecture
@@ -56,6 +58,24 @@ def cpu_has_bf16() -> bool:
     import torch
 
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def cpu_name() -> str:
+    """The CPU as it calls itself."""
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def cpu_features() -> list[str]:
+    """What it has for matrix products in bfloat16 and int8."""
+    import torch
+
+    features = {
+        "AMX": torch.cpu._is_amx_tile_supported(),
+        "AVX512-BF16": torch.cpu._is_avx512_bf16_supported(),
+        "AVX512-VNNI": torch.cpu._is_vnni_supported(),
+    }
+    return [name for name, there in features.items() if there]
 
 
 # Hugging Face lets these depend on the length of the text at hand, vLLM on that of the longest it may get.

@@ -321,6 +321,16 @@ class LLM(vllm.LLM):
             apart=defaults.few_cores(),
         )
 
+    def apply_model(self, func: Callable[[Any], Any]) -> list[Any]:
+        """vLLM's: what `func(model)` gives, on the engine's thread and between two turns."""
+        stock = super().apply_model
+
+        def one_turn() -> Generator[None, None, list[Any]]:
+            return stock(func)
+            yield
+
+        return self._owner.start(one_turn()).result()
+
     def close(self) -> None:
         """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
         self._owner.close()
