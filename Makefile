@@ -11,7 +11,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo play test test-long fuzz chaos bench-files bench-server bench-load bench-cluster lint lock clean
+.PHONY: help demo play test test-long fuzz chaos bench bench-files bench-server bench-load bench-cluster lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ chaos: .venv/ready ## Kill file runs 100 times at random moments, and a cluster'
 	$(BIN)/python -m tests.chaos 100
 	$(BIN)/python -m tests.integrations.ray.chaos 20000
 
+bench: .venv/ready .venv-bench/ready ## Compare vtag with Hugging Face, ONNX Runtime, OpenVINO and vLLM on this machine (15 minutes)
+	$(BIN)/python benchmarks/peers demo
+
 bench-files: .venv/ready ## Compare file runs with tag_stream: speed and memory (5 minutes)
 	$(BIN)/python benchmarks/files.py --shape tiny
 
@@ -58,7 +61,7 @@ lock: .venv/uv ## Resolve the lock again from pyproject.toml
 		--universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet -o $(LOCK)
 
 clean: ## Remove .venv and everything built
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/uv:
@@ -79,4 +82,13 @@ clean: ## Remove .venv and everything built
 
 .venv/ready: .venv/packages pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# The peers of make bench: the versions of torch, transformers and vLLM that vtag has, and no vtag.
+.venv-bench/ready: $(LOCK) requirements/bench.txt scripts/install_torch.py | .venv/uv
+	@echo 'Setting up .venv-bench'
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python scripts/install_torch.py "$$(grep '^torch==' $(LOCK))" $(TORCH_INDEX)
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps -r $(LOCK)
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python -r requirements/bench.txt
 	@touch $@

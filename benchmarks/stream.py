@@ -13,8 +13,6 @@ other texts. With --stages: what each stage takes alone, one after the other, an
 from __future__ import annotations
 
 import argparse
-import json
-import random
 import resource
 import tempfile
 import time
@@ -23,50 +21,14 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
+from texts import read
+
 from vtag import LLM
+from vtag.bench import SHAPES, random_weights
 from vtag.engine.packing import BLOCK_TEXTS
 
-SHAPES = {
-    "tiny": {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 512},
-    "minilm": {"num_hidden_layers": 6, "hidden_size": 384, "num_attention_heads": 12, "intermediate_size": 1536},
-    "base": {},
-}
 # So many texts are made before the clock runs. Of more, making them is part of the time: 5 µs each, and no memory.
 HELD = 100_000
-
-
-def read(files: list[Path], count: int, words: int = 0) -> Iterator[str]:
-    """`count` different texts, made from those of the files."""
-    lines = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
-    texts = [line.get("text") or " ".join(line["tokens"]) for line in lines]
-    if not words:
-        return (f"{texts[i % len(texts)]} {i}" for i in range(count))
-    all_words = " ".join(texts).split()
-    chance = random.Random(0)
-    return (" ".join(chance.choices(all_words, k=words)) for _ in range(count))  # 4 µs each
-
-
-def random_weights(model: str, shape: str, folder: str) -> str:
-    """A BERT of that shape with the tokenizer and the labels of `model`."""
-    # Only here: vtag has something to say to OpenMP before torch loads it.
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
-
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    id2label = BertConfig.from_pretrained(model).id2label
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a team of workers of this thread's would stand beside the engine's
-    config = BertConfig(
-        **SHAPES[shape],
-        vocab_size=len(tokenizer),
-        id2label=id2label,
-        label2id={label: i for i, label in id2label.items()},
-    )
-    BertForTokenClassification(config).save_pretrained(folder)
-    torch.set_num_threads(threads)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def main() -> None:
