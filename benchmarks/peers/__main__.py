@@ -149,7 +149,7 @@ def in_turns(peers: Sequence[Peer], model: Path, texts: list[str], rounds: int) 
         for peer in peers:
             say(f"starting {peer.name}, {peer.precision}")
             system = stack.enter_context(started(peer, model, texts[::8][:256]))
-            system.step = max(1, round(len(texts) / (system.speed(texts[::8], True) * SECONDS)))
+            system.step = max(1, round(len(texts) / (system.speed(texts[::16], True) * SECONDS)))
             systems.append(system)
         rows = [row(system.peer, system.settings, len(texts[:: system.step])) for system in systems]
         for number in range(rounds):

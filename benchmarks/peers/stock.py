@@ -50,6 +50,7 @@ def tuned(model: Path, texts: list[str]) -> Any:
         enable_prefix_caching=False,
         max_num_batched_tokens=STEP,
         max_num_seqs=512,
+        gpu_memory_utilization=0.3,
     )
     to_spans = Spans(model)
     parameters = PoolingParams(task="token_classify", use_activation=False)

@@ -13,6 +13,9 @@ from torch import nn
 
 from vtag.errors import error
 
+# vLLM's product in int8 keeps a float32 for each output until it is multiplied by its token's scale: while these lie in
+# the cache, that costs a tenth; of a whole row, half to three quarters of the speed.
+CACHED_BYTES = 4 << 20
 # oneDNN picks the layout of the weights for a number of tokens; from a few dozen on it is the same.
 TOKENS = 1024
 
@@ -62,6 +65,8 @@ class Int8Linear(nn.Module):
         self.handler = ops.create_onednn_scaled_mm(self.int8, self.scales, linear.weight.dtype, True, False, 128)
         self.bias = None if linear.bias is None else linear.bias.detach()
         self.out_features = linear.out_features
+        # A power of two, as the steps between the sizes of rows are: no new sizes.
+        self.step = 1 << max(CACHED_BYTES // (4 * linear.out_features), 64).bit_length() - 1
         # Some modules ask a layer for the dtype of its weight.
         self.weight = linear.weight.detach().new_empty(0)
         self.last, self.parent = last, id(parent)
@@ -71,7 +76,8 @@ class Int8Linear(nn.Module):
 
         int8, scales = self.last.get(x, self.parent)
         out = x.new_empty(len(int8), self.out_features)
-        ops.onednn_scaled_mm(self.handler, int8, out, scales, None, None, self.bias)
+        for part in zip(int8.split(self.step), out.split(self.step), scales.split(self.step), strict=True):
+            ops.onednn_scaled_mm(self.handler, *part, None, None, self.bias)
         return out.view(*x.shape[:-1], self.out_features)
 
 
