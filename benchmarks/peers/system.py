@@ -1,6 +1,7 @@
 """What every peer shares: a process that loads a model and then takes passes over texts; batches; Hugging Face's spans.
 
-A pass is a line of JSON on stdin, {"texts": [...], "spans": true}, and its answer one on stdout, {"seconds": ...}.
+A pass is a line of JSON on stdin, {"texts": [...], "spans": true}, and its answer one on stdout, {"seconds": ...,
+"found": ...}.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def serve(load: Callable[[Path, list[str]], tuple[Callable[[list[str], bool], An
     for line in sys.stdin:
         asked = json.loads(line)
         begun = time.perf_counter()
-        run(asked["texts"], asked["spans"])
-        answer(seconds=time.perf_counter() - begun)
+        found = run(asked["texts"], asked["spans"])
+        answer(seconds=time.perf_counter() - begun, found=sum(map(len, found)))
 
 
 class Spans:

@@ -62,6 +62,17 @@ def test_int8_takes_activations_that_do_not_lie_in_a_row() -> None:
 
 
 @torch.inference_mode()
+def test_int8_gives_the_same_bits_whatever_the_parts() -> None:
+    torch.manual_seed(0)
+    linear, x = nn.Linear(32, 24).bfloat16(), torch.randn(1, 1000, 32).bfloat16()
+    int8 = Int8Linear(linear, linear, LastQuantized())
+    assert int8.step > 1000
+    whole = int8(x)
+    int8.step = 64
+    assert torch.equal(int8(x), whole)
+
+
+@torch.inference_mode()
 def test_activations_are_quantised_once_for_siblings_and_again_for_others() -> None:
     last, one, other = LastQuantized(), 1, 2
     x = torch.randn(3, 16)
