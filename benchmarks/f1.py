@@ -33,7 +33,9 @@ def main() -> None:
     args = parser.parse_args()
     data = {file.stem: read(file) for file in args.texts}
     lost: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    print("| model | data | spans |", *(f"{precision} |" for precision in PRECISIONS), "lost |" * 2)
+    print(
+        "| model | data | gold spans |", *(f"{precision} |" for precision in PRECISIONS), "lost by bfloat16 | by int8 |"
+    )
     for model in args.models:
         scores = {precision: score(model, data, settings) for precision, settings in PRECISIONS.items()}
         for name, (spans, best) in scores["float32"].items():

@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--precision", help="systems of this precision alone")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # else stopped processes would stay
     texts = list(read(args.texts, args.count, args.words))
     peers = [peer for peer in PEERS if any(word in peer.name for word in args.only)]
     peers = [peer for peer in peers if args.precision in (None, peer.precision)]
@@ -151,7 +152,7 @@ def in_turns(peers: Sequence[Peer], model: Path, texts: list[str], rounds: int) 
         systems = []
         for peer in peers:
             say(f"starting {peer.name}, {peer.precision}")
-            system = stack.enter_context(started(peer, model, texts[::8][:256]))
+            system = stack.enter_context(started(peer, model, texts[::16]))
             system.step = max(1, round(len(texts) / (system.speed(texts[::16], True) * SECONDS)))
             systems.append(system)
         rows = [row(system.peer, system.settings, len(texts[:: system.step])) for system in systems]

@@ -175,6 +175,7 @@ def read(path: str | Path) -> list[str]:
 def random_weights(model: str, shape: str, folder: str) -> str:
     """A BERT of that shape with the tokenizer and the labels of `model`, in `folder`."""
     # Before torch: vtag has something to say to OpenMP.
+    from vtag.engine import defaults
     from vtag.engine.plan import plan
 
     made = plan(model)
@@ -191,7 +192,8 @@ def random_weights(model: str, shape: str, folder: str) -> str:
         id2label=made.id2label,
         label2id={label: i for i, label in made.id2label.items()},
     )
-    BertForTokenClassification(config).save_pretrained(folder)
+    with defaults.quiet():
+        BertForTokenClassification(config).save_pretrained(folder)
     torch.set_num_threads(threads)
     tokenizer.save_pretrained(folder)
     return folder
