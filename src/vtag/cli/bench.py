@@ -7,7 +7,7 @@ import json
 import sys
 from statistics import median
 
-from vtag.bench import SHAPES, Report, Result, bench
+from vtag.bench import ROUNDS, SHAPES, Report, Result, bench
 from vtag.cli.engine import look
 
 
@@ -22,6 +22,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
         choices=SHAPES,
         help="a BERT of this shape with random weights, and the tokenizer and labels of MODEL",
     )
+    new.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"turns of each (default: {ROUNDS})")
     new.add_argument("--json", action="store_true", help="one JSON object, with every round")
     return new
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"\r\x1b[K{doing}", end="", file=sys.stderr, flush=True)
 
     try:
-        report = bench(args.model, args.texts, shape=args.shape, watch=watch)
+        report = bench(args.model, args.texts, shape=args.shape, rounds=args.rounds, watch=watch)
     finally:
         watch("")
     print(json.dumps(report.to_dict()) if args.json else shown(report))

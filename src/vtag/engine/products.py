@@ -76,7 +76,7 @@ def products(llm: LLM, windows: Sequence[Window]) -> Products | None:
         for hook in hooks:
             hook.remove()
         for one in found.values():
-            one.input = torch.randn(one.input.shape).to(one.input.dtype)
+            one.input = torch.randn(one.input.shape, device=one.input.device).to(one.input.dtype)
 
     # All work on tensors is the engine's thread's: a second one would have workers of its own, which are in the way.
     hooks = llm.apply_model(watch)[0]
@@ -98,6 +98,8 @@ def _best(one: Product) -> float:
     while len(times) < CALLS or sum(times) < SECONDS:
         begun = time.perf_counter()
         made = one.layer(one.input)
+        if one.input.is_cuda:
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - begun)
     out = made[0] if isinstance(made, tuple) else made
     return min(times) / (2 * one.input.numel() * out.shape[-1])
