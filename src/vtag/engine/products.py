@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,17 +55,21 @@ def products(llm: LLM, windows: Sequence[Window]) -> Products | None:
     """Run the windows and look on; None where the model has no linear layer that hooks can see."""
     found: dict[tuple[type, torch.Size], Product] = {}
     embedded: dict[nn.Module, int] = {}
+    # Rows may run side by side.
+    one_at_a_time = threading.Lock()
 
     def saw(layer: nn.Module, given: tuple[torch.Tensor, ...], made: Any) -> None:
         x, out = given[0], made[0] if isinstance(made, tuple) else made
         shape = torch.Size((x.shape[-1], out.shape[-1]))
-        one = found.setdefault((type(layer), shape), Product(layer, x))
-        one.operations += 2 * x.numel() * out.shape[-1]
-        if x.numel() > one.input.numel():
-            one.input = x
+        with one_at_a_time:
+            one = found.setdefault((type(layer), shape), Product(layer, x))
+            one.operations += 2 * x.numel() * out.shape[-1]
+            if x.numel() > one.input.numel():
+                one.input = x
 
     def counted(layer: nn.Module, given: tuple[torch.Tensor, ...], made: Any) -> None:
-        embedded[layer] = embedded.get(layer, 0) + given[0].numel()
+        with one_at_a_time:
+            embedded[layer] = embedded.get(layer, 0) + given[0].numel()
 
     def watch(model: nn.Module) -> list[Any]:
         linear = (PackedLinear, Int8Linear, nn.Linear, LinearBase)

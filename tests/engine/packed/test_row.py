@@ -94,9 +94,9 @@ def test_what_stands_in_other_texts_changes_nothing(name: str) -> None:
     assert torch.allclose(one, two, rtol=0, atol=1e-5)
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 60), st.integers(1, 30))
-def test_rows_hold_every_text_once_in_order_of_length(lens: list[int], limit: int, longest: int) -> None:
-    made = list(rows(lens, limit, longest))
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 60), st.integers(1, 30), st.integers(1, 4))
+def test_rows_hold_every_text_once_in_order_of_length(lens: list[int], limit: int, longest: int, cores: int) -> None:
+    made = list(rows(lens, limit, longest, cores))
     starts = np.cumsum(lens) - lens
     want = [starts[i] + j for i, n in enumerate(lens) for j in range(min(n, longest))]
     assert sorted(np.concatenate([tokens for tokens, _ in made]).tolist()) == want
@@ -105,6 +105,12 @@ def test_rows_hold_every_text_once_in_order_of_length(lens: list[int], limit: in
         assert len(tokens) == sum(of_row) < limit + longest
         breaks = set(np.cumsum(of_row).tolist())
         assert all(b == a + 1 for i, (a, b) in enumerate(pairwise(tokens), 1) if i not in breaks)
+
+
+def test_rows_are_as_many_for_each_core() -> None:
+    lens = [10] * 100
+    assert [len(list(rows(lens, limit, 512, 2))) for limit in (1000, 999, 334, 333, 100)] == [1, 2, 4, 4, 10]
+    assert [len(list(rows(lens, limit, 512, 1))) for limit in (1000, 999, 334, 333, 100)] == [1, 2, 3, 4, 10]
 
 
 def test_a_module_meets_rows_of_few_sizes() -> None:

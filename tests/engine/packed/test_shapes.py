@@ -25,3 +25,4 @@ def test_wide_models_run_fewer_tokens_at_once() -> None:
     assert 512 <= row_tokens(wide, 2) < row_tokens(base, 2) == row_tokens(DistilBertConfig(), 2)
     assert row_tokens(base, 4) == row_tokens(base, 2) // 2
     assert row_tokens(BertConfig(intermediate_size=16), 2) <= 1 << 14
+    assert 512 <= row_tokens(base, 2, cores=2) < row_tokens(base, 2) // 2

@@ -19,7 +19,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from vtag.engine.architectures import ARCHITECTURES
 from vtag.engine.checkpoint import load_config
-from vtag.engine.packed.linear import prepare
+from vtag.engine.packed.cores import Cores
+from vtag.engine.packed.linear import Int8Linear, prepare
 from vtag.engine.packed.memory import keep_freed
 from vtag.engine.packed.row import PackedRow, fits, rows
 from vtag.engine.packed.shapes import row_tokens
@@ -58,7 +59,10 @@ class Encoder(nn.Module):
         self.fixed: dict[str, Any] = {"use_cache": False} if "use_cache" in accepted else {}
         self.row = PackedRow(model, self.inputs) if fits(model) else None
         weight = next(model.parameters())
-        self.row_tokens = CUDA_ROW_TOKENS if weight.is_cuda else row_tokens(config, weight.element_size())
+        int8 = any(isinstance(layer, Int8Linear) for layer in model.modules())
+        self.cores = Cores(apart=not (weight.is_cuda or int8))
+        itemsize = weight.element_size()
+        self.row_tokens = CUDA_ROW_TOKENS if weight.is_cuda else row_tokens(config, itemsize, self.cores.count)
 
     @classmethod
     def load(cls, vllm_config: VllmConfig) -> Encoder:
@@ -97,17 +101,24 @@ class Encoder(nn.Module):
     def forward(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
         logits = torch.zeros(len(ids), self.num_labels, dtype=torch.float32, device=ids.device)
         if self.row is not None:
-            for tokens, of_row in rows(lens, self.row_tokens, self.longest):
-                # Texts that came in order of length, as those of a pack, are where they stand: no copies.
-                whole = slice(int(tokens[0]), int(tokens[-1]) + 1)
-                stand = (tokens[1:] == tokens[:-1] + 1).all()
-                index = whole if stand else torch.from_numpy(tokens).to(ids.device)
-                logits[index] = self.row(ids[index], of_row).to(torch.float32)
+            made = rows(lens, self.row_tokens, self.longest, self.cores.count)
+            self.cores.each(partial(self.run_row, self.row, ids, logits), made)
             return logits
         for group in equal_lengths(lens, self.group_tokens):
             index = torch.from_numpy(group[:, : self.longest]).to(ids.device)
             logits[index] = self.group(ids[index]).to(torch.float32)
         return logits
+
+    @torch.inference_mode()
+    def run_row(
+        self, row: PackedRow, ids: torch.Tensor, logits: torch.Tensor, tokens: np.ndarray, lens: list[int]
+    ) -> None:
+        """Put the logits of the row of these tokens, int64 [tokens of the row], where they belong."""
+        # Texts that came in order of length, as those of a pack, are where they stand: no copies.
+        whole = slice(int(tokens[0]), int(tokens[-1]) + 1)
+        stand = (tokens[1:] == tokens[:-1] + 1).all()
+        index = whole if stand else torch.from_numpy(tokens).to(ids.device)
+        logits[index] = row(ids[index], lens).to(torch.float32)
 
     def group_tokens(self, length: int) -> int:
         """How many tokens to run at once, of texts of this length: scores are heads * tokens * length numbers."""

@@ -93,10 +93,10 @@ def positions(ids: torch.Tensor, lens: Sequence[int], pad_offset: int | None) ->
     return (count - base) * real + pad_offset
 
 
-def rows(lens: Sequence[int], limit: int, longest: int) -> Iterator[tuple[np.ndarray, list[int]]]:
+def rows(lens: Sequence[int], limit: int, longest: int, cores: int = 1) -> Iterator[tuple[np.ndarray, list[int]]]:
     """Texts in order of length, rows of about `limit` tokens: positions int64 [tokens of the row], lengths.
 
-    What a text has beyond `longest` tokens is left out.
+    What a text has beyond `longest` tokens is left out. More rows than one are as many for each of the cores.
     """
     sizes = np.asarray(lens, dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
@@ -104,8 +104,11 @@ def rows(lens: Sequence[int], limit: int, longest: int) -> Iterator[tuple[np.nda
     order = np.argsort(sizes, kind="stable")
     sizes, starts = sizes[order], starts[order]
     ends = np.cumsum(sizes)
+    count = -(-ends[-1] // limit)
+    if count > 1:
+        count = -(-count // cores) * cores
     # Rows of about one size: a short last one would cost nearly as much as a full one.
-    of_row = (ends - 1) * -(-ends[-1] // limit) // ends[-1]
+    of_row = (ends - 1) * count // ends[-1]
     for texts in np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(of_row)) + 1):
         size, start = sizes[texts], starts[texts]
         shift = start - (np.cumsum(size) - size)

@@ -11,13 +11,16 @@ from typing import Any
 # Of the widest activations of a row, and of a row in all. Each row costs some Python a layer, which more cache does not
 # make up for; of a small model a larger one gains nothing, and touches more memory for the first time (2 µs a page).
 ROW_BYTES, ROW_TOKENS = 32 << 20, 1 << 14
+# Of a row that has a core of its own.
+CORE_ROW_BYTES = 8 << 20
 
 
-def row_tokens(config: Any, itemsize: int) -> int:
-    """How many tokens of a model to run at once, in a dtype of so many bytes."""
+def row_tokens(config: Any, itemsize: int, cores: int = 1) -> int:
+    """How many tokens of a model to run at once, in a dtype of so many bytes; of several cores, each of them."""
     text = config.get_text_config()
     width = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
-    return min(max(512, int(ROW_BYTES // (width * itemsize))), ROW_TOKENS)
+    row_bytes = ROW_BYTES if cores == 1 else CORE_ROW_BYTES
+    return min(max(512, int(row_bytes // (width * itemsize))), ROW_TOKENS)
 
 
 def rounded(count: int, per_octave: int) -> int:
