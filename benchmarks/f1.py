@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from texts import Gold, gold_of
 
 from vtag import LLM
 from vtag.bench import PRECISIONS
 from vtag.evaluate import exact
 
-Gold = list[tuple[int, int, str]]
 # WNUT 17's names for what others call by these.
 SAME = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}
 
@@ -53,28 +52,8 @@ def main() -> None:
 def read(file: Path) -> list[tuple[str | list[str], Gold]]:
     """Texts, or lists of words, with their gold spans."""
     rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-    return [(row.get("text") or row["tokens"], gold_of(row)) for row in rows]
-
-
-def gold_of(row: dict[str, Any]) -> Gold:
-    """The gold spans of a row."""
-    if "tags" not in row:
-        return [(start, end, label) for start, end, label in row["spans"]]
-    words = row.get("spans") or places(row["tokens"])
-    gold: Gold = []
-    for (start, end), tag in zip(words, row["tags"], strict=True):
-        if tag.startswith("I-"):
-            gold[-1] = (gold[-1][0], end, gold[-1][2])
-        elif tag != "O":
-            label = tag.removeprefix("B-")
-            gold.append((start, end, SAME.get(label, label)))
-    return gold
-
-
-def places(words: Sequence[str]) -> list[tuple[int, int]]:
-    """Where words stand that are joined by a space."""
-    starts = accumulate((len(word) + 1 for word in words), initial=0)
-    return [(start, start + len(word)) for start, word in zip(starts, words, strict=False)]
+    gold = [[(start, end, SAME.get(label, label)) for start, end, label in gold_of(row)] for row in rows]
+    return [(row.get("text") or row["tokens"], spans) for row, spans in zip(rows, gold, strict=True)]
 
 
 def score(model: str, data: dict[str, Any], settings: dict[str, str]) -> dict[str, tuple[int, float]]:

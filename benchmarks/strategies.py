@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from texts import Gold, gold_of
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
 from vtag.decode import scores, spans
@@ -26,7 +27,6 @@ from vtag.tagger import Tagger
 from vtag.text.windows import special_ends
 from vtag.types import Window
 
-Gold = list[tuple[int, int, str]]
 SEEN: dict[bytes, np.ndarray] = {}
 
 
@@ -68,23 +68,8 @@ def read(path: Path, texts: str | None) -> list[tuple[str, Gold]]:
         row: dict[str, Any] = json.loads(line)
         if texts and int(row["id"].split("-")[1]) % 2 != ["even", "odd"].index(texts):
             continue
-        if "tags" not in row:
-            gold = [(start, end, label) for start, end, label in row["spans"]]
-        else:
-            gold = from_tags(row["spans"], row["tags"])
-        found.append((row["text"], gold))
+        found.append((row["text"], gold_of(row)))
     return found
-
-
-def from_tags(tokens: Sequence[tuple[int, int]], tags: Sequence[str]) -> Gold:
-    """IOB2, or one plain tag per token."""
-    gold: Gold = []
-    for (start, end), tag in zip(tokens, tags, strict=True):
-        if tag.startswith("I-"):
-            gold[-1] = (gold[-1][0], end, gold[-1][2])
-        elif tag != "O":
-            gold.append((start, end, tag.removeprefix("B-")))
-    return gold
 
 
 def join(rows: Sequence[tuple[str, Gold]], separator: str) -> tuple[str, Gold]:
