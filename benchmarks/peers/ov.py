@@ -7,7 +7,6 @@ One stream on all cores, or one a core, whichever is faster.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,7 @@ def load(model: Path, texts: list[str]) -> Any:
         settings = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32" if precision == "float32" else "bf16"}
         compiled = openvino.compile_model(graph, "CPU", settings)
         run = Sorted(model, queue(compiled), texts)
-        begun = time.perf_counter()
-        run(texts, False)
-        ways[time.perf_counter() - begun] = run, hint
+        ways[run.least(texts)] = run, hint
     run, hint = ways[min(ways)]
     return run, f"{precision}, {hint}, {run.size} tokens a batch"
 
