@@ -1,4 +1,7 @@
-"""Work goes to all cores, one thread on each, and comes back whole."""
+"""Work goes to all cores, one thread on each, and comes back whole.
+
+`torch._C` sets numbers of threads here: an engine that another test has started replaces `torch.set_num_threads`.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ LENS = [5, 1, 9, 30, 2, 17, 9, 12, 3, 40]
 @pytest.fixture
 def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch._C.set_num_threads(2)
     yield
-    torch.set_num_threads(before)
+    torch._C.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -69,12 +72,12 @@ def test_what_fails_in_a_worker_fails_in_the_caller() -> None:
 @pytest.mark.parametrize(("threads", "apart"), [(1, True), (2, False), (FEW + 1, True)])
 def test_otherwise_the_caller_works_with_its_own_threads(threads: int, apart: bool) -> None:
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch._C.set_num_threads(threads)
     try:
         cores, seen = Cores(apart=apart), set()
         cores.each(lambda _: seen.add((threading.get_ident(), torch.get_num_threads())), [(i,) for i in range(5)])
     finally:
-        torch.set_num_threads(before)
+        torch._C.set_num_threads(before)
     assert cores.count == 1
     assert seen == {(threading.get_ident(), threads)}
 
