@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -80,6 +81,16 @@ def test_otherwise_the_caller_works_with_its_own_threads(threads: int, apart: bo
         torch._C.set_num_threads(before)
     assert cores.count == 1
     assert seen == {(threading.get_ident(), threads)}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_thread_tied_to_one_core_works_with_its_own_threads() -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert Cores(apart=True).count == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @pytest.mark.usefixtures("two_threads")

@@ -6,6 +6,7 @@ else took time from. A row of a core's own may also be smaller: its activations 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,9 @@ class Cores:
 
     def __init__(self, *, apart: bool) -> None:
         threads = torch.get_num_threads()
-        self.count = threads if apart and threads <= FEW else 1
+        # In a process of its own vLLM ties each thread of OpenMP to a core, this one too: its workers would share that.
+        free = len(os.sched_getaffinity(0)) >= threads
+        self.count = threads if apart and free and threads <= FEW else 1
         self._workers: ThreadPoolExecutor | None = None
         if self.count > 1:
             self._workers = ThreadPoolExecutor(self.count, "vtag-row", initializer=_without_helpers)
