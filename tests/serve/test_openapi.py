@@ -41,7 +41,8 @@ def test_schemathesis_finds_no_breach_of_it(server: Server, tmp_path: Path, seco
     (tmp_path / "schemathesis.toml").write_text(names)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", str(FILE)]
     command += ["--url", server.url, "--checks", "all", "--exclude-checks", "positive_data_acceptance"]
-    command += ["--continue-on-failure", "--max-time", str(seconds), "--workers", "2", "--seed", SEED, "--no-color"]
+    # One worker: hypothesis reads lambdas by ast.parse, whose depth CPython 3.11 counts across threads, and fails.
+    command += ["--continue-on-failure", "--max-time", str(seconds), "--workers", "1", "--seed", SEED, "--no-color"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:]
     assert "Tested: 15" in done.stdout
