@@ -23,7 +23,7 @@ def load(model: Path, texts: list[str]) -> Any:
         blocks = (texts[at : at + BLOCK_TEXTS] for at in range(0, len(texts), BLOCK_TEXTS))
         return [row for block in blocks for row in llm.run(llm.tagger.prepare(block).windows)]
 
-    return run, f"{llm.plan.arguments['dtype']}, as it is"
+    return run, f"{sys.argv[1]}, as it is"
 
 
 if __name__ == "__main__":
