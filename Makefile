@@ -11,7 +11,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo play test test-long fuzz chaos bench bench-files bench-server bench-load bench-cluster lint lock clean
+.PHONY: help demo play test test-long test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,13 @@ test: .venv/ready ## Run the tests
 
 test-long: .venv/ready ## Run the tests that take minutes
 	$(PYTEST) -m long || test $$? -eq 5 # pytest's word for "there are none"
+
+test-avx2: .venv/ready ## Run the tests of kernels as on a CPU that has AVX2 and no more
+	$(BIN)/python scripts/lower_cpu.py AVX2 $(PYTEST) tests/engine -m kernels
+
+test-cpus: .venv/ready ## The same for each kind of CPU that this one can stand for, with a table of errors
+	$(BIN)/python scripts/lower_cpu.py all $(PYTEST) tests/engine -m kernels
+	$(BIN)/python scripts/lower_cpu.py all $(BIN)/python scripts/kernels.py
 
 fuzz: .venv/ready ## Run the property tests with many more examples
 	VTAG_FUZZ=10 $(PYTEST) tests/decode/test_hf_fuzz.py --timeout 3600

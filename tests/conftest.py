@@ -12,6 +12,7 @@ from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tests.integrations.ray.nodes import share_environment
+from vtag.engine import cpu
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -27,6 +28,11 @@ share_environment()  # vLLM imports Ray, and other folders of tests import vLLM
 settings.register_profile("default", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=5000)
 settings.load_profile("default")
+
+
+def pytest_report_header() -> str:
+    """Which CPU all this ran on."""
+    return f"cpu: {cpu.describe()}, {len(os.sched_getaffinity(0))} cores"
 
 
 # --- three families of tiny tokenizers, trained here on made-up text, and texts that are hard to split ---

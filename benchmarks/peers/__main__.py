@@ -206,9 +206,9 @@ def resolved(model: str) -> Path:
 
 def processor() -> str:
     """The CPU."""
-    from vtag.engine import defaults
+    from vtag.engine import cpu, defaults
 
-    return f"{defaults.cpu_name()} ({', '.join(defaults.cpu_features())}), {len(defaults.cores())} cores"
+    return f"{cpu.describe()}, {len(defaults.cores())} cores"
 
 
 def say(doing: str) -> None:

@@ -319,13 +319,15 @@ def _measure(state: _State, times: int) -> tuple[float, float | None, float | No
 
 
 def _machine(state: _State) -> tuple[str, int]:
-    from vtag.engine import defaults
+    from vtag.engine import cpu, defaults
 
     if defaults.on_cuda():
         import torch
 
         return torch.cuda.get_device_name(), len(defaults.cores())
-    return f"{defaults.cpu_name()} ({', '.join(defaults.cpu_features())})", len(defaults.cores())
+    from vtag.engine.packed.linear import weight_bits
+
+    return f"{cpu.describe()}, int8 weights of {weight_bits()} bits", len(defaults.cores())
 
 
 def _pass(systems: Sequence[System], texts: list[str]) -> tuple[list[str], int]:

@@ -523,6 +523,13 @@ TABLE: dict[str, Kind] = {
         2,
         "{strategy} needs a fast tokenizer, which this model has not: use aggregation_strategy=simple",
     ),
+    "kernel_wrong": Kind(
+        EngineError,
+        500,
+        5,
+        "{kernel}: their {numbers} numbers are wrong on this CPU, {cpu}: off by {mean} in the mean, {largest} at most,"
+        " where {usual} is the limit: choose another dtype or quantization, and report what vtag doctor prints",
+    ),
     "int8_on_gpu": Kind(SettingError, 422, 2, "quantization=int8 is for CPUs: leave it out, or use a method of vLLM's"),
     "quantised_float32": Kind(
         SettingError, 422, 2, "{model}: its quantised weights do not run in float32 on a CPU with AMX: leave dtype out"

@@ -12,7 +12,9 @@ import pytest
 
 import vtag
 from vtag.cli.main import COMMANDS, main
+from vtag.engine import cpu, kernels
 from vtag.engine.architectures import ARCHITECTURES
+from vtag.engine.packed.linear import weight_bits
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)], ids=str)
@@ -49,6 +51,18 @@ def test_doctor_finds_this_machine_well_and_says_how_the_demo_model_runs(capsys:
     assert f"{len(os.sched_getaffinity(0))} of " in out
     assert "512 tokens" in out
     assert "GIVEN_NAME" in out
+    assert cpu.describe() in out
+    assert f"weights of {weight_bits()} bits" in out
+
+
+def test_doctor_names_a_kernel_that_is_wrong(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "measure", lambda kernel, dtype: kernels.Error(0.5, 0.9))
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "✗ kernels" in out
+    assert "→ linear layers: their" in out
 
 
 def test_doctor_names_what_is_wrong_with_a_model(capsys: pytest.CaptureFixture[str]) -> None:

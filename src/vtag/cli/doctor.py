@@ -115,19 +115,39 @@ def machine() -> Iterator[Finding]:
     """The device and what the engine will use of it."""
     import torch
 
-    from vtag.engine import defaults
+    from vtag.engine import cpu, defaults
 
     if defaults.on_cuda():
         free, total = torch.cuda.mem_get_info()
         yield Finding("device", f"{torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
         yield Finding("numbers", defaults.dtype())
         return
-    yield Finding("device", f"CPU, {defaults.cpu_name()}")
+    yield Finding("device", f"CPU, {cpu.describe()}")
     cores, pages = len(defaults.cores()), os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     yield Finding("cores", f"{cores} of {os.cpu_count()}, all are used")
     yield Finding("memory", f"{pages / 2**30:.1f} GiB free")
-    has = ", ".join(defaults.cpu_features())
-    yield Finding("numbers", f"{defaults.dtype()} ({'the CPU has ' + has if has else 'no bfloat16 in this CPU'})")
+    yield Finding("numbers", defaults.dtype() + ("" if cpu.has_bf16() else ", as the CPU has no bfloat16"))
+    yield from products()
+
+
+def products() -> Iterator[Finding]:
+    """What int8 is on this CPU, and whether every kernel is right."""
+    import torch
+
+    from vtag.engine import defaults, kernels
+    from vtag.engine.packed.linear import weight_bits
+
+    saturates = ", as products with 8 saturate on this CPU" if weight_bits() < 8 else ""
+    yield Finding("int8", f"weights of {weight_bits()} bits{saturates}")
+    dtype = getattr(torch, defaults.dtype())
+    try:
+        for kernel in kernels.KERNELS:
+            kernels.check(kernel, dtype)
+    except VtagError as failed:
+        yield Finding("kernels", "wrong", str(failed))
+        return
+    off = {kernels.numbers(kernel, dtype): kernels.measure(kernel, dtype).mean for kernel in kernels.PRODUCTS}
+    yield Finding("kernels", "right: products off by " + ", ".join(f"{off[of]:.1g} in {of}" for of in off))
 
 
 def hook() -> Finding:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import platform
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
+from vtag.engine import cpu
 from vtag.engine.architectures import Architecture
 from vtag.engine.packed.shapes import row_tokens
 
@@ -50,32 +49,7 @@ def dtype() -> str:
 
     if on_cuda():
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    return "bfloat16" if cpu_has_bf16() else "float32"
-
-
-def cpu_has_bf16() -> bool:
-    """AVX512-BF16 or AMX."""
-    import torch
-
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def cpu_name() -> str:
-    """The CPU as it calls itself."""
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def cpu_features() -> list[str]:
-    """What it has for matrix products in bfloat16 and int8."""
-    import torch
-
-    features = {
-        "AMX": torch.cpu._is_amx_tile_supported(),
-        "AVX512-BF16": torch.cpu._is_avx512_bf16_supported(),
-        "AVX512-VNNI": torch.cpu._is_vnni_supported(),
-    }
-    return [name for name, there in features.items() if there]
+    return "bfloat16" if cpu.has_bf16() else "float32"
 
 
 # Hugging Face lets these depend on the length of the text at hand, vLLM on that of the longest it may get.

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from vtag import __version__
-from vtag.engine import defaults
+from vtag.engine import cpu, defaults
 from vtag.engine.checkpoint import TOKENIZER_AND_CONFIG
 from vtag.engine.plan import Plan
 
@@ -68,11 +68,7 @@ def processor() -> str:
 
     if defaults.on_cuda():
         return torch.cuda.get_device_name()
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    said = dict(line.split(":", 1) for line in lines if ":" in line)
-    flags = " ".join(sorted(next((said[name] for name in said if name.strip() in ("flags", "Features")), "").split()))
-    model = next((said[name].strip() for name in said if name.strip() == "model name"), "")
-    return f"{model} {torch.backends.cpu.get_cpu_capability()} {_short(flags)}"
+    return f"{cpu.model_name()} {torch.backends.cpu.get_cpu_capability()} {_short(' '.join(sorted(cpu.flags())))}"
 
 
 def _short(value: object) -> str:

@@ -17,7 +17,10 @@ from vllm import ModelRegistry
 from vllm.config import VllmConfig
 from vllm.model_executor.layers.pooler import Pooler
 from vllm.model_executor.models.adapters import as_seq_cls_model
+from vllm.platforms import current_platform
 
+from vtag.engine import kernels
+from vtag.engine.packed.linear import weight_bits
 from vtag.engine.weights import check_finite
 
 # What Hugging Face's classes call the head; vLLM's adapter knows `score` alone.
@@ -58,7 +61,30 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
         def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
             loaded: set[str] = super().load_weights((HEAD.sub(r"score.\1", name), weight) for name, weight in weights)
             check_finite(self, self.vllm_config.model_config.served_model_name)
+            if current_platform.is_cpu():
+                _check_kernels(self, self.vllm_config.model_config.dtype)
             return loaded
 
     ForTokenClassification.__name__ = ForTokenClassification.__qualname__ = f"{base.__name__}ForTokenClassification"
     return ForTokenClassification
+
+
+def _check_kernels(model: nn.Module, dtype: torch.dtype) -> None:
+    """Of a model whose weights are loaded, and not laid out yet."""
+    kernels.check("vLLM's linear layers", dtype)
+    if quantised := [layer for layer in model.modules() if _is_int8(layer)]:
+        kernels.check("vLLM's linear layers in int8", dtype)
+        if weight_bits() < 8:
+            _spare_a_bit(quantised)
+
+
+def _is_int8(layer: nn.Module) -> bool:
+    weight = getattr(layer, "weight", None)
+    return weight is not None and weight.dtype == torch.int8
+
+
+def _spare_a_bit(layers: Iterable[nn.Module]) -> None:
+    """Weights of up to 64 in place of 128, and scales twice as large: what this CPU multiplies without saturating."""
+    for layer in layers:
+        layer.weight.data = (layer.weight / 2).round_().to(torch.int8)
+        layer.weight_scale.data *= 2

@@ -17,6 +17,8 @@ from transformers.masking_utils import (
 
 from vtag.engine.packed import attention
 
+pytestmark = pytest.mark.kernels
+
 CPU = torch.device("cpu")
 WINDOWS = {
     "all": (bidirectional_mask_function, None, (-1, -1)),

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertForTokenClassification, GPT2Config, GPT2ForTokenClassification
 
-from vtag.engine.packed.linear import Int8Linear, LastQuantized, PackedLinear, prepare
+from vtag.engine.packed.linear import Int8Linear, LastQuantized, PackedLinear, packed, prepare, weight_bits
 from vtag.errors import SettingError
+
+pytestmark = pytest.mark.kernels
 
 
 def relative(got: torch.Tensor, want: torch.Tensor) -> float:
@@ -32,9 +34,11 @@ def test_packed_weights_change_nothing_but_the_order_of_sums(tokens: int, bias: 
     torch.manual_seed(0)
     linear = nn.Linear(100, 36, bias=bias)
     x = torch.randn(2, tokens, 100)
-    assert relative(PackedLinear(linear)(x), linear(x)) < 1e-5
+    layer = packed(linear)
+    assert type(layer) is PackedLinear
+    assert relative(layer(x), linear(x)) < 1e-5
     linear, x = linear.bfloat16(), x.bfloat16()
-    assert relative(PackedLinear(linear)(x), linear(x)) < 1e-2
+    assert relative(packed(linear)(x), linear(x)) < 1e-2
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -50,7 +54,8 @@ def test_int8_scales_tokens_and_channels_each_by_their_own_range(bias: bool, dty
         want = linear.to(torch.float32)(x)
         error = (int8(x.to(dtype)).float() - want).abs()
         size = x.norm(dim=-1, keepdim=True) * linear.weight.norm(dim=1)
-        assert float((error / (size + want.abs())).max()) < 5e-3
+        # Activations are rounded to 8 bits, weights to 8 or 7.
+        assert float((error / (size + want.abs())).max()) < 2.5e-3 * (1 + 2 ** (8 - weight_bits()))
 
 
 @torch.inference_mode()

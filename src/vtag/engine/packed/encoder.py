@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
+from vtag.engine import kernels
 from vtag.engine.architectures import ARCHITECTURES
 from vtag.engine.checkpoint import load_config
 from vtag.engine.packed.cores import Cores
@@ -94,6 +95,11 @@ class Encoder(nn.Module):
             # Recurrent modules make much of the last bit: in float32 those of the general path stay as they are.
             if int8 or fits(model) or dtype != torch.float32:
                 prepare(model, int8)
+            kernels.check("linear layers", dtype)
+            if int8:
+                kernels.check("linear layers in int8", dtype)
+            if fits(model):
+                kernels.check("attention", dtype)
         kwargs = {"revision": ours.tokenizer_revision, "trust_remote_code": ours.trust_remote_code}
         return cls(model.to(device), partial(AutoTokenizer.from_pretrained, ours.tokenizer, **kwargs))
 

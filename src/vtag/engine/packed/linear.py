@@ -7,10 +7,12 @@ product: fused into it, GELU and the residual cost oneDNN more than they save (s
 from __future__ import annotations
 
 import weakref
+from functools import cache
 
 import torch
 from torch import nn
 
+from vtag.engine import cpu
 from vtag.errors import error
 
 # vLLM's product in int8 keeps a float32 for each output until it is multiplied by its token's scale: while these lie in
@@ -52,16 +54,18 @@ class LastQuantized:
 
 
 class Int8Linear(nn.Module):
-    """`nn.Linear` in int8: one scale for the weights of each output, one for the activations of each token."""
+    """`nn.Linear` in int8: one scale for the weights of each output, one for the activations of each token.
 
-    def __init__(self, linear: nn.Linear, parent: nn.Module, last: LastQuantized) -> None:
+    bits: of its weights; by default `weight_bits()`.
+    """
+
+    def __init__(self, linear: nn.Linear, parent: nn.Module, last: LastQuantized, bits: int | None = None) -> None:
         super().__init__()
         from vllm import _custom_ops as ops
 
-        weight = linear.weight.detach().float()
-        self.scales = (weight.abs().amax(dim=1, keepdim=True) / 127).clamp_(min=1e-12)
+        whole, self.scales = to_int8(linear.weight.detach(), bits or weight_bits())
         # The handler reads both where they lie: they must live as long as it does.
-        self.int8 = (weight / self.scales).round_().to(torch.int8).t()
+        self.int8 = whole.t()
         self.handler = ops.create_onednn_scaled_mm(self.int8, self.scales, linear.weight.dtype, True, False, 128)
         self.bias = None if linear.bias is None else linear.bias.detach()
         self.out_features = linear.out_features
@@ -81,6 +85,28 @@ class Int8Linear(nn.Module):
         return out.view(*x.shape[:-1], self.out_features)
 
 
+def to_int8(weight: torch.Tensor, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """[out, in] -> int8 [out, in] that so many bits hold, and the scale of each output, float32 [out, 1]."""
+    largest = (1 << bits - 1) - 1
+    scales = (weight.float().abs().amax(dim=1, keepdim=True) / largest).clamp_(min=1e-12)
+    return (weight.float() / scales).round_().to(torch.int8), scales
+
+
+@cache
+def weight_bits() -> int:
+    """The bits of weights whose int8 products are exact here: 8, or 7 where those of 8 saturate.
+
+    Without VNNI, x86 multiplies unsigned activations by signed weights and adds two products in 16 bits, where
+    2 * 255 * 127 does not fit and 2 * 255 * 63 does:
+    https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html. The product itself is tried: so this holds
+    on every CPU, and under every cap of oneDNN's.
+    """
+    linear = nn.utils.skip_init(nn.Linear, 64, 64, bias=False, dtype=torch.float32)
+    nn.init.ones_(linear.weight)
+    x = torch.ones(32, 64, dtype=torch.float32)
+    return 8 if torch.allclose(Int8Linear(linear, linear, LastQuantized(), bits=8)(x), linear(x), rtol=1e-3) else 7
+
+
 # Which expert takes a token is decided by a hair.
 NEVER_INT8 = ("gate", "router")
 
@@ -95,14 +121,20 @@ def prepare(model: nn.Module, int8: bool = False) -> None:
                 continue
             if child not in made:
                 to_int8 = int8 and name not in NEVER_INT8
-                made[child] = Int8Linear(child, parent, last) if to_int8 else _packed(child)
+                made[child] = Int8Linear(child, parent, last) if to_int8 else packed(child)
             setattr(parent, name, made[child])
     if int8 and not any(isinstance(layer, Int8Linear) for layer in made.values()):
         raise error("nothing_int8", model_type=model.config.model_type)
 
 
-def _packed(linear: nn.Linear) -> nn.Module:
-    """Where oneDNN is not, or only emulates the dtype, the layer as it is."""
+def packed(linear: nn.Linear) -> nn.Module:
+    """Its weight in oneDNN's layout, or where oneDNN does not take the dtype on this CPU, the layer as it is."""
     bf16 = linear.weight.dtype == torch.bfloat16
-    able = torch.ops.mkldnn._is_mkldnn_bf16_supported() if bf16 else linear.weight.dtype == torch.float32
+    able = _onednn_takes_bf16() if bf16 else linear.weight.dtype == torch.float32
     return PackedLinear(linear) if torch.backends.mkldnn.is_available() and able else linear
+
+
+def _onednn_takes_bf16() -> bool:
+    """From AVX512 on; torch looks at the CPU alone, and not at what oneDNN is allowed."""
+    lowered = "AVX512" in cpu.hardware() and "AVX512" not in cpu.features()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported() and not lowered

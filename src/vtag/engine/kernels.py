@@ -1,0 +1,154 @@
+"""A look at each kernel before the first text: its products of random numbers, beside those in float64.
+
+A library that multiplies wrongly on one CPU of many gives answers that look right. So each kind of kernel is tried once
+a process, which takes milliseconds, and one that is off by more than its kind may be is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from vtag.engine import cpu
+from vtag.engine.packed import attention
+from vtag.engine.packed.linear import Int8Linear, LastQuantized, packed, to_int8, weight_bits
+from vtag.errors import error
+
+
+class Error(NamedTuple):
+    """How far numbers are off, as shares of the root mean square of the right ones: in the mean, and at most."""
+
+    mean: float
+    largest: float
+
+
+# About three times what right kernels show (docs/measurements.md, Every CPU).
+BOUNDS = {
+    "float32": Error(1e-5, 1e-4),
+    "float16": Error(2e-3, 2e-2),
+    "bfloat16": Error(1e-2, 8e-2),
+    "int8": Error(3e-2, 15e-2),
+}
+# Of a matrix, (in, out); neither is a multiple of a kernel's blocks.
+SHAPE = 300, 90
+# A text of one token, a short one, and a row of many.
+TOKENS = (1, 7, 200)
+# Texts for attention, one beyond the length from which it is torch's own.
+LENS = (1, 5, 40, 41, attention.SHORT + 8)
+HEADS, SIZE = 2, 32
+
+Tried = Iterator[tuple[torch.Tensor, torch.Tensor]]
+Make = Callable[[nn.Linear], Callable[[torch.Tensor], torch.Tensor]]
+
+
+def check(kernel: str, dtype: torch.dtype) -> None:
+    """Raise EngineError if this one of `KERNELS` is wrong on activations of this dtype."""
+    found, bound = measure(kernel, dtype), BOUNDS[numbers(kernel, dtype)]
+    if not within(found, bound):
+        raise error(
+            "kernel_wrong",
+            kernel=kernel,
+            numbers=numbers(kernel, dtype),
+            mean=f"{found.mean:.2%}",
+            largest=f"{found.largest:.2%}",
+            usual=f"{bound.mean:.2%} and {bound.largest:.2%}",
+            cpu=cpu.describe(),
+        )
+
+
+def within(found: Error, bound: Error) -> bool:
+    """Whether neither share is beyond what is usual."""
+    return found.mean <= bound.mean and found.largest <= bound.largest
+
+
+def numbers(kernel: str, dtype: torch.dtype) -> str:
+    """What it multiplies: a row of `BOUNDS`."""
+    return "int8" if kernel.endswith("int8") else str(dtype).removeprefix("torch.")
+
+
+@cache
+def measure(kernel: str, dtype: torch.dtype) -> Error:
+    """The worst of all that is tried of this kernel."""
+    if kernel in PRODUCTS:
+        return worst(products(PRODUCTS[kernel], dtype, SHAPE))
+    return worst(attention_of_texts(dtype))
+
+
+@torch.inference_mode()
+def worst(tried: Tried) -> Error:
+    """Of pairs of what a kernel gave and what is right."""
+    found = [_off(got, want) for got, want in tried]
+    return Error(max(one.mean for one in found), max(one.largest for one in found))
+
+
+def _off(got: torch.Tensor, want: torch.Tensor) -> Error:
+    off = (got.double() - want).abs() / want.square().mean().sqrt()
+    return Error(*(float(part.nan_to_num(nan=torch.inf)) for part in (off.mean(), off.max())))
+
+
+def products(make: Make, dtype: torch.dtype, shape: tuple[int, int]) -> Tried:
+    """The layer that `make` gives for one of this shape, (in, out), on a few numbers of tokens."""
+    random = torch.Generator().manual_seed(0)
+    linear = nn.utils.skip_init(nn.Linear, *shape, dtype=dtype)
+    # Uniform: many weights are nearly as large as the largest, so that what saturates shows.
+    bound = shape[0] ** -0.5
+    for parameter in (linear.weight, linear.bias):
+        parameter.uniform_(-bound, bound, generator=random)
+    weight, bias = linear.weight.double(), linear.bias.double()
+    layer = make(linear)
+    for tokens in TOKENS:
+        x = torch.randn(tokens, shape[0], generator=random, dtype=torch.float32).to(dtype)
+        yield layer(x), x.double() @ weight.t() + bias
+
+
+def attention_of_texts(dtype: torch.dtype) -> Tried:
+    """A row of texts, and each by itself."""
+    random = torch.Generator().manual_seed(0)
+    shape = 3, HEADS, sum(LENS), SIZE
+    row = torch.randn(shape, generator=random, dtype=torch.float32).to(dtype)
+    query, key, value = row[:, None]
+    with attention.packed(LENS, row.device):
+        got, _ = attention.attend(nn.Module(), query, key, value, None)
+    for out, text in zip(got[0].split(LENS), row.double().split(LENS, dim=2), strict=True):
+        query, key, value = text
+        weights = torch.softmax(query @ key.transpose(1, 2) * SIZE**-0.5, dim=-1)
+        yield out, (weights @ value).transpose(0, 1)
+
+
+def _vllm(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What vLLM multiplies by in a layer with these weights."""
+    from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
+
+    dispatch_cpu_unquantized_gemm(linear, remove_weight=False)
+    return lambda x: linear.cpu_linear(x, linear.weight, linear.bias)
+
+
+def _vllm_int8(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
+    """vLLM's product for checkpoints of int8 weights, with a scale for each output and each token."""
+    from vllm.model_executor.kernels.linear import init_int8_linear_kernel
+
+    kernel = init_int8_linear_kernel(
+        is_channelwise=True, is_static_input_scheme=False, input_symmetric=True, module_name="vtag"
+    )
+    layer = nn.Module()
+    weight_and_scale = to_int8(linear.weight, weight_bits())
+    for name, tensor in zip(kernel.layer_param_names, (*weight_and_scale, None, None, None), strict=True):
+        setattr(layer, name, None if tensor is None else nn.Parameter(tensor, requires_grad=False))
+    layer.logical_widths = [linear.out_features]
+    layer.bias = linear.bias
+    kernel.process_weights_after_loading(layer)
+    return lambda x: kernel.apply_weights(layer, x, layer.bias)
+
+
+# As a message names them.
+PRODUCTS: dict[str, Make] = {
+    "linear layers": packed,
+    "linear layers in int8": lambda linear: Int8Linear(linear, linear, LastQuantized()),
+    "vLLM's linear layers": _vllm,
+    "vLLM's linear layers in int8": _vllm_int8,
+}
+KERNELS = (*PRODUCTS, "attention")
