@@ -10,22 +10,22 @@ import os
 import torch
 
 from vtag.engine import cpu, kernels
-from vtag.engine.packed.linear import Int8Linear, LastQuantized, packed, weight_bits
+from vtag.engine.packed.linear import Int8Linear, LastQuantized, packed
 
 # Of BERT-base's and MiniLM's layers, (in, out).
 SHAPES = ((384, 384), (384, 1536), (768, 768), (768, 3072), (3072, 768))
 ROWS: dict[str, tuple[kernels.Make, torch.dtype]] = {
     "float32": (packed, torch.float32),
     "bfloat16": (packed, torch.bfloat16),
-    "int8, weights of 8 bits": (lambda layer: Int8Linear(layer, layer, LastQuantized(), 8), torch.float32),
-    "int8, weights of 7 bits": (lambda layer: Int8Linear(layer, layer, LastQuantized(), 7), torch.float32),
+    "int8, each weight": (lambda layer: Int8Linear(layer, layer, LastQuantized(), False), torch.float32),
+    "int8, pairs": (lambda layer: Int8Linear(layer, layer, LastQuantized(), True), torch.float32),
 }
 
 
 def main() -> None:
     """Print it."""
     level = os.environ.get("ONEDNN_MAX_CPU_ISA", "as it is")
-    print(f"{cpu.describe()}; int8 weights of {weight_bits()} bits\n")
+    print(f"{cpu.describe()}; int8: {kernels.about_int8()}\n")
     print("| level | numbers | in × out | mean | largest |\n|---|---|---|---|---|")
     for numbers, (make, dtype) in ROWS.items():
         for shape in SHAPES:

@@ -325,9 +325,9 @@ def _machine(state: _State) -> tuple[str, int]:
         import torch
 
         return torch.cuda.get_device_name(), len(defaults.cores())
-    from vtag.engine.packed.linear import weight_bits
+    from vtag.engine import kernels
 
-    return f"{cpu.describe()}, int8 weights of {weight_bits()} bits", len(defaults.cores())
+    return f"{cpu.describe()}; int8: {kernels.about_int8()}", len(defaults.cores())
 
 
 def _pass(systems: Sequence[System], texts: list[str]) -> tuple[list[str], int]:

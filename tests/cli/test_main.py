@@ -14,7 +14,6 @@ import vtag
 from vtag.cli.main import COMMANDS, main
 from vtag.engine import cpu, kernels
 from vtag.engine.architectures import ARCHITECTURES
-from vtag.engine.packed.linear import weight_bits
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)], ids=str)
@@ -52,7 +51,7 @@ def test_doctor_finds_this_machine_well_and_says_how_the_demo_model_runs(capsys:
     assert "512 tokens" in out
     assert "GIVEN_NAME" in out
     assert cpu.describe() in out
-    assert f"weights of {weight_bits()} bits" in out
+    assert kernels.about_int8() in out
 
 
 def test_doctor_names_a_kernel_that_is_wrong(

@@ -17,20 +17,26 @@ from vllm.model_executor.layers.linear import UnquantizedLinearMethod
 from tests.parity.checkpoints import build
 from tests.parity.huggingface import Reference, largest_difference, prompts
 from tests.parity.test_architectures import engine
+from vtag.engine.packed.linear import saturates
 from vtag.errors import ModelError
 
 TEXTS = ["anna called bob", "a", "the quick brown fox jumps over the lazy dog, again and again"]
 
 
-def quantise(folder: Path, ignore: list[str]) -> None:
-    """As compressed-tensors writes W8A8: weights int8 by row, inputs rounded to int8 by token at run time."""
+def to_int8(weight: torch.Tensor, strategy: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rounded weights and their scales: one a row ("channel"), or one in all ("tensor")."""
+    scale = (weight.abs().amax(dim=1, keepdim=True) if strategy == "channel" else weight.abs().amax().view(1)) / 127
+    return (weight / scale).round().to(torch.int8), scale
+
+
+def quantise(folder: Path, ignore: list[str], strategy: str) -> None:
+    """As compressed-tensors writes W8A8: weights in int8, inputs rounded to int8 by token at run time."""
     file, config = folder / "model.safetensors", folder / "config.json"
     tensors: dict[str, torch.Tensor] = {}
     for key, weight in load_file(file).items():
         tensors[key] = weight
         if key.endswith("_proj.weight"):
-            scale = weight.abs().amax(dim=1, keepdim=True) / 127
-            tensors[key], tensors[f"{key}_scale"] = (weight / scale).round().to(torch.int8), scale
+            tensors[key], tensors[f"{key}_scale"] = to_int8(weight, strategy)
     save_file(tensors, file, metadata={"format": "pt"})
     by_int8 = {"num_bits": 8, "type": "int", "symmetric": True}
     scheme = {
@@ -41,7 +47,7 @@ def quantise(folder: Path, ignore: list[str]) -> None:
         "config_groups": {
             "group_0": {
                 "targets": ["Linear"],
-                "weights": by_int8 | {"strategy": "channel", "dynamic": False},
+                "weights": by_int8 | {"strategy": strategy, "dynamic": False},
                 "input_activations": by_int8 | {"strategy": "token", "dynamic": True},
             }
         },
@@ -49,14 +55,22 @@ def quantise(folder: Path, ignore: list[str]) -> None:
     config.write_text(json.dumps(json.loads(config.read_text()) | {"quantization_config": scheme}))
 
 
-@pytest.mark.parametrize("ignore", [pytest.param(["lm_head", "score"], marks=pytest.mark.kernels), ["lm_head"]])
-def test_int8_weights_load_and_tag_and_the_head_stays_as_it_is(ignore: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "ignore"),
+    [
+        pytest.param("channel", ["lm_head", "score"], marks=pytest.mark.kernels),
+        ("tensor", ["lm_head"]),
+    ],
+)
+def test_int8_weights_load_and_tag_and_the_head_stays_as_it_is(
+    strategy: str, ignore: list[str], tmp_path: Path
+) -> None:
     """Rounding to 8 bits moves each factor by up to 1/254 of its row's largest: some 2 % a product, 5 % after two
     layers of them; a scale or a layer gone wrong would move the logits by as much as they spread."""
     reference = Reference(build("qwen2", tmp_path, seed=0))
     batch = prompts(reference.tokenizer, 128, random.Random(0))
     expected = np.concatenate([reference.logits(prompt) for prompt in batch])
-    quantise(tmp_path, ignore)
+    quantise(tmp_path, ignore, strategy)
     with engine(tmp_path) as llm:  # on a CPU with AMX vLLM's int8 kernel takes no float32
         assert not llm.packed
         worker = llm.llm_engine.engine_core.engine_core.model_executor.driver_worker.worker
@@ -66,6 +80,14 @@ def test_int8_weights_load_and_tag_and_the_head_stays_as_it_is(ignore: list[str]
         got = np.concatenate([output.data for output in llm.encode([reference.ids(prompt) for prompt in batch])])
         assert len(llm.tag(TEXTS)) == len(TEXTS)
     assert 0 < np.sqrt(np.mean((got - expected) ** 2)) < 0.1 * expected.std()
+    if saturates():  # then weights are multiplied by their scales, and no input is rounded
+        with torch.no_grad():
+            for name, weight in reference.model.named_parameters():
+                if name.endswith("_proj.weight"):
+                    int8, scale = to_int8(weight, strategy)
+                    weight.copy_(int8 * scale)
+        exact = np.concatenate([reference.logits(prompt) for prompt in batch])
+        assert largest_difference([got], [exact]) < 1e-4
 
 
 @pytest.mark.parametrize("model_type", ["qwen2", "gpt2"])

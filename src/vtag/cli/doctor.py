@@ -135,10 +135,8 @@ def products() -> Iterator[Finding]:
     import torch
 
     from vtag.engine import defaults, kernels
-    from vtag.engine.packed.linear import weight_bits
 
-    saturates = ", as products with 8 saturate on this CPU" if weight_bits() < 8 else ""
-    yield Finding("int8", f"weights of {weight_bits()} bits{saturates}")
+    yield Finding("int8", kernels.about_int8())
     dtype = getattr(torch, defaults.dtype())
     try:
         for kernel in kernels.KERNELS:

@@ -15,7 +15,7 @@ from torch import nn
 
 from vtag.engine import cpu
 from vtag.engine.packed import attention
-from vtag.engine.packed.linear import Int8Linear, LastQuantized, packed, to_int8, weight_bits
+from vtag.engine.packed.linear import Int8Linear, LastQuantized, packed, saturates, to_int8
 from vtag.errors import error
 
 
@@ -58,6 +58,11 @@ def check(kernel: str, dtype: torch.dtype) -> None:
             usual=f"{bound.mean:.2%} and {bound.largest:.2%}",
             cpu=cpu.describe(),
         )
+
+
+def about_int8() -> str:
+    """What `quantization="int8"` is on this CPU."""
+    return "8 bits for two weights side by side: full ones saturate here" if saturates() else "8 bits for each weight"
 
 
 def within(found: Error, bound: Error) -> bool:
@@ -135,7 +140,7 @@ def _vllm_int8(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
         is_channelwise=True, is_static_input_scheme=False, input_symmetric=True, module_name="vtag"
     )
     layer = nn.Module()
-    weight_and_scale = to_int8(linear.weight, weight_bits())
+    weight_and_scale = to_int8(linear.weight, saturates())
     for name, tensor in zip(kernel.layer_param_names, (*weight_and_scale, None, None, None), strict=True):
         setattr(layer, name, None if tensor is None else nn.Parameter(tensor, requires_grad=False))
     layer.logical_widths = [linear.out_features]

@@ -15,12 +15,13 @@ import torch
 from torch import nn
 from vllm import ModelRegistry
 from vllm.config import VllmConfig
+from vllm.model_executor.layers.linear import LinearBase, UnquantizedLinearMethod
 from vllm.model_executor.layers.pooler import Pooler
 from vllm.model_executor.models.adapters import as_seq_cls_model
 from vllm.platforms import current_platform
 
 from vtag.engine import kernels
-from vtag.engine.packed.linear import weight_bits
+from vtag.engine.packed.linear import saturates
 from vtag.engine.weights import check_finite
 
 # What Hugging Face's classes call the head; vLLM's adapter knows `score` alone.
@@ -72,19 +73,26 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
 def _check_kernels(model: nn.Module, dtype: torch.dtype) -> None:
     """Of a model whose weights are loaded, and not laid out yet."""
     kernels.check("vLLM's linear layers", dtype)
-    if quantised := [layer for layer in model.modules() if _is_int8(layer)]:
+    quantised = [layer for layer in model.modules() if isinstance(layer, LinearBase) and _is_int8(layer)]
+    if quantised and saturates():
+        for layer in quantised:
+            _dequantise(layer, dtype)
+    elif quantised:
         kernels.check("vLLM's linear layers in int8", dtype)
-        if weight_bits() < 8:
-            _spare_a_bit(quantised)
 
 
-def _is_int8(layer: nn.Module) -> bool:
-    weight = getattr(layer, "weight", None)
+def _is_int8(layer: LinearBase) -> bool:
+    weight = getattr(layer, "weight", None)  # other kinds of quantised weights have other names
     return weight is not None and weight.dtype == torch.int8
 
 
-def _spare_a_bit(layers: Iterable[nn.Module]) -> None:
-    """Weights of up to 64 in place of 128, and scales twice as large: what this CPU multiplies without saturating."""
-    for layer in layers:
-        layer.weight.data = (layer.weight / 2).round_().to(torch.int8)
-        layer.weight_scale.data *= 2
+def _dequantise(layer: LinearBase, dtype: torch.dtype) -> None:
+    """Multiply weights [out, in] by their scales, as Hugging Face runs such a checkpoint.
+
+    For CPUs where products of such weights saturate: to round them again would add as much error as there is.
+    """
+    scales = layer.weight_scale  # of each output [out, 1], or of each matrix that vLLM has joined [matrices]
+    if scales.ndim == 1:
+        scales = scales.repeat_interleave(torch.tensor(layer.logical_widths))[:, None]
+    layer.weight = nn.Parameter((layer.weight * scales).to(dtype), requires_grad=False)
+    layer.quant_method = UnquantizedLinearMethod()

@@ -56,14 +56,14 @@ class LastQuantized:
 class Int8Linear(nn.Module):
     """`nn.Linear` in int8: one scale for the weights of each output, one for the activations of each token.
 
-    bits: of its weights; by default `weight_bits()`.
+    pairwise: as `to_int8` takes it; by default what this CPU asks for.
     """
 
-    def __init__(self, linear: nn.Linear, parent: nn.Module, last: LastQuantized, bits: int | None = None) -> None:
+    def __init__(self, linear: nn.Linear, parent: nn.Module, last: LastQuantized, pairwise: bool | None = None) -> None:
         super().__init__()
         from vllm import _custom_ops as ops
 
-        whole, self.scales = to_int8(linear.weight.detach(), bits or weight_bits())
+        whole, self.scales = to_int8(linear.weight.detach(), saturates() if pairwise is None else pairwise)
         # The handler reads both where they lie: they must live as long as it does.
         self.int8 = whole.t()
         self.handler = ops.create_onednn_scaled_mm(self.int8, self.scales, linear.weight.dtype, True, False, 128)
@@ -85,26 +85,35 @@ class Int8Linear(nn.Module):
         return out.view(*x.shape[:-1], self.out_features)
 
 
-def to_int8(weight: torch.Tensor, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """[out, in] -> int8 [out, in] that so many bits hold, and the scale of each output, float32 [out, 1]."""
-    largest = (1 << bits - 1) - 1
-    scales = (weight.float().abs().amax(dim=1, keepdim=True) / largest).clamp_(min=1e-12)
-    return (weight.float() / scales).round_().to(torch.int8), scales
+def to_int8(weight: torch.Tensor, pairwise: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """[out, in] -> int8 [out, in] of up to 127, and the scale of each output, float32 [out, 1].
+
+    pairwise: neighbours, which are multiplied together, of one sign are up to 128 together: what `saturates` asks for.
+    """
+    weight = weight.float()
+    largest = weight.abs().amax(dim=1, keepdim=True)
+    if pairwise:
+        signs = nn.functional.pad(torch.stack([weight, -weight]), (0, weight.shape[1] % 2)).clamp_(min=0)
+        largest = signs.unflatten(2, (-1, 2)).sum(3).amax(dim=(0, 2))[:, None]
+    scales = (largest / 127).clamp_(min=1e-12)
+    return (weight / scales).round_().to(torch.int8), scales
 
 
 @cache
-def weight_bits() -> int:
-    """The bits of weights whose int8 products are exact here: 8, or 7 where those of 8 saturate.
+def saturates() -> bool:
+    """Whether int8 products are wrong here where two weights side by side are large.
 
-    Without VNNI, x86 multiplies unsigned activations by signed weights and adds two products in 16 bits, where
-    2 * 255 * 127 does not fit and 2 * 255 * 63 does:
-    https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html. The product itself is tried: so this holds
-    on every CPU, and under every cap of oneDNN's.
+    Without VNNI, x86 multiplies unsigned activations by signed weights, and adds two such products in 16 bits, where
+    255 * (127 + 127) does not fit and 255 * (64 + 64) does:
+    https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html. ONNX Runtime's `reduce_range` takes a bit
+    from every weight for this; a limit for pairs takes about a third of one (docs/measurements.md, Every CPU). The
+    product itself is tried: so this holds on every CPU, and under every cap of oneDNN's.
     """
     linear = nn.utils.skip_init(nn.Linear, 64, 64, bias=False, dtype=torch.float32)
     nn.init.ones_(linear.weight)
     x = torch.ones(32, 64, dtype=torch.float32)
-    return 8 if torch.allclose(Int8Linear(linear, linear, LastQuantized(), bits=8)(x), linear(x), rtol=1e-3) else 7
+    got: torch.Tensor = Int8Linear(linear, linear, LastQuantized(), pairwise=False)(x)
+    return not torch.allclose(got, linear(x), rtol=1e-3)
 
 
 # Which expert takes a token is decided by a hair.
