@@ -527,8 +527,21 @@ TABLE: dict[str, Kind] = {
         EngineError,
         500,
         5,
-        "{kernel}: their {numbers} numbers are wrong on this CPU, {cpu}: off by {mean} in the mean, {largest} at most,"
-        " where {usual} is the limit: choose another dtype or quantization, and report what vtag doctor prints",
+        "{kernel}: wrong on this CPU, {cpu}: off by {off}, where {usual} is the limit: choose another dtype or"
+        " quantization, and report what vtag doctor prints",
+    ),
+    "kernel_failed": Kind(
+        EngineError,
+        500,
+        5,
+        "{kernel}: no result on this CPU, {cpu} ({reason}): choose another dtype or quantization, and report what vtag"
+        " doctor prints",
+    ),
+    "int8_saturates": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: vLLM's own products of its int8 weights are wrong on this CPU, which has no VNNI: use vtag serve",
     ),
     "int8_on_gpu": Kind(SettingError, 422, 2, "quantization=int8 is for CPUs: leave it out, or use a method of vLLM's"),
     "quantised_float32": Kind(

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer
+from vllm.engine.arg_utils import EngineArgs
 
 from tests.checkpoints import good
+from tests.engine.test_native import quantise
 from tests.parity.checkpoints import build
 from vtag.engine.architectures import PACKED
 from vtag.engine.defaults import NATIVE_TOKENS
-from vtag.engine.plan import plan
+from vtag.engine.packed import linear
+from vtag.engine.plan import of_engine, plan
 from vtag.errors import VtagError
 
 
@@ -91,3 +95,24 @@ def test_quantised_weights_in_float32_are_refused_where_vllms_kernel_would_fail(
     for dtype in ("float32", torch.float32):
         with pytest.raises(VtagError, match="leave dtype out"):
             plan(folder, dtype=dtype)
+
+
+def test_int8_weights_in_a_server_of_vllms_own_are_refused_where_its_products_saturate(
+    qwen2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = build("qwen2", tmp_path, seed=0)
+    quantise(folder, ["lm_head", "score"], "channel")
+
+    def served(model: Path) -> str:
+        config = EngineArgs(
+            str(model), runner="pooling", served_model_name="m", dtype="bfloat16"
+        ).create_engine_config()
+        return of_engine(config, AutoTokenizer.from_pretrained(model)).name
+
+    monkeypatch.setattr(linear, "saturates", lambda: True)
+    assert served(qwen2) == "m"
+    with pytest.raises(VtagError, match=r"m: .* no VNNI: use vtag serve") as raised:
+        served(folder)
+    assert raised.value.kind == "int8_saturates"
+    monkeypatch.setattr(linear, "saturates", lambda: False)
+    assert served(folder) == "m"

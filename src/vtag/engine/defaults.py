@@ -83,6 +83,21 @@ def quantised_weights_run(config: Any, asked: Any) -> bool:
     return not (quantised and amx and wanted in ("float", "float32"))
 
 
+def int8_weights_run(config: Any) -> bool:
+    """Whether what vLLM itself makes of a checkpoint's int8 weights is right here; vtag's native route makes it so."""
+    groups = (getattr(config, "quantization_config", None) or {}).get("config_groups", {}).values()
+    int8 = {"num_bits": 8, "type": "int"}
+    both = (
+        all(int8.items() <= (group.get(part) or {}).items() for part in ("weights", "input_activations"))
+        for group in groups
+    )
+    if on_cuda() or not any(both):
+        return True
+    from vtag.engine.packed import linear
+
+    return not linear.saturates()
+
+
 def packed(max_length: int, config: Any) -> dict[str, Any]:
     """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache."""
     rows = 0 if on_cuda() else ROWS * row_tokens(config, itemsize=2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 from vtag.engine import cpu
 from vtag.engine.packed import attention
 from vtag.engine.packed.linear import Int8Linear, LastQuantized, packed, saturates, to_int8
-from vtag.errors import error
+from vtag.errors import error, reason
 
 
 class Error(NamedTuple):
@@ -33,8 +34,8 @@ BOUNDS = {
     "bfloat16": Error(1e-2, 8e-2),
     "int8": Error(3e-2, 15e-2),
 }
-# Of a matrix, (in, out); neither is a multiple of a kernel's blocks.
-SHAPE = 300, 90
+# Of matrices, (in, out): no multiples of a kernel's blocks, and multiples, for which vLLM has others with AMX.
+SHAPES = ((300, 90), (256, 96))
 # A text of one token, a short one, and a row of many.
 TOKENS = (1, 7, 200)
 # Texts for attention, one beyond the length from which it is torch's own.
@@ -46,18 +47,17 @@ Make = Callable[[nn.Linear], Callable[[torch.Tensor], torch.Tensor]]
 
 
 def check(kernel: str, dtype: torch.dtype) -> None:
-    """Raise EngineError if this one of `KERNELS` is wrong on activations of this dtype."""
-    found, bound = measure(kernel, dtype), BOUNDS[numbers(kernel, dtype)]
+    """Raise EngineError if this one of `KERNELS` fails, or is wrong, on activations of this dtype."""
+    of = numbers(kernel, dtype)
+    about = {"kernel": kernel if of == "int8" else f"{kernel} in {of}", "cpu": cpu.describe()}
+    try:
+        found = measure(kernel, dtype)
+    except RuntimeError as cause:
+        raise error("kernel_failed", reason=reason(cause), **about) from cause
+    bound = BOUNDS[of]
     if not within(found, bound):
-        raise error(
-            "kernel_wrong",
-            kernel=kernel,
-            numbers=numbers(kernel, dtype),
-            mean=f"{found.mean:.2%}",
-            largest=f"{found.largest:.2%}",
-            usual=f"{bound.mean:.2%} and {bound.largest:.2%}",
-            cpu=cpu.describe(),
-        )
+        off, usual = (f"{one.mean:.2%} in the mean and {one.largest:.2%} at most" for one in (found, bound))
+        raise error("kernel_wrong", off=off, usual=usual, **about)
 
 
 def about_int8() -> str:
@@ -79,7 +79,7 @@ def numbers(kernel: str, dtype: torch.dtype) -> str:
 def measure(kernel: str, dtype: torch.dtype) -> Error:
     """The worst of all that is tried of this kernel."""
     if kernel in PRODUCTS:
-        return worst(products(PRODUCTS[kernel], dtype, SHAPE))
+        return worst(chain.from_iterable(products(PRODUCTS[kernel], dtype, shape) for shape in SHAPES))
     return worst(attention_of_texts(dtype))
 
 

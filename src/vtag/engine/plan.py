@@ -124,13 +124,15 @@ def plan(
 def of_engine(config: Any, tokenizer: Any) -> Plan:
     """The plan of an engine that vLLM has started by itself: one window a request, no longer than vLLM takes.
 
-    config: its VllmConfig. Raises ModelError for a calibration file that is broken.
+    config: its VllmConfig. Raises ModelError for a calibration file that is broken, and for what vLLM computes wrongly.
     """
     model = config.model_config
     hf = model.hf_config
     row = ARCHITECTURES.get(hf.model_type)
     limit: int = model.max_model_len if row is None else min(model.max_model_len, row.limit(hf))
     name = str(model.served_model_name)
+    if not defaults.int8_weights_run(hf):
+        raise error("int8_saturates", model=name)
     try:
         folder = checkpoint.locate(model.model, revision=model.revision, download_dir=config.load_config.download_dir)
     except ModelError:
