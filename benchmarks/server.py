@@ -76,11 +76,10 @@ def main() -> None:
 
 
 def processor() -> str:
-    """What it is, with its kernels for bf16."""
-    info = Path("/proc/cpuinfo").read_text()
-    flags = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in info]
-    name = re.search(r"model name\s*: (.*)", info)
-    return f"{name[1] if name else '?'} ({', '.join(flags) or 'no bf16'}), {os.cpu_count()} cores"
+    """What it is, and what it has."""
+    from vtag.engine import cpu
+
+    return f"{cpu.describe()}, {os.cpu_count()} cores"
 
 
 def short_texts(most: int = 72) -> list[str]:

@@ -62,7 +62,8 @@ def check(kernel: str, dtype: torch.dtype) -> None:
 
 def about_int8() -> str:
     """What `quantization="int8"` is on this CPU."""
-    return "8 bits for two weights side by side: full ones saturate here" if saturates() else "8 bits for each weight"
+    limited = "weights of 7 to 8 bits, as products of full 8 bits saturate on this CPU"
+    return limited if saturates() else "weights of 8 bits"
 
 
 def within(found: Error, bound: Error) -> bool:

@@ -88,7 +88,8 @@ class Int8Linear(nn.Module):
 def to_int8(weight: torch.Tensor, pairwise: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """[out, in] -> int8 [out, in] of up to 127, and the scale of each output, float32 [out, 1].
 
-    pairwise: neighbours, which are multiplied together, of one sign are up to 128 together: what `saturates` asks for.
+    pairwise: limits the sum of two neighbours of one sign to 128, for CPUs where larger sums saturate (`saturates`).
+    That is 7 bits a weight at worst, and nearly 8 where few weights are large.
     """
     weight = weight.float()
     largest = weight.abs().amax(dim=1, keepdim=True)
@@ -101,13 +102,13 @@ def to_int8(weight: torch.Tensor, pairwise: bool) -> tuple[torch.Tensor, torch.T
 
 @cache
 def saturates() -> bool:
-    """Whether int8 products are wrong here where two weights side by side are large.
+    """Whether this CPU's int8 products are wrong for large weights.
 
     Without VNNI, x86 multiplies unsigned activations by signed weights, and adds two such products in 16 bits, where
     255 * (127 + 127) does not fit and 255 * (64 + 64) does:
-    https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html. ONNX Runtime's `reduce_range` takes a bit
-    from every weight for this; a limit for pairs takes about a third of one (docs/measurements.md, Every CPU). The
-    product itself is tried: so this holds on every CPU, and under every cap of oneDNN's.
+    https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html. ONNX Runtime's `reduce_range` therefore
+    takes a bit from every weight; limiting pairs takes less (docs/measurements.md, Every CPU). The product itself is
+    tried, so the answer holds on every CPU and under every cap of oneDNN's.
     """
     linear = nn.utils.skip_init(nn.Linear, 64, 64, bias=False, dtype=torch.float32)
     nn.init.ones_(linear.weight)
