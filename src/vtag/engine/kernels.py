@@ -27,7 +27,7 @@ class Error(NamedTuple):
     largest: float
 
 
-# About three times what right kernels show (docs/measurements.md, Every CPU).
+# Three times what right kernels show, or more (docs/measurements.md, Every CPU).
 BOUNDS = {
     "float32": Error(1e-5, 1e-4),
     "float16": Error(2e-3, 2e-2),
