@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sqlite3
 import subprocess
@@ -173,21 +174,31 @@ def test_an_engine_in_the_process_ends_with_it_and_is_not_taken_down_before(llm:
     assert not llm._owner._client._finalizer.atexit
 
 
-def test_close_frees_the_model_and_ends_every_call_in_one_line(tmp_path: Path) -> None:
-    other = start("bert", tmp_path / "other")
-    with start("bert", tmp_path / "model") as llm:
+@pytest.mark.parametrize("model_type", ROUTES.values(), ids=ROUTES)
+def test_close_frees_even_a_model_that_refers_to_itself_and_ends_every_call_in_one_line(
+    model_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start(model_type, tmp_path / "model") as llm:
+        other = start(model_type, tmp_path / "other")
         worker = llm.llm_engine.engine_core.engine_core.model_executor.driver_worker.worker
+        vars(worker.model_runner.model)["itself"] = worker.model_runner.model
         model = weakref.ref(worker.model_runner.model)
         del worker
         assert model() is not None
         paused = llm.tag_stream(["anna"] * 5000)
         next(paused)
+        shown, collections = repr(llm), []
+        monkeypatch.setattr(gc, "collect", lambda *_, collect=gc.collect: collections.append(collect()))
     assert model() is None
+    assert len(collections) == 1
+    assert (repr(llm), llm.id2label) == ("LLM(closed)", other.id2label)
+    assert shown.startswith(f"LLM({str(tmp_path / 'model')!r}: ")
     calls: list[Callable[[], object]] = [
         lambda: llm.tag("anna"),
         lambda: llm.tag_stream(["anna"]),
         lambda: llm.encode("anna"),
         lambda: llm.encode("anna", pooling_task="token_classify"),
+        lambda: llm.llm_engine,
         lambda: list(paused),
     ]
     for call in calls:

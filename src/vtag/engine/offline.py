@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -17,10 +16,10 @@ from tqdm.auto import tqdm
 from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
-from vtag.engine import arguments, defaults, registry
+from vtag.engine import arguments, defaults, registry, tokenizer
 from vtag.engine.flow import Block, blocks_of, flow
 from vtag.engine.identity import identity
-from vtag.engine.owner import Owner
+from vtag.engine.owner import Owner, free, libraries_frozen
 from vtag.engine.packing import blocks, logits_of, packs, steps, text_lens
 from vtag.engine.plan import TASK, Plan, plan
 from vtag.errors import InputError, VtagError, error
@@ -46,7 +45,14 @@ class LLM(vllm.LLM):
         words_rule: how the tokens of a word become one label: "auto", "first", "mean" or "token".
         operating_point: which point of the model's viterbi_calibration.json, if it ships one.
         kwargs: every engine argument of `vllm.LLM`; what is not given gets settings that suit this machine.
+
+    Attributes:
+        id2label: the labels.
+        packed: whether many texts share a request, or vLLM runs its own decoder.
     """
+
+    id2label: dict[int, str]
+    packed: bool
 
     def __init__(
         self,
@@ -59,17 +65,18 @@ class LLM(vllm.LLM):
         operating_point: str = "default",
         **kwargs: Any,
     ) -> None:
-        self._begin(
-            plan(
-                model,
-                task=task,
-                model_config=model_config,
-                scheme=scheme,
-                words_rule=words_rule,
-                operating_point=operating_point,
-                **kwargs,
+        with libraries_frozen():
+            self._begin(
+                plan(
+                    model,
+                    task=task,
+                    model_config=model_config,
+                    scheme=scheme,
+                    words_rule=words_rule,
+                    operating_point=operating_point,
+                    **kwargs,
+                )
             )
-        )
 
     @classmethod
     def of(cls, made: Plan) -> Self:
@@ -81,6 +88,8 @@ class LLM(vllm.LLM):
     def _begin(self, made: Plan) -> None:
         self.plan = made
         self.tagger = made.tagger
+        self.id2label = made.id2label
+        self.packed = made.packed
 
         def start() -> Any:
             super(LLM, self).__init__(**made.arguments)
@@ -88,8 +97,6 @@ class LLM(vllm.LLM):
 
         with defaults.environment():
             registry.load(made.architecture)
-            # The engine looks through all objects several times while it starts: not through those of its libraries.
-            gc.freeze()
             try:
                 self._owner = Owner(start)
             except VtagError:
@@ -99,21 +106,13 @@ class LLM(vllm.LLM):
         self._vllm_config = self.llm_engine.vllm_config
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
 
-    @property
-    def id2label(self) -> dict[int, str]:
-        """The labels."""
-        return self.plan.id2label
-
-    @property
-    def packed(self) -> bool:
-        """Whether many texts share a request, or vLLM runs its own decoder."""
-        return self.plan.packed
-
     def identity(self) -> dict[str, str]:
         """What its answers depend on, by name: files, settings, versions, the machine."""
         return identity(self.plan)
 
     def __repr__(self) -> str:
+        if "plan" not in self.__dict__:
+            return "LLM(closed)"
         route = "packed" if self.packed else "native"
         kind = f"{len(self.id2label)} labels, {self.tagger.scheme.name}"
         return f"LLM({self.plan.name!r}: {kind}, {self.plan.arguments['dtype']}, {route})"
@@ -334,8 +333,17 @@ class LLM(vllm.LLM):
     def close(self) -> None:
         """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
         self._owner.close()
-        self.__dict__.pop("llm_engine", None)
-        gc.collect()
+        if "plan" in self.__dict__:
+            # Tokenizers refer to themselves: beside a closed LLM that is still held they would outlive it.
+            self.__dict__ = {name: self.__dict__[name] for name in ("id2label", "packed", "_owner")}
+            tokenizer.forget()
+            free()
+
+    def __getattr__(self, name: str) -> Any:
+        """What is gone after `close` is an error that says so."""
+        if not name.startswith("__") and "_owner" in self.__dict__:
+            self._owner.check()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __enter__(self) -> Self:
         return self
@@ -360,6 +368,7 @@ class LLM(vllm.LLM):
     def _start(
         self, windows: Sequence[Window], lora_request: list[LoRARequest] | LoRARequest | None = None, bar: Any = None
     ) -> Future[list[np.ndarray]]:
+        self._owner.check()
         if lora_request:
             self._check_lora(lora_request)
         if windows and np.concatenate([window.ids for window in windows]).max() >= self.plan.vocabulary:

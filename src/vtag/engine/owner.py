@@ -8,12 +8,16 @@ for; the threads that ask wait without any lock.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from vtag.engine import garbage
+from vtag.engine.packed import memory
 from vtag.errors import error
 
 Result = TypeVar("Result")
@@ -31,8 +35,10 @@ class Owner:
         self._process = os.getpid()
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-engine")
-        self._client = self._thread.submit(start).result()
-        _outlive_others(self._client)
+        with libraries_frozen():
+            with garbage.unasked():
+                self._client = self._thread.submit(start).result()
+            _outlive_others(self._client)
         _owners.add(self)
 
     def check(self) -> None:
@@ -90,6 +96,31 @@ _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
 _in_process: set[Any] = set()
 
 
+def free() -> None:
+    """Free the memory of an engine that was closed, once nobody refers to it.
+
+    One collection, for models that refer to themselves; without it they stay until Python collects by itself.
+    """
+    gc.collect()
+    _thaw_after_the_last()
+    memory.trim()
+
+
+@contextmanager
+def libraries_frozen() -> Iterator[None]:
+    """Freeze what is there before a model is looked at and its engine starts, until this process has no engine."""
+    garbage.freeze()
+    try:
+        yield
+    finally:
+        _thaw_after_the_last()
+
+
+def _thaw_after_the_last() -> None:
+    if not _in_process:
+        garbage.thaw()
+
+
 def _leave_all_to_the_parent() -> None:
     """In a fork: nothing of the parent's engines may be ended or waited for when this process ends."""
     if not _owners:
@@ -124,8 +155,10 @@ def _outlive_others(client: Any) -> None:
 
 def _end(core: Any) -> None:
     _in_process.discard(core)
-    if _in_process:
-        core.model_executor.shutdown()
-        core.scheduler.shutdown()
-    else:
-        core.shutdown()
+    with garbage.unasked():
+        if _in_process:
+            core.model_executor.shutdown()
+            core.scheduler.shutdown()
+        else:
+            memory.give_back_freed()
+            core.shutdown()

@@ -21,7 +21,7 @@ def load(model: str, name: str, *, mode: str = "auto", revision: str | None = No
     folder = Path(model)
     for file in _files(folder):
         refuse_pointer(file, name)
-    cached_get_tokenizer.cache_clear()
+    forget()
     try:
         return cached_get_tokenizer(
             model, runner_type="pooling", tokenizer_mode=mode, revision=revision, trust_remote_code=remote_code
@@ -32,6 +32,13 @@ def load(model: str, name: str, *, mode: str = "auto", revision: str | None = No
         raise error("tokenizer_needs", model=name, reason=reason(cause)) from cause
     except Exception as cause:  # each of its libraries has its own
         raise _why(folder, name, remote_code) from cause
+
+
+def forget() -> None:
+    """Empty vLLM's cache of tokenizers."""
+    from vllm.tokenizers import cached_get_tokenizer
+
+    cached_get_tokenizer.cache_clear()
 
 
 def check(tokenizer: Any, rows: int | None, name: str) -> None:

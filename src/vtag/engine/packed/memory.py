@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 
-# glibc's names for them, from malloc.h.
+# glibc's names for them, and what it has by itself, from malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+TRIM_THRESHOLD = TOP_PAD = 128 << 10
 KEPT = 512 << 20
 # A thread that is not the main one has its memory in heaps of 64 MiB, each given back once it is empty, unless it is to
 # have as much in reserve. (Address space: what is not touched takes no memory.)
@@ -23,3 +24,18 @@ def keep_freed() -> None:
         mallopt(M_MMAP_THRESHOLD, KEPT)
         mallopt(M_TRIM_THRESHOLD, KEPT)
         mallopt(M_TOP_PAD, HEAP)
+
+
+def give_back_freed() -> None:
+    """Give what is freed from now on back to the system, as glibc does by itself."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD)
+        mallopt(M_TOP_PAD, TOP_PAD)
+
+
+def trim() -> None:
+    """Give back the pages of all blocks that are free (8 ms). Elsewhere than on glibc nothing happens."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
