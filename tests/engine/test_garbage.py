@@ -1,0 +1,59 @@
+"""Python's collector around an engine: what is skipped, and what is frozen and thawed."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from vtag.engine import garbage
+
+
+@pytest.fixture(autouse=True)
+def nothing_frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The heap as in a process that has no engine; afterwards as it was."""
+    before = gc.get_freeze_count()
+    gc.unfreeze()
+    monkeypatch.setattr(garbage, "_frozen", None)
+    yield
+    gc.unfreeze()
+    if before:
+        gc.freeze()
+
+
+def test_unasked_calls_do_nothing_until_the_last_of_overlapping_blocks_ends() -> None:
+    stock = (gc.collect, gc.freeze, gc.unfreeze)
+    first, second = garbage.unasked(), garbage.unasked()
+    first.__enter__()
+    second.__enter__()
+    gc.freeze()
+    assert (gc.collect(), gc.get_freeze_count()) == (0, 0)
+    first.__exit__(None, None, None)
+    gc.freeze()
+    assert gc.get_freeze_count() == 0
+    second.__exit__(None, None, None)
+    assert (gc.collect, gc.freeze, gc.unfreeze) == stock
+
+
+def test_what_was_frozen_is_thawed() -> None:
+    garbage.freeze()
+    assert gc.get_freeze_count() > 0
+    garbage.freeze()
+    garbage.thaw()
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize("when", ["before", "since"])
+def test_what_the_user_has_frozen_stays_so(when: str) -> None:
+    if when == "before":
+        gc.freeze()
+    garbage.freeze()
+    if when == "since":
+        some = [[i] for i in range(10_000)]
+        gc.freeze()
+        del some[:]
+        some = [[i] for i in range(10_000)]
+        gc.freeze()
+    garbage.thaw()
+    assert gc.get_freeze_count() > 0
