@@ -149,7 +149,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`vtag serve demo`, in float32."""
     from tests.serve.servers import serving
 
-    with serving("demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32") as served:
+    with serving("demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32", cold=True) as served:
         yield served
     assert served.process.returncode == 0
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import scripts
 
 
 def chaos(*arguments: int) -> str:
     """In a process of its own, for it forks."""
-    command = [sys.executable, "-m", "tests.chaos", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = scripts.run(["-m", "tests.chaos", *map(str, arguments)])
     assert done.returncode == 0, done.stderr
     return done.stdout
 

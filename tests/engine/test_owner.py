@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import random
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import scripts
 from tests.parity.checkpoints import build
 from vtag import LLM, VtagError
 
@@ -265,8 +265,7 @@ print(llm.tag(texts[:50]) == before)
 
 
 def test_an_interrupt_and_a_fork_leave_the_engine_well_and_the_child_is_told_in_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SCRIPT, str(build("bert", tmp_path, seed=0))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = scripts.run(["-c", SCRIPT, str(build("bert", tmp_path, seed=0))], timeout=120)
     expected = ["interrupted", "True"] * 3 + ["forked 1"] * 3 + ["0", "True"]
     assert done.stdout.splitlines() == expected, done.stderr
     assert done.returncode == 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
 
+from tests import scripts
 from tests.parity.checkpoints import build
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "token_classification_example.py"
@@ -16,8 +16,7 @@ TEXT = "The quick brown fox jumps over the lazy dog."
 
 
 def example(model: str | Path, num_labels: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "--model", str(model), "--num-labels", str(num_labels)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return scripts.run([str(SCRIPT), "--model", str(model), "--num-labels", str(num_labels)])
 
 
 @pytest.mark.parametrize("model_type", ["bert", "roberta", "qwen2"])

@@ -17,13 +17,16 @@ from typing import Any
 
 import httpx
 
+from tests import scripts
+from tests.scripts import Script
+
 
 @dataclass(frozen=True)
 class Server:
     """A server that listens. log: all that it has written."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     def post(self, route: str, body: Any, **kwargs: Any) -> httpx.Response:
@@ -41,15 +44,21 @@ class Server:
         return child
 
 
-def start(model: str | Path, log: Path, *options: str, command: str = "serve") -> subprocess.Popen[bytes]:
-    """`vtag serve`, or `vtag play`, not waited for."""
-    line = [sys.executable, "-m", "vtag", command, str(model), "--port", "0", *options]
+Process = subprocess.Popen[bytes] | Script
+
+
+def start(model: str | Path, log: Path, *options: str, command: str = "serve", cold: bool = False) -> Process:
+    """`vtag serve`, or `vtag play`, not waited for. cold: in a process that imports all anew."""
+    line = ["-m", "vtag", command, str(model), "--port", "0", *options]
     environment = {name: value for name, value in os.environ.items() if name != "VLLM_API_KEY"}
+    log.write_bytes(b"")
+    if not cold:
+        return scripts.start(line, log, env=environment)
     with log.open("wb") as out:
-        return subprocess.Popen(line, stdout=out, stderr=subprocess.STDOUT, env=environment)
+        return subprocess.Popen([sys.executable, *line], stdout=out, stderr=subprocess.STDOUT, env=environment)
 
 
-def listening(process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> Server:
+def listening(process: Process, log: Path, seconds: float = 120) -> Server:
     """The server of that process, once it listens."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
@@ -93,9 +102,9 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def serving(model: str | Path, log: Path, *options: str) -> Iterator[Server]:
+def serving(model: str | Path, log: Path, *options: str, cold: bool = False) -> Iterator[Server]:
     """A server, ended with SIGTERM where it still runs."""
-    process = start(model, log, *options)
+    process = start(model, log, *options, cold=cold)
     try:
         yield listening(process, log)
     finally:

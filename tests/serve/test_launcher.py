@@ -266,7 +266,7 @@ def test_a_model_that_only_the_engine_finds_broken_is_one_line_too(tmp_path: Pat
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_told_to_end_while_it_loads_it_ends(tmp_path: Path, number: signal.Signals, code: int) -> None:
     for seconds in (2, 7):
-        process = start("demo", tmp_path / "log")
+        process = start("demo", tmp_path / "log", cold=True)
         time.sleep(seconds)
         process.send_signal(number)
         assert process.wait(15) == code

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import scripts
 from tests.hostile.models.folders import CASES, FOLDERS, RAN, good
 from vtag import LLM
 from vtag.cli.main import main
@@ -58,15 +57,16 @@ def test_a_broken_folder_is_one_line_with_the_mend(
 
 
 def test_processes_of_their_own_end_in_that_line_alone(whole: dict[str, Path], tmp_path: Path) -> None:
-    processes: dict[Path, subprocess.Popen[str]] = {}
+    running: dict[Path, scripts.Script] = {}
     for name in ("weights a pointer", "a pickle that runs code", "labels from 1"):
         folder = broken(name, whole["native"], tmp_path / name)
         options = [f"--engine={option}={value}" for option, value in FOLDERS[name].options.items()]
-        command = [sys.executable, "-m", "vtag", "tag", str(folder), SECRET, *options]
-        processes[folder] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for folder, process in processes.items():
-        out, line = process.communicate()
-        assert (process.returncode, out) == (3, "")
+        said = folder.with_suffix(".out"), folder.with_suffix(".err")
+        running[folder] = scripts.start(["-m", "vtag", "tag", str(folder), SECRET, *options], *said)
+    for folder, script in running.items():
+        assert script.wait(60) == 3
+        out, line = (folder.with_suffix(end).read_text("utf-8") for end in (".out", ".err"))
+        assert out == ""
         assert line.startswith(f"vtag: {folder}: ")
         assert line.count("\n") == 1
         assert SECRET not in line

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import scripts
 from tests.integrations.ray.nodes import Nodes, share_environment
 from vtag import tag_files
 from vtag.files import chunks
@@ -69,12 +69,13 @@ def corpus(path: Path, count: int) -> Path:
     return path
 
 
-def start(nodes: Nodes, source: Path, output: Path) -> subprocess.Popen[bytes]:
+def start(nodes: Nodes, source: Path, output: Path) -> scripts.Script:
     """`vtag run --ray`, with chunks of this process's size."""
     command = ["run", "demo", str(source), "-o", str(output), "--dtype", "float32", "--quiet"]
     command += ["--ray", "--ray-address", nodes.address, "--workers", "1"]
     code = f"{DRIVER}; sys.exit(main(sys.argv[2:]))"
-    return subprocess.Popen([sys.executable, "-c", code, str(chunks.RECORDS), *command])
+    said = output.with_name("driver.log")
+    return scripts.start(["-c", code, str(chunks.RECORDS), *command], said)
 
 
 def committed(output: Path) -> int:

@@ -1,0 +1,16 @@
+"""What the scripts of `tests.scripts` find imported: in the order and the way in which `vtag` imports it."""
+
+from __future__ import annotations
+
+import gc
+
+from vtag.imports import no_garbage
+
+with no_garbage():
+    import vtag.engine.offline
+    import vtag.files.parquet
+    import vtag.run
+    import vtag.serve.launcher
+    import vtag.serve.plugin  # noqa: F401
+
+gc.freeze()  # else each script's first collection copies the pages of all that
