@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import NoReturn
 
@@ -63,7 +68,7 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
         raise error("serve_lora")
     if (given.pop("api_server_count", None) or 1) > 1:
         raise error("several_servers")
-    with _bound(args.host, args.port) as sock:
+    with _bound(args.host, args.port) as sock, _folder_of_its_own():
         engine.look(args)
         from vtag.engine.plan import plan
 
@@ -114,8 +119,25 @@ def _say(model: str, url: str, sock: socket.socket, key: bool) -> None:
         print("\nvtag: whoever reaches this port may use it: --api-key asks for a key", file=sys.stderr)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+@contextmanager
+def _folder_of_its_own() -> Iterator[None]:
+    """A folder for temporary files that is removed at the end: vLLM leaves its sockets behind, and a file."""
+    before = tempfile.tempdir
+    with TemporaryDirectory(prefix="vtag-", ignore_cleanup_errors=True) as folder:
+        tempfile.tempdir = folder
+        os.environ.setdefault("VLLM_RPC_BASE_PATH", folder)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, partial(_end, folder=folder))
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+def _end(number: int, frame: FrameType | None, folder: str | None = None) -> NoReturn:
     """Told to end while all is loaded: at once, since half-imported libraries make other errors of an exception."""
     for engine_process in multiprocessing.active_children():
         engine_process.kill()
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0 if number == signal.SIGTERM else INTERRUPTED)
