@@ -149,13 +149,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`vtag serve demo`, in float32."""
     from tests.serve.servers import serving
 
-    with serving("demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32", cold=True) as served:
+    with serving("demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32") as served:
         yield served
     assert served.process.returncode == 0
 
 
 @pytest.fixture(scope="session")
-def llm(server: Server) -> Iterator[LLM]:
+def llm() -> Iterator[LLM]:
     """The demo model in float32, as `server` has it: the engine in this process that tells what it must answer."""
     from vtag import LLM
 

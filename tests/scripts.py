@@ -14,7 +14,6 @@ import runpy
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
 from multiprocessing.context import ForkServerProcess
@@ -118,8 +117,11 @@ def _run(
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         if isinstance(ended.code, str):
             print(ended.code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as cause:
+        trace = cause.__traceback__
+        while trace and trace.tb_frame.f_code.co_filename in (__file__, runpy.__file__, "<frozen runpy>"):
+            trace = trace.tb_next
+        sys.excepthook(type(cause), cause.with_traceback(trace), trace)
         code = 1
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from tests import scripts
 
 SCRIPT = """
 import sys
@@ -16,7 +15,7 @@ raise KeyError("mine")
 
 
 def test_the_traceback_of_a_users_script_is_pythons_own_and_nothing_else_is_on_stderr() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    done = scripts.run(["-c", SCRIPT])
     assert done.returncode == 1
     assert done.stdout.startswith("LLM('demo': 35 labels, IOB2, ")
     trace = ["Traceback (most recent call last):", '  File "<string>", line 7, in <module>', "KeyError: 'mine'"]

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -40,11 +41,13 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+OPTIONS = ["--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}", "--max-requests", str(IN_FLIGHT)]
+
+
 @pytest.fixture(scope="module")
 def guarded(decoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of it with two keys and other limits; the tests below use it up, in order."""
-    options = ["--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}"]
-    options += ["--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--max-requests", "16", "--access-log"]
+    """A server of it with two keys and other limits."""
+    options = [*OPTIONS, "--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--access-log"]
     patch = pytest.MonkeyPatch()
     patch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
     with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
@@ -189,23 +192,29 @@ def test_an_access_log_has_a_line_a_request_and_nothing_that_was_sent(guarded: S
     assert secret not in guarded.log.read_text("utf-8")
 
 
-def test_sigterm_ends_it_after_what_is_under_way(guarded: Server) -> None:
-    engine = guarded.engine
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        asked = many(guarded, pool)
-        one_more = guarded.post("/", {"inputs": "a"}, headers={"Authorization": f"Bearer {KEY}"})
-        assert (one_more.status_code, one_more.json()["error_type"]) == (429, "overloaded")
-        for process in (engine, guarded.process.pid):  # as systemd does
-            os.kill(process, signal.SIGTERM)
-        answers = [request.result() for request in asked]
-    assert [answer.status_code for answer in answers] == [200] * IN_FLIGHT
-    spans = [answer.json()["results"][0]["spans"] for answer in answers]
-    assert spans[0][-1]["end"] > len(DOCUMENT) - len(SENTENCE)
-    assert all(len(row) == len(spans[0]) for row in spans)
-    assert guarded.process.wait(10) == 0
-    assert gone(engine, 1)
-    with pytest.raises(httpx.ConnectError):
-        guarded.get("/health")
+def test_sigterm_ends_it_after_what_is_under_way_and_nothing_is_left(
+    decoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the shell starts it, in a process that imports all anew."""
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's: names of sockets must be short
+        monkeypatch.setenv("TMPDIR", folder)
+        with serving(decoder, tmp_path / "log", *OPTIONS, cold=True) as server, ThreadPoolExecutor(IN_FLIGHT) as pool:
+            engine = server.engine
+            asked = many(server, pool)
+            one_more = server.post("/", {"inputs": "a"})
+            assert (one_more.status_code, one_more.json()["error_type"]) == (429, "overloaded")
+            for process in (engine, server.process.pid):  # as systemd does
+                os.kill(process, signal.SIGTERM)
+            answers = [request.result() for request in asked]
+            assert [answer.status_code for answer in answers] == [200] * IN_FLIGHT
+            spans = [answer.json()["results"][0]["spans"] for answer in answers]
+            assert spans[0][-1]["end"] > len(DOCUMENT) - len(SENTENCE)
+            assert all(len(row) == len(spans[0]) for row in spans)
+            assert server.process.wait(10) == 0
+            assert gone(engine, 1)
+            with pytest.raises(httpx.ConnectError):
+                server.get("/health")
+        assert [path.name for path in Path(folder).iterdir() if not path.name.startswith("torchinductor_")] == []
 
 
 @pytest.mark.long
