@@ -121,7 +121,7 @@ def test_a_strategy_in_any_case_of_letters(llm: LLM, given: str) -> None:
         {"stride": 0},
         {"stride": 509},
     ],
-    ids=str,
+    ids=lambda options: str(options).partition(" object at ")[0],
 )
 def test_what_fits_is_taken(llm: LLM, options: dict[str, Any]) -> None:
     assert llm.tagger.options(**options).keys() == checked().keys()

@@ -75,7 +75,7 @@ def test_doctor_names_what_is_wrong_with_a_model(capsys: pytest.CaptureFixture[s
     ("name", "value", "mend"),
     [
         ("VLLM_PLUGINS", "another", "add vtag to VLLM_PLUGINS"),
-        ("VLLM_TARGET_DEVICE", "cpu", "unset VLLM_TARGET_DEVICE"),
+        pytest.param("VLLM_TARGET_DEVICE", "cpu", "unset VLLM_TARGET_DEVICE", marks=pytest.mark.long),
     ],
 )
 def test_doctor_sees_that_the_hook_is_off_and_why(name: str, value: str, mend: str) -> None:

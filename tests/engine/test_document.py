@@ -80,6 +80,7 @@ def test_in_float32_the_logits_are_hugging_faces(checkpoints: dict[str, Path], m
     np.testing.assert_allclose(logits, expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.long
 def test_where_vllm_plugins_does_not_name_vtag_the_lines_fail_as_in_stock_vllm(checkpoints: dict[str, Path]) -> None:
     done = run(DOCUMENT.format(model=checkpoints["bert"]), VLLM_PLUGINS="another")
     assert done.returncode == 1

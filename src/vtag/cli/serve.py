@@ -124,14 +124,16 @@ def _folder_of_its_own() -> Iterator[None]:
     """A folder for temporary files that is removed at the end: vLLM leaves its sockets behind, and a file."""
     before = tempfile.tempdir
     with TemporaryDirectory(prefix="vtag-", ignore_cleanup_errors=True) as folder:
-        tempfile.tempdir = folder
-        os.environ.setdefault("VLLM_RPC_BASE_PATH", folder)
+        tempfile.tempdir = folder  # of the engine too, which is a fork
+        sockets = os.environ.setdefault("VLLM_RPC_BASE_PATH", folder)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, partial(_end, folder=folder))
         try:
             yield
         finally:
             tempfile.tempdir = before
+            if sockets == folder:
+                del os.environ["VLLM_RPC_BASE_PATH"]
 
 
 def _end(number: int, frame: FrameType | None, folder: str | None = None) -> NoReturn:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -57,13 +56,15 @@ def flow(
     engine runs only when neither is done. Where it has all of few cores, its threads share each product evenly, and
     wait for the one whose core another has taken.
     """
-    turn = Lock() if apart else nullcontext()
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
+    decoded = Event()  # whether the block before the one that is begun is
+    decoded.set()
 
     def begin(block: Block) -> tuple[Block, Future[Begun]]:
         if apart and in_hand:
             wait(_runs(in_hand[-1]))
-        in_hand.append(helper.submit(_begin, block, prepare, start, turn))
+            decoded.clear()
+        in_hand.append(helper.submit(_begin, block, prepare, start, decoded))
         return block, in_hand[-1]
 
     answers: list[list[Span] | InputError] = []
@@ -75,24 +76,24 @@ def flow(
                     answers.append(part)
                     continue
                 batch, logits = part
-                found = logits.result()
-                with turn:
-                    answers += finish(batch, found)
+                answers += finish(batch, logits.result())
                 tokens += sum(len(window.ids) for window in batch.windows)
+            decoded.set()
             if block.last:
                 yield answers, tokens
                 answers, tokens = [], 0
     finally:
+        decoded.set()
         for begun in in_hand:
             if not begun.cancel():
                 for run in _runs(begun):
                     run.cancel()
 
 
-def _begin(block: Block, prepare: Prepare, start: Start, turn: AbstractContextManager[Any]) -> Begun:
+def _begin(block: Block, prepare: Prepare, start: Start, decoded: Event) -> Begun:
     parts = list(_batches(block.items, block.first, prepare))
-    with turn:
-        return [part if isinstance(part, InputError) else (part, start(part.windows)) for part in parts]
+    decoded.wait()
+    return [part if isinstance(part, InputError) else (part, start(part.windows)) for part in parts]
 
 
 def _batches(items: list[Any], first: int, prepare: Prepare) -> Iterator[Batch | InputError]:

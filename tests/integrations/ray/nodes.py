@@ -51,7 +51,7 @@ class Nodes:
         """Ends all nodes, and looks whether anything of them is left."""
         for node in reversed(list(self._groups)):
             self.kill(node)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60  # a worker that starts notices it late
         while any(processes(f"{MARK}={node}") for node in self._nodes):
             assert time.monotonic() < end
             time.sleep(0.1)
