@@ -9,12 +9,17 @@ LOCK := requirements/cpu.txt
 LOCK_EXTRAS := cpu files presidio ray demo test dev
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
+# In two processes, and with a look at what is left behind.
+TESTS := $(BIN)/python -m tests --durations=25
+# What imports no vLLM.
+FAST := tests/decode tests/text tests/files tests/cli/test_bar.py tests/test_types.py tests/test_view.py \
+	tests/test_packaging.py tests/test_imports.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo play test test-long test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster lint lock clean
+.PHONY: help demo play test test-fast test-long test-shuffled test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster release-check lint lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready ## Set up .venv and tag example texts with a real model
 	@$(BIN)/vtag tag demo --examples
@@ -23,10 +28,16 @@ play: .venv/ready ## Set up .venv and open a page that tags what you type
 	@$(BIN)/vtag play demo
 
 test: .venv/ready ## Run the tests
-	$(PYTEST)
+	$(TESTS)
+
+test-fast: .venv/ready ## Run the tests that need no vLLM, in under a minute
+	$(PYTEST) -q $(FAST)
 
 test-long: .venv/ready ## Run the tests that take minutes
-	$(PYTEST) -m long || test $$? -eq 5 # pytest's word for "there are none"
+	$(TESTS) -m long
+
+test-shuffled: .venv/ready ## Run the tests in random order
+	$(TESTS) -p randomly
 
 test-avx2: .venv/ready ## Run the tests of kernels as on a CPU that has AVX2 and no more
 	$(BIN)/python scripts/lower_cpu.py AVX2 $(PYTEST) tests/engine -m kernels
@@ -57,6 +68,9 @@ bench-load: .venv/ready ## Overload, fairness, and five minutes of steady load o
 
 bench-cluster: .venv/ready ## Compare vtag run --ray with vtag run: speed, the driver's time, memory (5 minutes)
 	$(BIN)/python benchmarks/cluster.py
+
+release-check: .venv/ready ## Build sdist and wheel, and use the wheel in a fresh environment
+	$(BIN)/python scripts/release_check.py
 
 lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check

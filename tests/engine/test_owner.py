@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -269,3 +270,37 @@ def test_an_interrupt_and_a_fork_leave_the_engine_well_and_the_child_is_told_in_
     expected = ["interrupted", "True"] * 3 + ["forked 1"] * 3 + ["0", "True"]
     assert done.stdout.splitlines() == expected, done.stderr
     assert done.returncode == 0
+
+
+AGAIN = """
+import gc
+from pathlib import Path
+from vtag import LLM
+
+def memory():
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1])
+
+sizes = []
+for _ in range(10):
+    llm = LLM(model="demo")
+    llm.tag("I am Ann.")
+    llm.close()
+    sizes.append(memory())
+print(sizes[-1] / sizes[1], gc.get_freeze_count())
+gc.freeze()
+with LLM(model="demo") as llm:
+    frozen = gc.get_freeze_count()
+print(frozen > 0, gc.get_freeze_count() > frozen * 0.9)
+"""
+
+
+@pytest.mark.long
+def test_ten_engines_one_after_the_other_take_the_memory_of_two_and_leave_the_heap_as_it_was() -> None:
+    """In a plain script: what the tests have frozen stays so."""
+    done = subprocess.run([sys.executable, "-c", AGAIN], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    growth, frozen = first.split()
+    assert float(growth) < 1.05
+    assert (frozen, second) == ("0", "True True")

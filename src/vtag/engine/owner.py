@@ -7,7 +7,6 @@ for; the threads that ask wait without any lock.
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import gc
 import os
@@ -96,8 +95,6 @@ class Owner:
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
 _in_process: set[Any] = set()
-# Through which the distributed groups of vLLM's engines find each other, and which it leaves behind.
-_files: set[Path] = set()
 
 
 def free() -> None:
@@ -131,7 +128,6 @@ def _leave_all_to_the_parent() -> None:
         return
     for owner in list(_owners):
         owner.leave_to_the_parent()
-    _files.clear()
     from torch.distributed import distributed_c10d
 
     # Gloo's destructor waits for threads that are not in this process: one more reference, so that it never runs.
@@ -156,7 +152,7 @@ def _outlive_others(client: Any) -> None:
     worker = getattr(core.model_executor, "driver_worker", None)  # none where the workers are processes
     scheme, _, path = getattr(worker, "distributed_init_method", "").partition("://")
     if scheme == "file":
-        _files.add(Path(path))
+        Path(path).unlink(missing_ok=True)  # where processes find each other: there are none, and vLLM leaves it behind
     client._finalizer = weakref.finalize(client, _end, core)
     # Nor is it taken down at the end of the process, which frees all it has: three seconds for nothing.
     client._finalizer.atexit = False
@@ -171,12 +167,3 @@ def _end(core: Any) -> None:
         else:
             memory.give_back_freed()
             core.shutdown()
-            _remove_files()
-
-
-def _remove_files() -> None:
-    while _files:
-        _files.pop().unlink(missing_ok=True)
-
-
-atexit.register(_remove_files)
