@@ -34,7 +34,8 @@ test-fast: .venv/ready ## Run the tests that need no vLLM, in under a minute
 	$(PYTEST) -q $(FAST)
 
 test-long: .venv/ready ## Run the tests that take minutes
-	$(TESTS) -m long
+	$(TESTS) -m "long and not alone"
+	$(TESTS) -m "long and alone" -n 0
 
 test-shuffled: .venv/ready ## Run the tests in random order
 	$(TESTS) -p randomly

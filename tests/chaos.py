@@ -36,6 +36,7 @@ def chaos(kills: int, seed: int, records: int) -> int:
     random_ = random.Random(seed)
     shares = [kills - kills // 2, kills // 2]
     with tempfile.TemporaryDirectory() as place:
+        tempfile.tempdir = place  # what is killed leaves files behind
         corpus(Path(place, "in.jsonl"), records, random_)
         return sum(chain(Path(place), name, share, random_) for name, share in zip(OUTPUTS, shares, strict=True))
 

@@ -64,6 +64,7 @@ def test_the_engine_runs_in_a_process_of_its_own_on_either_route(model_type: str
     assert spans == "20"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("own_process", "engine"), [("0", "InprocClient"), ("1", "SyncMPClient")])
 def test_all_cores_are_busy_while_texts_are_tagged(own_process: str, engine: str, tmp_path: Path) -> None:
     """Far less than all of their time, as the machine may have other work; the best of three."""

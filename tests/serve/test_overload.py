@@ -20,7 +20,7 @@ from vtag.serve.connection import HEAD_SECONDS
 if TYPE_CHECKING:
     from vtag import LLM
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 CLIENTS, SECONDS, PLACES = 1000, 30, 600
 
 

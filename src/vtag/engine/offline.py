@@ -111,7 +111,7 @@ class LLM(vllm.LLM):
         return identity(self.plan)
 
     def __repr__(self) -> str:
-        if "plan" not in self.__dict__:
+        if self._closed():
             return "LLM(closed)"
         route = "packed" if self.packed else "native"
         kind = f"{len(self.id2label)} labels, {self.tagger.scheme.name}"
@@ -333,15 +333,18 @@ class LLM(vllm.LLM):
     def close(self) -> None:
         """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
         self._owner.close()
-        if "plan" in self.__dict__:
+        if not self._closed():
             # Tokenizers refer to themselves: beside a closed LLM that is still held they would outlive it.
             self.__dict__ = {name: self.__dict__[name] for name in ("id2label", "packed", "_owner")}
             tokenizer.forget()
             free()
 
+    def _closed(self) -> bool:
+        return "_owner" in self.__dict__ and "plan" not in self.__dict__
+
     def __getattr__(self, name: str) -> Any:
         """What is gone after `close` is an error that says so."""
-        if not name.startswith("__") and "_owner" in self.__dict__:
+        if not name.startswith("__") and self._closed():
             self._owner.check()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
