@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
@@ -43,13 +44,14 @@ def run(folder: Path, model: Path, texts: int, own_process: str) -> list[str]:
     script.write_text(SCRIPT)
     # As a user starts it: nothing said of threads.
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    done = subprocess.run(
-        [sys.executable, script, model, str(texts)],
-        capture_output=True,
-        text=True,
-        env=environment | {"VLLM_ENABLE_V1_MULTIPROCESSING": own_process},
-        check=False,
-    )
+    with TemporaryDirectory(prefix="v-") as place:  # vLLM leaves its sockets there
+        done = subprocess.run(
+            [sys.executable, script, model, str(texts)],
+            capture_output=True,
+            text=True,
+            env=environment | {"VLLM_ENABLE_V1_MULTIPROCESSING": own_process, "TMPDIR": place},
+            check=False,
+        )
     # The exit code is not asked for: vLLM's client of a process of its own aborts now and then while Python exits,
     # after all is done (docs/measurements.md).
     printed = done.stdout.split()

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -76,10 +77,10 @@ def plain(model: str | Path, log: Path, *options: str, environment: dict[str, st
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), *options]
     command += ["--host", "127.0.0.1", "--port", str(port), "--gpu-memory-utilization", "0.2", "--enforce-eager"]
+    folder = TemporaryDirectory(prefix="v-")  # vLLM leaves its sockets there
+    there = os.environ | environment | {"TMPDIR": folder.name}
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | environment, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=there, start_new_session=True)
     try:
         end = time.monotonic() + 180
         while time.monotonic() < end and process.poll() is None and not _answers(url):
@@ -92,6 +93,7 @@ def plain(model: str | Path, log: Path, *options: str, environment: dict[str, st
             process.wait(30)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # its engine's processes outlive it at times
+        folder.cleanup()
 
 
 def _answers(url: str) -> bool:

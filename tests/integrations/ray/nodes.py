@@ -82,7 +82,9 @@ class Nodes:
         with open(log, "wb") as out:
             self._groups[node] = subprocess.Popen(
                 [*command, *options, *arguments],
-                env=os.environ | {"HOME": str(self.home), "TMPDIR": str(self._folder), MARK: node} | dict(environment or {}),
+                env=os.environ
+                | {"HOME": str(self.home), "TMPDIR": str(self._folder), MARK: node}
+                | dict(environment or {}),
                 stdout=out,
                 stderr=out,
                 start_new_session=True,

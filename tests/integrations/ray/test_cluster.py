@@ -40,7 +40,8 @@ def test_a_run_of_this_machine_alone_does_not_go_on_in_a_cluster(tmp_path: Path)
 def test_a_ray_of_its_own_is_ended_by_sigterm_and_at_the_end_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="t-") as place:
+    # Not below the tests' own folder: names of sockets must be short.
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as place:
         folder, home = Path(place), Path(place, "home")
         home.mkdir()
         source, output = chaos.corpus(folder / "in.jsonl", 1000), folder / "out.parquet"
