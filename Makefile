@@ -30,8 +30,8 @@ play: .venv/ready ## Set up .venv and open a page that tags what you type
 test: .venv/ready ## Run the tests
 	$(TESTS)
 
-test-fast: .venv/ready ## Run the tests that need no vLLM, in under a minute
-	$(PYTEST) -q $(FAST)
+test-fast: .venv/ready ## Run the tests that need no vLLM
+	$(PYTEST) -q -n 2 $(FAST)
 
 test-long: .venv/ready ## Run the tests that take minutes
 	$(TESTS) -m "long and not alone"

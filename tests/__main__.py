@@ -1,7 +1,7 @@
 """`python -m tests [arguments of pytest]`: pytest in two processes, and after it a look at what they have left behind.
 
 A file's tests are one process's, in order. Each process, and each engine, has one OpenMP thread: two teams on the same
-cores wait for each other, and the suite takes a third longer.
+cores wait for each other.
 
 A run in which all passed leaves no process, so no open port either, and no temporary file. Where a test has failed, the
 temporary files are kept.
