@@ -9,8 +9,9 @@ LOCK := requirements/cpu.txt
 LOCK_EXTRAS := cpu files presidio ray demo test dev
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
-# In two processes, and with a look at what is left behind.
-TESTS := $(BIN)/python -m tests --durations=25
+# In two processes, a file's tests in one, with one OpenMP thread each: two teams on the same cores wait for each other.
+TWICE := -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests $(TWICE)
 # What imports no vLLM.
 FAST := tests/decode tests/text tests/files tests/cli/test_bar.py tests/test_types.py tests/test_view.py \
 	tests/test_packaging.py tests/test_imports.py
@@ -34,8 +35,8 @@ test-fast: .venv/ready ## Run the tests that need no vLLM
 	$(PYTEST) -q -n 2 $(FAST)
 
 test-long: .venv/ready ## Run the tests that take minutes
-	$(TESTS) -m "long and not alone"
-	$(TESTS) -m "long and alone" -n 0
+	OMP_NUM_THREADS=1 $(PYTEST) $(TWICE) -m "long and not alone"
+	$(PYTEST) --durations=25 -m "long and alone"
 
 test-shuffled: .venv/ready ## Run the tests in random order
 	$(TESTS) -p randomly

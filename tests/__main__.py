@@ -1,7 +1,4 @@
-"""`python -m tests [arguments of pytest]`: pytest in two processes, and after it a look at what they have left behind.
-
-A file's tests are one process's, in order. Each process, and each engine, has one OpenMP thread: two teams on the same
-cores wait for each other.
+"""`python -m tests [arguments of pytest]`: pytest, and after it a look at what it has left behind.
 
 A run in which all passed leaves no process, so no open port either, and no temporary file. Where a test has failed, the
 temporary files are kept.
@@ -21,7 +18,6 @@ from pathlib import Path
 from tests.integrations.ray.nodes import processes
 
 MARK = "VTAG_TESTS"
-TWICE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 # The folder of tmp_path, which pytest keeps, and torch's cache of what it compiles.
 KEPT = re.compile("pytest-of-|torchinductor_")
 PATIENCE = 10  # seconds for processes that are about to end
@@ -31,8 +27,8 @@ def main(arguments: list[str]) -> int:
     """The exit code of pytest, or 1 where something is left."""
     folder = Path(tempfile.mkdtemp(prefix="vtag-tests-"))
     mark = f"{MARK}={os.getpid()}"
-    command = [sys.executable, "-m", "pytest", *TWICE, *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder), MARK: str(os.getpid())}
+    command = [sys.executable, "-m", "pytest", *arguments]
+    environment = os.environ | {"TMPDIR": str(folder), MARK: str(os.getpid())}
     code = subprocess.run(command, env=environment, check=False).returncode
     if code:
         return code
