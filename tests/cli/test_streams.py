@@ -147,6 +147,24 @@ def test_every_line_comes_as_it_is_however_it_is_cut(lines: list[str]) -> None:
     assert [line for run in read_runs(pieces, most=2) for line in run] == expected
 
 
+def test_ctrl_c_that_comes_on_the_way_into_a_wait_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, sink = os.pipe()
+    # Sent to another thread, it is noted by Python and ends no wait of the main thread.
+    other = threading.Timer(0.1, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT))
+    end = threading.Timer(10, os.close, [sink])
+    with os.fdopen(source) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        runs = streams.runs_of_lines(1, 1)
+        assert next(runs) == []
+        other.start()
+        end.start()
+        with pytest.raises(KeyboardInterrupt):
+            next(runs)
+        assert not end.finished.is_set()
+        end.cancel()
+    os.close(sink)
+
+
 def test_a_folder_as_stdin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
 

@@ -17,6 +17,8 @@ from vtag.errors import error
 PIPE = 1 << 20
 # Nothing more within this time: what has come is wanted now. A writer that is only slower than we read is not so slow.
 PAUSE_SECONDS = 0.01
+# How often a signal is looked for that came on the way into a wait: it does not end that wait.
+WAKE_SECONDS = 0.2
 # A line waits no longer for those that come one by one behind it.
 PATIENCE_SECONDS = 0.1
 # Of stdout: no room, no such file, a broken disk.
@@ -99,6 +101,8 @@ def _reads(source: int) -> Iterator[bytes | None]:
         try:
             if not select.select([source], [], [], PAUSE_SECONDS)[0]:
                 yield None
+                while not select.select([source], [], [], WAKE_SECONDS)[0]:
+                    pass
             data = os.read(source, PIPE)
         except OSError as cause:
             raise error("stdin_failed", reason=cause.strerror) from cause
