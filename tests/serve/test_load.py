@@ -134,8 +134,7 @@ def test_one_who_asks_for_little_does_not_wait_for_one_who_asks_for_much(server:
 
     async def much() -> None:
         client = await Client.of(server)
-        for _ in range(2):
-            assert (await client.post(TAG, {"input": (TEXTS * 6)[:1024]})).status == 200
+        assert (await client.post(TAG, {"input": (TEXTS * 6)[:1024]})).status == 200
         client.hang_up()
 
     async def both() -> tuple[list[float], list[float]]:
