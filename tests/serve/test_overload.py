@@ -20,7 +20,7 @@ from vtag.serve.connection import HEAD_SECONDS
 if TYPE_CHECKING:
     from vtag import LLM
 
-pytestmark = [pytest.mark.long, pytest.mark.alone]
+pytestmark = pytest.mark.long
 CLIENTS, SECONDS, PLACES = 1000, 30, 600
 
 
@@ -44,6 +44,7 @@ async def alone(server: Server, count: int = 50) -> float:
     return percentile(took, 0.95)
 
 
+@pytest.mark.alone
 def test_a_thousand_clients_are_all_answered_and_rightly(small: Server, llm: LLM) -> None:
     wanted = [[span.to_dict() for span in row] for row in llm.tag(TEXTS)]
     statuses: Counter[int] = Counter()
@@ -86,6 +87,7 @@ def test_a_thousand_clients_are_all_answered_and_rightly(small: Server, llm: LLM
     assert after < 3 * before + 0.05
 
 
+@pytest.mark.alone
 def test_a_thousand_clients_that_hang_up_in_the_middle_leave_nothing_behind(small: Server) -> None:
     async def hang_up() -> None:
         clients = [await Client.of(small) for _ in range(CLIENTS)]
