@@ -560,6 +560,24 @@ def test_overlapping_spans_are_cut_as_in_the_terminal(page: Page) -> None:
         assert joined == text
 
 
+def refused_late(page: Page, wrong: str, right: str) -> None:
+    """The refusal of a wrong key, when it comes after the right one was given and taken, changes nothing."""
+    page.reload()
+    page.wait_for_selector("#door:not([hidden])")
+    held: list[Route] = []
+    page.route("**/info", lambda route: held.append(route), times=1)
+    for key in (wrong, right):
+        with page.expect_request("**/info"):
+            page.fill("#key", key)
+            page.keyboard.press("Enter")
+    page.wait_for_selector("#house:not([hidden])")
+    with page.expect_response("**/info") as refusal:
+        held[0].continue_()
+    assert refusal.value.status == 401
+    page.wait_for_timeout(200)
+    assert page.locator("#door").is_hidden()
+
+
 def test_keys_and_a_server_that_goes_away_and_comes_back(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -587,6 +605,7 @@ def test_keys_and_a_server_that_goes_away_and_comes_back(
                     page.wait_for_selector("text=That key is not right.")
                     assert page.input_value("#key") == ""
             page.wait_for_selector("#house:not([hidden])")
+            refused_late(page, "wrong", "first key")
             assert page.locator("#problem").is_hidden()
             fill(page, TEXT)
             assert len(shown(page)) == 3

@@ -38,6 +38,7 @@ let answer = NOTHING; // the last one; of each span also from and to, its place 
 let lines = []; // as shown: { pieces, close: "\n" or "", dir, key, element }
 let pieceOf = new WeakMap(); // of each <mark> that begins a piece
 let asking = new AbortController();
+let connecting = {}; // the newest attempt
 let took = 0; // ms until the last answer
 let drawn = 0; // ms to show it
 let paints = new Map(); // label → class
@@ -83,11 +84,16 @@ function mend(failed) {
 }
 
 async function connect() {
+  const mine = (connecting = {});
+  let found;
   try {
-    info = await ask("info");
+    found = await ask("info");
   } catch (failed) {
-    return mend(failed);
+    if (mine === connecting) mend(failed);
+    return;
   }
+  if (mine !== connecting) return; // the answer to an older key says nothing of a newer one
+  info = found;
   problem();
   const first = $("house").hidden;
   $("door").hidden = true;
@@ -548,6 +554,7 @@ $("door").addEventListener("submit", (event) => {
   event.preventDefault();
   key = $("key").value.trim();
   $("key").value = "";
+  problem();
   connect();
 });
 for (const button of document.querySelectorAll("[data-copy]")) {
