@@ -32,7 +32,7 @@ def chaos(kills: int, seed: int, records: int) -> int:
     import vtag.run  # noqa: F401
     from vtag.files import chunks
 
-    chunks.RECORDS = 100  # many moments between two chunks
+    chunks.RECORDS = 50  # many moments between two chunks
     random_ = random.Random(seed)
     shares = [kills - kills // 2, kills // 2]
     with tempfile.TemporaryDirectory() as place:

@@ -26,8 +26,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize("route", ["/pooling", "/invocations"])
-@pytest.mark.parametrize("characters", [1500, 5_000, 40_000])
+@pytest.mark.parametrize(("characters", "route"), [(1500, "/pooling"), (5_000, "/invocations"), (40_000, "/pooling")])
 def test_a_long_text_has_the_rows_of_encode(server: Server, llm: LLM, route: str, characters: int) -> None:
     text = DOCUMENT[-characters:]
     (output,) = llm.encode(text)
