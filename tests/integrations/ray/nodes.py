@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Self
 
 STORE = 80 << 20
-# What a node's processes have in their environment.
-MARK = "VTAG_TEST_NODE"
 
 
 def share_environment() -> None:
@@ -40,6 +38,8 @@ class Nodes:
             free.bind(("127.0.0.2", 0))
             self._port = free.getsockname()[1]
         self.address = f"127.0.0.2:{self._port}"
+        # In the environment of a node's processes. Another cluster of this machine may have a node of the same address.
+        self._mark = f"VTAG_TEST_NODE_{self._port}"
         self.head = self._start(
             cpus, "--head", f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}"
         )
@@ -52,7 +52,7 @@ class Nodes:
         for node in reversed(list(self._groups)):
             self.kill(node)
         end = time.monotonic() + 60  # a worker that starts notices it late
-        while any(processes(f"{MARK}={node}") for node in self._nodes):
+        while any(processes(f"{self._mark}={node}") for node in self._nodes):
             assert time.monotonic() < end
             time.sleep(0.1)
         assert {path.name for path in self.home.iterdir()} <= {".cache"}  # vtag's own: the demo model
@@ -65,13 +65,15 @@ class Nodes:
 
     def workers(self, node: str) -> list[int]:
         """Processes of vtag's actors on a node."""
-        return [process for process, title in processes(f"{MARK}={node}").items() if title.startswith("ray::Worker")]
+        return [
+            process for process, title in processes(f"{self._mark}={node}").items() if title.startswith("ray::Worker")
+        ]
 
     def kill(self, node: str) -> None:
         """All of a node's processes at once, as when its power goes."""
         group = self._groups.pop(node)
         os.killpg(group.pid, signal.SIGKILL)
-        for process in processes(f"{MARK}={node}"):  # workers have groups of their own
+        for process in processes(f"{self._mark}={node}"):  # workers have groups of their own
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         group.wait()
@@ -86,7 +88,7 @@ class Nodes:
             self._groups[node] = subprocess.Popen(
                 [*command, *options, *arguments],
                 env=os.environ
-                | {"HOME": str(self.home), "TMPDIR": str(self._folder), MARK: node}
+                | {"HOME": str(self.home), "TMPDIR": str(self._folder), self._mark: node}
                 | dict(environment or {}),
                 stdout=out,
                 stderr=out,
