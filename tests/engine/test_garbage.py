@@ -49,11 +49,9 @@ def test_what_the_user_has_frozen_stays_so(when: str) -> None:
     if when == "before":
         gc.freeze()
     garbage.freeze()
+    users = [[i] for i in range(10_000)]
     if when == "since":
-        some = [[i] for i in range(10_000)]
-        gc.freeze()
-        del some[:]
-        some = [[i] for i in range(10_000)]
         gc.freeze()
     garbage.thaw()
+    del users
     assert gc.get_freeze_count() > 0
