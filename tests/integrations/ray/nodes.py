@@ -73,9 +73,6 @@ class Nodes:
         """All of a node's processes at once, as when its power goes."""
         group = self._groups.pop(node)
         os.killpg(group.pid, signal.SIGKILL)
-        for process in processes(f"{self._mark}={node}"):  # workers have groups of their own
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
         group.wait()
 
     def _start(self, cpus: int, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
