@@ -54,8 +54,10 @@ def test_int8_scales_tokens_and_channels_each_by_their_own_range(bias: bool, dty
         want = linear.to(torch.float32)(x)
         error = (int8(x.to(dtype)).float() - want).abs()
         size = x.norm(dim=-1, keepdim=True) * linear.weight.norm(dim=1)
-        # Activations are rounded to 8 bits, weights to 7 at the least.
-        assert float((error / (size + want.abs())).max()) < (7.5e-3 if saturates() else 5e-3)
+        # Activations are rounded to 8 bits, weights to 7 at the least. A CPU without bf16 rounds the product to bf16,
+        # and once more the sum with the bias; half an eps is what one rounding takes.
+        again = torch.finfo(dtype).eps / 2 if bias else 0
+        assert float((error / (size + want.abs())).max()) < (7.5e-3 if saturates() else 5e-3) + again
 
 
 @torch.inference_mode()
