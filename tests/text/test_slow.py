@@ -54,3 +54,11 @@ def test_no_words_give_the_special_tokens_alone(esm: Any) -> None:
 def test_half_a_surrogate_pair_is_one_line() -> None:
     with pytest.raises(InputError, match="text 1 has half of a surrogate pair at character 0"):
         SlowTokenizer(CanineTokenizer()).encode(["a", "\udfff"])
+
+
+@pytest.mark.timeout(60)
+def test_200_000_tokens_are_found_in_the_text_in_seconds() -> None:
+    text = "a " * 200_000
+    encoding = SlowTokenizer(CanineTokenizer()).encode([text])[0]
+    assert encoding.offsets is not None
+    assert len(encoding.offsets) > 200_000

@@ -7,11 +7,15 @@ modifiers, the letters of a flag.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import regex
 
 _CLUSTER = regex.compile(r"\X")
+# Flags are pairs counted from the start of a run of regional indicators, for which `regex` looks back from each of them.
+# After each eighth pair a run is cut, so that the time does not grow with the square of its length.
+_PAIRS = regex.compile(r"(?:\p{RI}\p{RI}){8}(?=\p{RI})")
 # Of two characters of one cluster at least one is of these (but for CR LF, at which no span begins or ends).
 _CLASSES = ("Extend", "ZWJ", "SpacingMark", "Prepend", "L", "V", "T", "Regional_Indicator")
 _JOINER = regex.compile("[" + "".join(rf"\p{{GCB={name}}}" for name in _CLASSES) + "]")
@@ -41,8 +45,10 @@ def within(texts: Sequence[str], codes: np.ndarray) -> np.ndarray | None:
     for number in np.unique(np.searchsorted(ends, found, side="right")).tolist():
         text = texts[number]
         at = int(ends[number]) - len(text)
-        for cluster in _CLUSTER.finditer(text):
-            start, end = cluster.span()
-            if end - start > 1:
-                inside[at + start + 1 : at + end] = True
+        cuts = [pairs.end() for pairs in _PAIRS.finditer(text)]
+        for begin, stop in pairwise([0, *cuts, len(text)]):
+            for cluster in _CLUSTER.finditer(text[begin:stop]):
+                start, end = cluster.span()
+                if end - start > 1:
+                    inside[at + begin + start + 1 : at + begin + end] = True
     return inside if inside.any() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from vtag.text.tokenize import Pieces, check_surrogates, word_offsets
 from vtag.types import Encoding
+
+_SOLID = re.compile(r"\S")
 
 
 class SlowTokenizer:
@@ -77,7 +80,8 @@ class SlowTokenizer:
 
 def _find(text: str, at: int, forms: list[str]) -> tuple[int, int] | None:
     """Where one of the forms stands next in the text, white space apart and without regard to case."""
-    word = len(text) - len(text[at:].lstrip())
+    solid = _SOLID.search(text, at)
+    word = solid.start() if solid else len(text)
     for form in filter(None, forms):
         for start in (at, word):
             end = start + len(form)
