@@ -46,7 +46,7 @@ test-avx2: .venv/ready ## Run the tests of kernels as on a CPU that has AVX2 and
 
 test-cpus: .venv/ready ## The same for each kind of CPU that this one can stand for, with a table of errors
 	$(BIN)/python scripts/lower_cpu.py all $(PYTEST) tests/engine -m kernels
-	$(BIN)/python scripts/lower_cpu.py all $(BIN)/python scripts/kernels.py
+	$(BIN)/python scripts/lower_cpu.py all $(BIN)/python scripts/kernel_errors.py
 
 fuzz: .venv/ready ## Run the property tests with many more examples
 	VTAG_FUZZ=10 $(PYTEST) tests/decode/test_hf_fuzz.py --timeout 3600

@@ -2,10 +2,11 @@
 
     python benchmarks/doubling.py [MODEL or FAMILY ...] [--characters 250000] [--kind NAME] [--strategy viterbi simple]
 
-A family is one of the tests' tokenizers (wordpiece, byte_bpe, unigram). A text is a kind's unit repeated (tests/hostile/hostile_kinds.jsonl) up to 1, 2 and 4 times `--characters`. "prepare" is
-tokens and windows, "finish" logits, drawn at random, to spans. Each time is the least of some runs, each in a process
-of its own, which is stopped after two minutes. Growth is that of the whole for twice the length; 2 is linear. Memory is
-what the process had at most, less what it had before the text.
+A family is one of the tests' tokenizers (wordpiece, byte_bpe, unigram). A text is a kind's unit repeated
+(tests/hostile/hostile_kinds.jsonl) up to 1, 2 and 4 times `--characters`. "prepare" is tokens and windows, "finish"
+logits, drawn at random, to spans. Each time is the least of some runs, each in a process of its own, which is stopped
+after two minutes. Growth is that of the whole for twice the length; 2 is linear. Memory is what the process had at
+most, less what it had before the text.
 """
 
 from __future__ import annotations
@@ -78,9 +79,9 @@ def text_of(kind: dict[str, str], length: int) -> str:
 def tagger_of(model: str) -> Tagger:
     """With the tokenizer of a model or a family, and nine labels of its own."""
     sys.path.append(str(ROOT))
-    from tests.conftest import FAMILIES
     from transformers import AutoTokenizer
 
+    from tests.conftest import FAMILIES
     from vtag.demo import demo_model
 
     if model in FAMILIES:

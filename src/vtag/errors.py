@@ -429,6 +429,18 @@ TABLE: dict[str, Kind] = {
         5,
         "{host}, port {port}: cannot listen there ({reason}): choose another with --host or --port",
     ),
+    "no_temporary_folder": Kind(
+        EngineError, 500, 5, "{folder}: cannot be written ({reason}): make it writable, or name another in TMPDIR"
+    ),
+    "no_shared_memory": Kind(
+        EngineError, 500, 5, "/dev/shm: cannot be written ({reason}): mount it writable, as a tmpfs"
+    ),
+    "few_files": Kind(
+        EngineError, 500, 5, "{limit} files may be open at once, and a server needs {least}: raise it (ulimit -n)"
+    ),
+    "bad_origin": Kind(
+        SettingError, 422, 2, "--cors-origin takes scheme, host and port of a page, such as https://app.example.com"
+    ),
     "serve_lora": Kind(
         SettingError, 422, 2, "vtag serve takes no LoRA adapters: merge the adapter into the model (merge_and_unload)"
     ),
@@ -473,12 +485,52 @@ TABLE: dict[str, Kind] = {
     "text_too_long": Kind(
         InputError, 413, 4, "text {index} has more than {limit} characters: cut it, or raise --max-characters"
     ),
+    "too_many_values": Kind(
+        InputError,
+        413,
+        4,
+        "the body has more than {limit} values (words, texts, numbers, objects): send less, or raise --max-values",
+    ),
+    "too_many_tokens": Kind(
+        InputError,
+        413,
+        4,
+        "the windows of this request have more than {limit} tokens, the most for its length: send a smaller stride, or"
+        " less at once, or raise --max-tokens",
+    ),
+    "too_many_scores": Kind(
+        InputError,
+        413,
+        4,
+        "the answer has more than {limit} scores: send less, leave out top_k or return_tokens, or raise --max-scores",
+    ),
+    "vllm_body_too_large": Kind(
+        InputError, 413, 4, "the body has more than {limit} bytes, the most on routes of vLLM's: send less at once"
+    ),
+    "vllm_text_too_long": Kind(
+        InputError,
+        413,
+        4,
+        "text {index} has more than {limit} characters or token ids, the most on routes of vLLM's: cut it, or use"
+        " POST /v1/tag",
+    ),
+    "head_too_large": Kind(InputError, 431, 4, "the head of the request has more than {limit} bytes: send less"),
+    "bad_http": Kind(InputError, 400, 4, "this is not HTTP/1.1: let an HTTP library write it"),
+    "foreign_host": Kind(
+        InputError, 421, 4, "this server does not answer to that Host: start it with --allowed-host NAME"
+    ),
+    "foreign_origin": Kind(
+        InputError, 403, 4, "pages of that origin may not ask this server: start it with --cors-origin ORIGIN"
+    ),
     "not_json": Kind(InputError, 415, 4, "send JSON, not compressed, with the header Content-Type: application/json"),
     "bad_field": Kind(InputError, 422, 4, "{field} must be {expected}"),
     "unknown_field": Kind(InputError, 422, 4, "there is a field that is not known here: send {names} alone"),
     "unknown_label": Kind(InputError, 422, 4, "{field} has a label that the model has not: GET /info lists them"),
     "overloaded": Kind(EngineError, 429, 5, "{limit} requests are waiting already: send this one again later"),
     "bodies_overloaded": Kind(EngineError, 429, 5, "too many bytes are waiting already: send this one again later"),
+    "tokens_overloaded": Kind(
+        EngineError, 429, 5, "{limit} tokens of long requests are waiting already: send this one again later"
+    ),
     "slow_body": Kind(
         InputError, 408, 4, "the body did not arrive within {seconds} s: send it faster, or less at once"
     ),
@@ -486,6 +538,7 @@ TABLE: dict[str, Kind] = {
     "too_late": Kind(
         EngineError, 503, 5, "not answered within the seconds of {header}: send it again later, or allow for more"
     ),
+    "ending": Kind(EngineError, 503, 5, "this server ends: send it again to the next one"),
     "engine_gone": Kind(EngineError, 503, 5, "the engine is gone, and this server ends: send it again to the next one"),
     # integrations
     "presidio_missing": Kind(MissingPackageError, 503, 5, 'Presidio is not installed: pip install "vtag[presidio]"'),

@@ -138,13 +138,15 @@ class Tagger:
         stride: int | None = None,
         aggregation_strategy: str | None = DEFAULT_STRATEGY,
         first: int = 0,
+        most_tokens: int | None = None,
     ) -> Batch:
         """Tokenize and cut into windows; `aggregation_strategy=None` if only logits are wanted.
 
         One text or many; or `words`, a list for each text (or the words of one text): then offsets refer to
         `delimiter.join(words)`. `stride` is the overlap of windows in tokens; given together with one of Hugging
         Face's strategies, windows are cut and their spans merged by its own rule.
-        `first` is the index of the first text, for error messages.
+        `first` is the index of the first text, for error messages. `most_tokens`: of all windows; raises InputError
+        for more, before they are made.
         """
         if aggregation_strategy is not None:
             options = self.options(aggregation_strategy=aggregation_strategy, stride=stride)
@@ -159,18 +161,18 @@ class Tagger:
                 if encoding.offsets is None:
                     raise error("no_offsets", index=i)
         if stride is not None and aggregation_strategy in HF_STRATEGIES:
-            return self._prepare_hf_stride(encodings, stride, aggregation_strategy)
+            return self._prepare_hf_stride(encodings, stride, aggregation_strategy, most_tokens)
         by_lines = aggregation_strategy == "viterbi" and stride is None
-        windows = make_windows(encodings, self.max_length, stride, by_lines=by_lines)
+        windows = make_windows(encodings, self.max_length, stride, by_lines=by_lines, most=most_tokens)
         return Batch(tuple(encodings), tuple(windows), aggregation_strategy)
 
-    def prepare_prompts(self, prompts: Any) -> Batch:
+    def prepare_prompts(self, prompts: Any, most_tokens: int | None = None) -> Batch:
         """As `prepare`, for logits alone, of whatever vLLM's `encode` takes: texts, token ids, dicts of either."""
         items = split_prompts(prompts, self.vocabulary)
         texts = [item for item in items if isinstance(item, str)]
         encoded = iter(self._encode_texts(texts))
         encodings = [next(encoded) if isinstance(item, str) else encode_ids(item, self._probe) for item in items]
-        return Batch(tuple(encodings), tuple(make_windows(encodings, self.max_length)))
+        return Batch(tuple(encodings), tuple(make_windows(encodings, self.max_length, most=most_tokens)))
 
     def pieces(self, encoding: Encoding) -> list[str]:
         """The vocabulary piece of each token."""
@@ -232,9 +234,12 @@ class Tagger:
                 names = ", ".join(self.labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
                 raise error("no_such_label", option=option, label=short(label), names=names)
 
-    def _prepare_hf_stride(self, encodings: Sequence[Encoding], stride: int, strategy: str) -> Batch:
+    def _prepare_hf_stride(
+        self, encodings: Sequence[Encoding], stride: int, strategy: str, most_tokens: int | None
+    ) -> Batch:
         assert isinstance(self._text, FastTokenizer)  # by `options`
-        windows = hf_windows(encodings, self._hf_max_length, stride, from_end=self._text.cuts_left)
+        from_end = self._text.cuts_left
+        windows = hf_windows(encodings, self._hf_max_length, stride, from_end=from_end, most=most_tokens)
         parts = self._text.overflow(encodings, self._hf_max_length, stride)
         flat = tuple(part for of_text in parts for part in of_text if len(part.ids))
         return Batch(tuple(encodings), tuple(windows), strategy, flat)

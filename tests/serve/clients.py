@@ -39,7 +39,12 @@ class Client:
     def send(self, route: str, body: Any, headers: dict[str, str] | None = None, *, cut: int = 0) -> None:
         """A request, without the last bytes of its body."""
         data = json.dumps(body).encode()
-        head = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(data)), **(headers or {})}
+        head = {
+            "Host": "localhost",
+            "Content-Type": "application/json",
+            "Content-Length": str(len(data)),
+            **(headers or {}),
+        }
         lines = [f"POST {route} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
         self.writer.write("\r\n".join(lines).encode() + data[: len(data) - cut])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.serve.test_routes import TEXTS
 from vtag.errors import VtagError
-from vtag.serve.pieces import PIECE_SIZE, PIECE_TEXTS, Piece, Tagged, Way, cut, finish, prepare
+from vtag.serve.http import to_json
+from vtag.serve.pieces import PIECE_SIZE, PIECE_TEXTS, Piece, Tagged, Way, characters, cut, finish, prepare
 from vtag.tagger import Batch, Tagger
 
 if TYPE_CHECKING:
@@ -27,13 +29,17 @@ WAYS = [
 LONG = "\n".join(TEXTS[:60])
 
 
-def spans(found: Tagged) -> list[Any]:
-    return [[span.to_dict() for span in row] for row in found.spans]
+def spans(found: Tagged) -> list[bytes]:
+    return [to_json([span.to_dict() for span in row]) for row in found.spans]
+
+
+def pieces_of(way: Way, texts: list[Any]) -> Iterator[Piece]:
+    return cut(way, texts, list(map(characters, texts)), 1 << 20, spans)
 
 
 @given(st.lists(st.text(max_size=PIECE_SIZE // 4), max_size=200))
 def test_a_request_is_cut_into_all_of_its_texts_in_order(texts: list[str]) -> None:
-    pieces = list(cut(WAYS[0], texts, spans))
+    pieces = list(pieces_of(WAYS[0], texts))
     assert [text for piece in pieces for text in piece.items] == texts
     assert [piece.first for piece in pieces] == [sum(len(p.items) for p in pieces[:at]) for at in range(len(pieces))]
     for piece in pieces:
@@ -54,7 +60,7 @@ def test_in_company_each_piece_is_as_if_it_were_alone(llm: LLM) -> None:
     pieces: list[Piece] = []
     for at, way in enumerate(WAYS * 3):
         texts: list[Any] = [*TEXTS[at : at + 3], LONG[at * 10 :]] if at % 2 else [TEXTS[at], "", LONG]
-        pieces += cut(way, [text.split() for text in texts] if way.words else texts, spans)
+        pieces += pieces_of(way, [text.split() for text in texts] if way.words else texts)
     batches = [batch for batch in prepare(tagger, pieces) if isinstance(batch, Batch)]
     done = [(piece, batch, logits(tagger, batch)) for piece, batch in zip(pieces, batches, strict=True)]
     for piece, batch, found in zip(pieces, batches, finish(tagger, done), strict=True):
@@ -65,12 +71,12 @@ def test_in_company_each_piece_is_as_if_it_were_alone(llm: LLM) -> None:
             assert (window.text, window.start, window.end) == (wanted.text, wanted.start, wanted.end)
         assert [found] == finish(tagger, [(piece, alone, logits(tagger, alone))])
         assert isinstance(found, list)
-        assert any(found)
+        assert any(row != b"[]" for row in found)
 
 
 def test_what_cannot_be_prepared_fails_alone_with_its_own_index(llm: LLM) -> None:
     bad = [*TEXTS[:2], "half a pair \ud83d"]
-    pieces = [piece for texts in ([TEXTS[0]], bad, [TEXTS[1]]) for piece in cut(WAYS[0], texts, spans)]
+    pieces = [piece for texts in ([TEXTS[0]], bad, [TEXTS[1]]) for piece in pieces_of(WAYS[0], texts)]
     first, failed, last = prepare(llm.tagger, pieces)
     assert isinstance(first, Batch)
     assert isinstance(last, Batch)

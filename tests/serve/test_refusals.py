@@ -6,14 +6,20 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.hostile.test_hostile import TEXTS, read
+from tests.serve.clients import gauge
 from tests.serve.servers import Server
+from vtag.serve.gate import VLLM_BODY_BYTES
+
+if TYPE_CHECKING:
+    from vtag import LLM
 
 SECRET = "Qwertzuiop-Asdfghjkl"
 JSON = {"Content-Type": "application/json"}
@@ -106,7 +112,7 @@ RAW: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "not UTF-8": (b'{"input": "\xff"}', JSON, 400, "bad_json"),
     "UTF-16": (json.dumps({"input": SECRET}).encode("utf-16"), JSON, 400, "bad_json"),
     "half a pair in UTF-8": (b'{"input": "\xed\xa0\xbd"}', JSON, 400, "bad_json"),
-    "brackets without end": (b"[" * 1_000_000, JSON, 400, "bad_json"),
+    "brackets without end": (b"[" * 200_000, JSON, 400, "bad_json"),
     "a number of 5,000 digits": (b'{"input": "a", "top_k": ' + b"1" * 5000 + b"}", JSON, 400, "bad_json"),
     "a form": (b'{"input": "a"}', {"Content-Type": "application/x-www-form-urlencoded"}, 415, "not_json"),
     "text": (SECRET.encode(), {"Content-Type": "text/plain"}, 415, "not_json"),
@@ -194,7 +200,7 @@ def test_a_body_of_200_mb_is_refused_and_not_kept(server: Server) -> None:
     assert server.post(TAG, {"input": "a"}).status_code == 200
 
 
-MANY = 1_000_000
+MANY = 60_000  # less than the values that a body may have
 CROWDED: dict[str, tuple[str, Callable[[], Any], int, str]] = {
     "numbers for texts": (TAG, lambda: {"input": [1] * 4 * MANY}, 422, "bad_field"),
     "numbers for words": (TAG, lambda: {"words": [[1] * MANY] * 2}, 422, "bad_field"),
@@ -207,18 +213,78 @@ CROWDED: dict[str, tuple[str, Callable[[], Any], int, str]] = {
     "recognizers": (PRESIDIO, lambda: {"text": "a", "ad_hoc_recognizers": [1] * 4 * MANY}, 422, "bad_field"),
     "numbers for instances": (V1, lambda: {"instances": [1] * 4 * MANY}, 422, "bad_field"),
     "dimensions": (V2, lambda: {"inputs": [tensor(shape=[9] * 4 * MANY)]}, 422, "bad_field"),
-    "tensors": (V2, lambda: {"inputs": [{}] * 4 * MANY}, 422, "bad_field"),
-    "outputs": (V2, lambda: {"inputs": [tensor()], "outputs": [{}] * 4 * MANY}, 422, "bad_field"),
+    "tensors": (V2, lambda: {"inputs": [{}] * MANY}, 422, "bad_field"),
+    "outputs": (V2, lambda: {"inputs": [tensor()], "outputs": [{}] * MANY}, 422, "bad_field"),
 }
 
 
 @pytest.mark.parametrize("name", CROWDED)
-def test_millions_of_mistakes_are_refused_for_the_first(server: Server, name: str) -> None:
+def test_thousands_of_mistakes_are_refused_for_the_first(server: Server, name: str) -> None:
     route, body, status, kind = CROWDED[name]
     sent = json.dumps(body(), separators=(",", ":")).encode()
     before = memory(server)
     assert_refused(httpx.post(server.url + route, content=sent, headers=JSON, timeout=20), status, kind)
     assert memory(server) - before < 1 << 30
+
+
+FULL: dict[str, Callable[[], Any]] = {
+    "lists": lambda: {"words": [[]] * 5_000_000},
+    "numbers": lambda: {"input": [0] * 5_000_000},
+    "empty texts": lambda: {"input": [""] * 4_000_000},
+    "empty words": lambda: {"words": [""] * 4_000_000},
+    "objects": lambda: {"input": [{}] * 4_000_000},
+    "lists in lists": lambda: {"words": [[[0] * 100] * 100] * 500},
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_millions_of_values_are_refused_unread_while_others_have_their_answers(server: Server, name: str) -> None:
+    sent = json.dumps(FULL[name](), separators=(",", ":")).encode()
+    assert len(sent) < 16 << 20
+    with ThreadPoolExecutor(1) as pool:
+        for route in (TAG, "/pooling"):
+            asked = pool.submit(httpx.post, server.url + route, content=sent, headers=JSON, timeout=60)
+            while not asked.done():
+                assert httpx.get(f"{server.url}/health", timeout=5).status_code == 200
+            kind = "too_many_values" if len(sent) < VLLM_BODY_BYTES or route == TAG else "vllm_body_too_large"
+            assert_refused(asked.result(), 413, kind)
+
+
+def test_a_stride_may_not_multiply_the_work(server: Server) -> None:
+    before = memory(server)
+    for inputs, stride in (("a " * 10_000, 509), ("a " * 100_000, 505), (["a " * 5_000] * 20, 509)):
+        answer = server.post(HF, {"inputs": inputs, "parameters": {"stride": stride}})
+        assert_refused(answer, 413, "too_many_tokens")
+        assert "--max-tokens" in answer.json()["error"]
+    assert memory(server) - before < 100_000_000
+    few = server.post(HF, {"inputs": "a " * 600, "parameters": {"stride": 509}})
+    half = server.post(HF, {"inputs": "Jane Doe " * 400, "parameters": {"stride": 255}})
+    assert few.status_code == half.status_code == 200
+
+
+def test_an_answer_may_not_have_millions_of_scores(server: Server, llm: LLM) -> None:
+    labels = len(llm.id2label)
+    too_many = 1_000_000 // labels + 1
+    asked = {"return_tokens": True, "top_k": 10**30}
+    windows = gauge(server, "vtag_windows_total")
+    assert_refused(server.post(TAG, {"input": "a " * too_many, **asked}), 413, "too_many_scores")
+    assert_refused(server.post("/pooling", {"input": "a " * too_many}), 413, "too_many_scores")
+    assert gauge(server, "vtag_windows_total") == windows  # before the engine is asked
+    many = ["a " * 1000] * (too_many // 1000 + 1)
+    assert_refused(server.post(TAG, {"input": many, **asked}), 413, "too_many_scores")
+
+
+def test_long_lists_of_labels_cost_no_more_than_short_ones(server: Server) -> None:
+    body = {"input": ["Jane Doe lives in Paris."] * 1000, "ignore_labels": ["O", "CITY"] * 50_000}
+    assert server.post(TAG, body).status_code == 200
+
+
+def test_texts_and_bodies_on_routes_of_vllms_have_limits(server: Server) -> None:
+    for route, field in (("/pooling", "input"), ("/tokenize", "prompt"), ("/invocations", "input")):
+        assert_refused(server.post(route, {field: "a" * 200_001}), 413, "vllm_text_too_long")
+        assert_refused(server.post(route, {field: ["a" * 1000] * 5000}), 413, "vllm_body_too_large")
+    assert_refused(server.post("/pooling", {"input": ["a"] * 1025}), 413, "too_many_texts")
+    assert_refused(server.post("/detokenize", {"tokens": [7] * 200_001}), 413, "vllm_text_too_long")
 
 
 def test_odd_texts_are_answered_or_refused_on_every_route_and_leave_no_trace_in_the_log(server: Server) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import re
+import resource
 import shutil
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from vtag.cli import engine
 from vtag.errors import INTERRUPTED, error
@@ -24,10 +26,15 @@ from vtag.serve.limits import Limits
 
 LIMITS = {
     "body_bytes": "bytes of a request's body",
+    "values": "JSON values of a body: words, texts, numbers, objects",
     "texts": "texts of a request",
     "characters": "characters of a text",
+    "tokens": "tokens in all windows of a request",
+    "scores": "scores in an answer (top_k, return_tokens, /pooling)",
     "requests": "requests under way at once; more get 429",
 }
+# Files that a server without a client has open, twice over.
+LEAST_FILES = 256
 
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -44,6 +51,20 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     for name, says in LIMITS.items():
         most = getattr(Limits(), name)
         new.add_argument(_option(name), metavar="N", type=int, default=most, help=f"most {says} (default: {most})")
+    new.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name to answer to, as behind a proxy; may be repeated (default: local names, where --host is local)",
+    )
+    new.add_argument(
+        "--cors-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="a web page's origin, such as https://app.example.com, that may call it; may be repeated (default: none)",
+    )
     new.add_argument("--access-log", action="store_true", help="a line a request on stderr, without its text")
     engine.add_options(new)
     return new
@@ -59,6 +80,9 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
             raise error("bad_limit", option=_option(name), least=1)
     if "" in (args.api_key or ()):
         raise error("empty_key")
+    for origin in args.cors_origin:
+        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+            raise error("bad_origin")
     keys = args.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
     given = engine.arguments(args)
     folder = Path(args.model).expanduser()
@@ -68,11 +92,30 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
         raise error("serve_lora")
     if (given.pop("api_server_count", None) or 1) > 1:
         raise error("several_servers")
+    _check_places()
+    try:
+        code = _serve(args, name, given, Limits(**limits), keys, listening)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    # A thread that is in the midst of a long text would hold up the interpreter's end.
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _serve(
+    args: argparse.Namespace,
+    name: str,
+    given: dict[str, Any],
+    limits: Limits,
+    keys: list[str],
+    listening: Callable[[str], None],
+) -> int:
     with _bound(args.host, args.port) as sock, _folder_of_its_own():
         engine.look(args)
         from vtag.engine.plan import plan
 
         made = plan(args.model, **given)
+        from vtag.serve.gate import Access, is_local
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import Served
 
@@ -81,7 +124,35 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
             _say(name, url, sock, bool(keys))
             listening(url)
 
-        return serve(Served(made, [name], Limits(**limits), args.access_log), sock, keys, listens)
+        local = is_local(_address(sock))
+        access = Access(keys, local, {host.lower() for host in args.allowed_host}, set(args.cors_origin))
+        return serve(Served(made, [name], limits, args.access_log), sock, access, listens)
+
+
+def _check_places() -> None:
+    """Raise EngineError where there is nowhere to write, or few files may be open: vLLM would fail in its midst."""
+    try:
+        folder = tempfile.gettempdir()
+    except OSError as cause:
+        raise error("no_temporary_folder", folder=os.environ.get("TMPDIR", "/tmp"), reason=_why(cause)) from cause
+    for place, kind in ((folder, "no_temporary_folder"), ("/dev/shm", "no_shared_memory")):
+        if not os.path.isdir(place):
+            continue
+        try:
+            tempfile.TemporaryFile(dir=place).close()
+        except OSError as cause:
+            raise error(kind, folder=place, reason=_why(cause)) from cause
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:  # a connection is a file
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if 0 <= limit < LEAST_FILES:
+        raise error("few_files", limit=limit, least=LEAST_FILES)
+
+
+def _why(cause: OSError) -> str:
+    return (cause.strerror or type(cause).__name__).lower()
 
 
 def _option(limit: str) -> str:
@@ -103,11 +174,16 @@ def _bound(host: str, port: int) -> socket.socket:
     return sock
 
 
+def _address(sock: socket.socket) -> str:
+    """The address in a URL."""
+    host: str = sock.getsockname()[0]
+    return f"[{host}]" if ":" in host else host
+
+
 def _url(sock: socket.socket) -> str:
     """Where this machine reaches it."""
-    host, port = sock.getsockname()[:2]
-    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{here}:{port}"
+    here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(_address(sock), _address(sock))
+    return f"http://{here}:{sock.getsockname()[1]}"
 
 
 def _say(model: str, url: str, sock: socket.socket, key: bool) -> None:

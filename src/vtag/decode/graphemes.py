@@ -13,8 +13,8 @@ import numpy as np
 import regex
 
 _CLUSTER = regex.compile(r"\X")
-# Flags are pairs counted from the start of a run of regional indicators, for which `regex` looks back from each of them.
-# After each eighth pair a run is cut, so that the time does not grow with the square of its length.
+# Flags are pairs, counted from the start of a run of regional indicators; `regex` looks back to it from each of them.
+# Runs are cut after every eighth pair, so that the time does not grow with the square of their length.
 _PAIRS = regex.compile(r"(?:\p{RI}\p{RI}){8}(?=\p{RI})")
 # Of two characters of one cluster at least one is of these (but for CR LF, at which no span begins or ends).
 _CLASSES = ("Extend", "ZWJ", "SpacingMark", "Prepend", "L", "V", "T", "Regional_Indicator")

@@ -10,14 +10,20 @@ from vtag.decode.scheme import Scheme
 from vtag.types import Encoding, Span
 
 OUTSIDE = "O"
+# Rows that are sorted at once: memory stays bounded where there are thousands of labels.
+_ROWS = 4096
 
 
 def likeliest(probabilities: np.ndarray, names: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
     """For each row of float [N, names] its k likeliest names with their probabilities, the likeliest first."""
-    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    values = np.take_along_axis(probabilities, best, axis=1)
-    named = [[names[at] for at in row] for row in best.tolist()]
-    return [list(zip(*pair, strict=True)) for pair in zip(named, values.tolist(), strict=True)]
+    found: list[list[tuple[str, float]]] = []
+    for start in range(0, len(probabilities), _ROWS):
+        rows = probabilities[start : start + _ROWS]
+        best = np.argsort(-rows, axis=1, kind="stable")[:, :k]
+        values = np.take_along_axis(rows, best, axis=1)
+        named = [[names[at] for at in row] for row in best.tolist()]
+        found += [list(zip(*pair, strict=True)) for pair in zip(named, values.tolist(), strict=True)]
+    return found
 
 
 def span_types(

@@ -304,7 +304,8 @@ class LLM(vllm.LLM):
 
         def prepare(items: list[Any], first: int) -> Batch:
             return self.tagger.prepare(
-                **{named: iter(items)},
+                iter(items) if named == "texts" else None,
+                words=iter(items) if named == "words" else None,
                 delimiter=delimiter,
                 stride=stride,
                 aggregation_strategy=strategy,

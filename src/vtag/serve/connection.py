@@ -1,4 +1,4 @@
-"""uvicorn's HTTP connection, and an end to those that say nothing."""
+"""uvicorn's HTTP connection, with an end to those that say nothing or too much, and without upgrades."""
 
 from __future__ import annotations
 
@@ -6,20 +6,38 @@ import asyncio
 import socket
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from vtag.errors import VtagError, error
+from vtag.serve.http import to_json
 
 # The head of a request has so long to arrive, once the connection stands or its first byte came.
 HEAD_SECONDS = 20
+# The head of a request has so many bytes at most.
+HEAD_BYTES = 64 << 10
 # A request that is answered already may send the rest of its body so long: closed at once, it would miss the answer.
 LINGER_SECONDS = 5
 # Of a peer that is gone without a word.
 GONE_SECONDS = 60
+# When a client that has closed its side is asked whether it still reads; Go's takes five such answers at most.
+ASKED_SECONDS = (0.1, 0.3, 1)
 
 
 class Connection(HttpToolsProtocol):
-    """Closed where a head does not come, or a body goes on long after the answer. The body's own time: `body.whole`."""
+    """Closed where a head does not come, or a body goes on long after the answer. The body's own time: `body.whole`.
+
+    Upgrades (to HTTP/2, to WebSocket) are ignored, as RFC 9110, 7.8 has it: the request is answered in HTTP/1.1.
+    """
 
     _patience: asyncio.TimerHandle | None = None
+    # Bytes of a message that are no body; whether one began in what is being read, and how much of that is body.
+    _overhead = 0
+    _begun = False
+    _body = 0
+    # Whether the request that is being read asks for an upgrade; whether nothing more is read.
+    _upgrading = False
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -30,15 +48,60 @@ class Connection(HttpToolsProtocol):
         self._wait(None)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        self._begun, self._body = False, 0
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as failed:
+            self._refuse(failed.__context__ if isinstance(failed.__context__, VtagError) else error("bad_http"))
+        else:
+            if not self._begun:  # each byte of a body may come as a chunk, with its length and two line ends
+                self._overhead = max(self._overhead + len(data) - 9 * self._body, 0)
+            if self._overhead > HEAD_BYTES:
+                self._refuse(error("head_too_large", limit=HEAD_BYTES))
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has sent its request may close its side and wait; one that is gone looks the same.
+
+        It is told to continue: who is gone answers with a reset.
+        """
+        cycle = self.cycle
+        waits = cycle is not None and not cycle.more_body and not cycle.response_complete
+        if not waits or cycle.scope["http_version"] == "1.0":
+            return False
+        cycle.keep_alive = False
+        for seconds in ASKED_SECONDS:
+            self.loop.call_later(seconds, self._ask, cycle)
+        return True
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._overhead, self._begun = 0, True
         self._wait(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
+            raise error("head_too_large", limit=HEAD_BYTES)
+        if self.parser.get_method() == b"CONNECT":  # which would make a proxy of it
+            raise error("bad_http")
+        self._upgrading = self.parser.should_upgrade()
+        if self._upgrading:
+            return
         self._wait(None)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._body += len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        if self._upgrading:
+            return
         super().on_message_complete()
         if self.cycle.response_complete:
             self._wait(HEAD_SECONDS)
@@ -47,6 +110,31 @@ class Connection(HttpToolsProtocol):
         if self.cycle.more_body:
             self._wait(LINGER_SECONDS)
         super().on_response_complete()
+
+    def _without_upgrade(self, rest: bytes) -> None:
+        """Read the same head again as one of a request that asks for no upgrade, and what follows as its body."""
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        for name, value in self.headers:
+            if name == b"connection" and b"close" in value.lower():
+                lines.append(b"connection: close")
+            elif name not in (b"connection", b"upgrade", b"http2-settings"):
+                lines.append(name + b": " + value)
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+    def _ask(self, cycle: RequestResponseCycle) -> None:
+        """Whether somebody still waits for the answer."""
+        if not (self.transport.is_closing() or cycle.response_started):
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _refuse(self, refused: VtagError) -> None:
+        """The answer to what is no request for the app; what else comes is read past, so that it arrives."""
+        self._refused = True
+        body = to_json({"error": str(refused), "error_type": refused.kind})
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[refused.status] + head.encode() + body)
+        self.transport.write_eof()
+        self._wait(LINGER_SECONDS)
 
     def _wait(self, seconds: float | None) -> None:
         if self._patience is not None:
@@ -70,6 +158,12 @@ class Joined:
         if not self._waiting:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
+
+    def write_eof(self) -> None:
+        """After all that was written; what comes is still read."""
+        self._flush()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def close(self) -> None:
         """After all that was written."""

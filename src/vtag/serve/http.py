@@ -1,4 +1,4 @@
-"""HTTP by vtag's rules: who may come in, how a request is answered, and what a refusal looks like."""
+"""HTTP by vtag's rules: how a request is read, worked on and answered, and what a refusal looks like."""
 
 from __future__ import annotations
 
@@ -7,76 +7,36 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, get_type_hints
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import partial
+from typing import Any, TypeVar, get_type_hints
 
 import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from vtag.errors import VtagError, error
 from vtag.serve.body import check_type, checked, from_json, whole
+from vtag.serve.limits import Limits
 from vtag.serve.metrics import REFUSED, REQUESTS
 from vtag.serve.patience import Patience
-from vtag.serve.queue import Body
 from vtag.serve.schemas import ERRORS
 from vtag.serve.service import serving
 
 CLIENT_GONE = 499
-LOG = logging.getLogger("vtag.serve")
-
-
+# Items of a list that are turned into JSON in one call, which holds the GIL: a millisecond or two.
+ITEMS_AT_ONCE = 4096
 # Without a key: what monitors call, and the page that asks for one.
 OPEN = ("/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready", "/playground")
-
-
-class Gate:
-    """Asks for an API key before any route, vLLM's own included, but for those that monitors call.
-
-    What is posted to vtag's routes goes there directly, past vLLM's middlewares, which cost as much as decoding a text.
-    """
-
-    def __init__(self, app: FastAPI, keys: Sequence[str]) -> None:
-        self._app = app
-        self._keys = keys
-        self._direct = [route for route in app.routes if isinstance(route, Route) and "POST" in route.methods]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection, as ASGI has it."""
-        if scope["type"] == "lifespan" or may_enter(scope, self._keys):
-            if scope["type"] == "http" and scope["method"] == "POST":
-                for route in self._direct:
-                    match, found = route.matches(scope)
-                    if match is Match.FULL:
-                        scope.update(found, app=self._app, route=route)
-                        await route.handle(scope, receive, send)
-                        return
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        else:
-            await _no_entry(scope, receive, send)
-
-
-def may_enter(scope: Scope, keys: Sequence[str]) -> bool:
-    """Whether a request names one of the keys, or needs none."""
-    if not keys or scope["path"].rstrip("/") in OPEN:
-        return True
-    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    scheme, _, key = sent.partition(b" ")
-    # All are compared, in constant time: how long it takes tells nothing.
-    right = [secrets.compare_digest(key.strip(), known.encode()) for known in keys]
-    return scheme.lower() == b"bearer" and any(right)
-
-
-async def _no_entry(scope: Scope, receive: Receive, send: Send) -> None:
-    await refusal(error("wrong_key"), {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+Result = TypeVar("Result")
+Sent = TypeVar("Sent", bound=Response | None)
+LOG = logging.getLogger("vtag.serve")
 
 
 class Route(APIRoute):
@@ -91,15 +51,18 @@ class Route(APIRoute):
         self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
         self._queried = [parameter.alias for parameter in self.dependant.query_params]
 
-    async def read(self, patience: Patience, schema: type[BaseModel], arriving: Body) -> Any:
-        """The body as its schema."""
-        check_type(patience.request.headers)
-        return checked(from_json(await whole(patience, arriving)), schema)
+    def check_type(self, headers: Headers) -> None:
+        """Raise InputError for a body of another type."""
+        check_type(headers)
+
+    def parse(self, body: bytes, schema: type[BaseModel], headers: Headers, limits: Limits) -> Any:
+        """The body as its schema; called in a thread where it is large."""
+        return checked(from_json(body, limits.values), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, from Starlette's router or directly from the Gate."""
-        if not may_enter(scope, scope["app"].state.keys):  # a server that vLLM starts has no Gate
-            await _no_entry(scope, receive, send)
+        if not has_key(scope, scope["app"].state.keys):  # a server that vLLM starts has no Gate
+            await refuse(error("wrong_key"), scope, receive, send)
         elif scope["method"] in self.methods:
             response = await self._answer(Request(scope, receive, send))
             REQUESTS.labels(self.path, response.status_code).inc()
@@ -110,39 +73,81 @@ class Route(APIRoute):
 
     async def _answer(self, request: Request) -> Response:
         """The response: what the endpoint returns, or why there is none."""
-        try:
-            content = await self._asked(request)
-            return content if isinstance(content, Response) else _json(content)
-        except ClientDisconnect:
-            return Response(status_code=CLIENT_GONE)
-        except VtagError as refused:
-            again = {"Retry-After": str(serving(request).queue.retry_after())} if refused.status == 429 else None
-            return refusal(refused, again)
-        except Exception as unexpected:
-            if request.app.state.engine_client.errored:
-                return refusal(error("engine_gone"))
-            LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
-            return refusal(error("internal", type=type(unexpected).__name__))
 
-    async def _asked(self, request: Request) -> Any:
-        """What the endpoint returns; raises ClientDisconnect where nobody waits for it any more."""
-        arguments: dict[str, Any] = dict(request.path_params)
-        for name in self._queried:
-            arguments[name] = request.query_params.get(name)
-        if self._schema is None:
-            return await self.endpoint(request, **arguments)
+        async def asked() -> Response:
+            arguments: dict[str, Any] = dict(request.path_params)
+            for name in self._queried:
+                arguments[name] = request.query_params.get(name)
+            if self._schema is None:
+                content = await self.endpoint(request, **arguments)
+            else:
+                content = await admitted(request, self.check_type, partial(self._posted, request, arguments))
+            return content if isinstance(content, Response) else _json(content)
+
+        return await answer(request, asked)
+
+    async def _posted(self, request: Request, arguments: dict[str, Any], sent: bytes) -> Any:
+        """What the endpoint returns for a body."""
+        assert self._schema is not None
         service = serving(request)
-        patience = Patience(request)
-        try:
-            with service.queue.body() as arriving:
-                body = await self.read(patience, self._schema, arriving)
-                with service.queue.place():
-                    patience.watch()
-                    return await self.endpoint(request, body=body, **arguments)
-        except asyncio.CancelledError:
-            raise patience.lost() from None
-        finally:
-            patience.end()
+        body = await service.parsed(partial(self.parse, sent, self._schema, request.headers, service.limits), len(sent))
+        return await self.endpoint(request, body=body, **arguments)
+
+
+async def admitted(
+    request: Request,
+    check: Callable[[Headers], None],
+    work: Callable[[bytes], Awaitable[Result]],
+    *,
+    most: int | None = None,
+) -> Result:
+    """What `work` makes of a request's body, within the limits and clocks that hold for every route.
+
+    check: raises an error of the table for headers that do not fit. most: bytes, on routes of vLLM's.
+    Raises ClientDisconnect where nobody waits for it any more.
+    """
+    service = serving(request)
+    patience = Patience(request)
+    service.waiting.add(patience)
+    try:
+        check(request.headers)
+        with service.queue.body(most) as arriving:
+            body = await whole(patience, arriving)
+            with service.queue.place():
+                patience.watch()
+                return await work(body)
+    except asyncio.CancelledError:
+        raise patience.lost() from None
+    finally:
+        service.waiting.discard(patience)
+        patience.end()
+
+
+async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent | Response:
+    """The response of `ask`, or of the error of the table that it raises."""
+    try:
+        return await ask()
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_GONE)
+    except VtagError as refused:
+        again = {"Retry-After": str(serving(request).queue.retry_after())} if refused.status == 429 else None
+        return refusal(refused, again)
+    except Exception as unexpected:
+        if request.app.state.engine_client.errored:
+            return refusal(error("engine_gone"))
+        LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
+        return refusal(error("internal", type=type(unexpected).__name__))
+
+
+def has_key(scope: Scope, keys: Sequence[str]) -> bool:
+    """Whether a request names one of the keys, or needs none."""
+    if not keys or scope["path"] in OPEN:
+        return True
+    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, key = sent.partition(b" ")
+    # All are compared, in constant time: how long it takes tells nothing.
+    right = [secrets.compare_digest(key.strip(), known.encode()) for known in keys]
+    return scheme.lower() == b"bearer" and any(right)
 
 
 def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
@@ -164,15 +169,36 @@ def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Respon
     """The response of an error of the table."""
     REFUSED.labels(refused.kind).inc()
     content = {"error": str(refused), "error_type": refused.kind}
+    if refused.status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}
     return _json(content, refused.status, headers)
 
 
+async def refuse(refused: VtagError, scope: Scope, receive: Receive, send: Send) -> None:
+    """The same, sent."""
+    await refusal(refused)(scope, receive, send)
+
+
 def to_json(content: Any) -> bytes:
-    """As short as it can be."""
+    """As short as it can be. Lists are written some items at a time, so that other threads get the GIL in between."""
+    if isinstance(content, list) and len(content) > ITEMS_AT_ONCE:
+        parts = (content[at : at + ITEMS_AT_ONCE] for at in range(0, len(content), ITEMS_AT_ONCE))
+        return b"[" + b",".join(to_json(part)[1:-1] for part in parts) + b"]"
+    if isinstance(content, dict) and any(isinstance(value, list) for value in content.values()):
+        content = {name: orjson.Fragment(to_json(value)) for name, value in content.items()}
     try:
         return orjson.dumps(content)
     except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON cannot say in UTF-8
-        return json.dumps(content, separators=(",", ":")).encode()
+        return json.dumps(content, separators=(",", ":"), default=_unwrapped).encode()
+
+
+def _unwrapped(fragment: orjson.Fragment) -> Any:
+    return json.loads(fragment.contents)
+
+
+def as_json(rows: Sequence[bytes]) -> list[Any]:
+    """What is JSON already, to be put into other JSON."""
+    return [orjson.Fragment(row) for row in rows]
 
 
 def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

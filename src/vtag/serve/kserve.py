@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.datastructures import Headers
 
 import vtag
 from vtag.errors import error
 from vtag.options import DEFAULT_STRATEGY, STRATEGIES
-from vtag.serve.body import checked, from_json, whole
-from vtag.serve.http import Route, client_of, routes_of, to_json
-from vtag.serve.patience import Patience
-from vtag.serve.queue import Body
+from vtag.serve.body import checked, from_json
+from vtag.serve.http import Route, as_json, client_of, routes_of, to_json
+from vtag.serve.limits import Limits
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving
 
@@ -33,23 +33,30 @@ JSON_SIZE = "Inference-Header-Content-Length"
 class BinaryRoute(Route):
     """A route that takes a tensor as bytes too."""
 
-    async def read(self, patience: Patience, schema: type[BaseModel], arriving: Body) -> Any:
+    def check_type(self, headers: Headers) -> None:
+        """JSON, or a tensor as bytes behind it. Triton's client names no type: only a web page is asked for one."""
+        from_page = "origin" in headers or "sec-fetch-site" in headers
+        kind = headers.get("content-type")
+        if kind is None and not from_page:
+            return
+        if kind != BYTES_BEHIND or JSON_SIZE not in headers:
+            super().check_type(headers)
+
+    def parse(self, body: bytes, schema: type[BaseModel], headers: Headers, limits: Limits) -> Any:
         """As of other routes, once the bytes have been put into the JSON."""
-        request = patience.request
-        told = request.headers.get(JSON_SIZE)
+        told = headers.get(JSON_SIZE)
         if told is None:
-            return await super().read(patience, schema, arriving)
-        body = await whole(patience, arriving)
+            return super().parse(body, schema, headers, limits)
         size = int(told) if told.isdecimal() and len(told) < 20 else -1
         if not 0 <= size <= len(body):
             raise error("bad_binary")
-        content, behind = from_json(body[:size]), body[size:]
+        content, behind = from_json(body[:size], limits.values), body[size:]
         match content:
             case {"inputs": [{"parameters": {"binary_data_size": int(length)} as parameters} as tensor]}:
                 if length != len(behind):
                     raise error("bad_binary")
                 del parameters["binary_data_size"]
-                tensor["data"] = _elements(behind, serving(request).limits.texts)
+                tensor["data"] = _elements(behind, limits.texts)
             case _ if behind:
                 raise error("bad_binary")
         return checked(content, schema)
@@ -217,11 +224,11 @@ async def predict(request: Request, name: str, body: PredictRequest) -> dict[str
     service.check_name(name)
     predictions = await service.tag(
         body.instances,
-        lambda found: [[span.to_dict() for span in spans] for spans in found.spans],
+        lambda found: [to_json([span.to_dict() for span in spans]) for spans in found.spans],
         client=client_of(request),
         aggregation_strategy=DEFAULT_STRATEGY,
     )
-    return {"predictions": predictions}
+    return {"predictions": as_json(predictions)}
 
 
 @router.get("/v1/models/{name:model}", response_model=ModelReady)
@@ -246,7 +253,7 @@ async def infer(request: Request, name: str, body: InferRequest) -> Any:
         raise error("bad_shape")
     if any(output.name != OUTPUT for output in body.outputs or ()):
         raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
-    rows: list[bytes] = await service.tag(
+    rows = await service.tag(
         texts,
         lambda found: [to_json([span.to_dict() for span in spans]) for spans in found.spans],
         client=client_of(request),
@@ -310,7 +317,6 @@ async def model_metadata(request: Request, name: str) -> dict[str, Any]:
     }
 
 
-@router.get("/v2/", include_in_schema=False)
 @router.get("/v2", response_model=ServerMetadata)
 async def server_metadata(request: Request) -> dict[str, Any]:
     """KServe v2: this server."""

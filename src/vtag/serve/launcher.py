@@ -11,12 +11,14 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from types import FrameType
 
 import uvicorn
 import uvloop
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 from vllm.engine.protocol import EngineClient
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
@@ -24,10 +26,12 @@ from vllm.entrypoints.launchers.cli_args import make_arg_parser
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from vtag.engine import defaults, online
+from vtag.errors import error
 from vtag.serve.access import AccessLog
 from vtag.serve.connection import Connection, notice_the_gone
-from vtag.serve.http import Gate
+from vtag.serve.gate import Access, Gate, keep
 from vtag.serve.plugin import Served
+from vtag.serve.service import Service
 
 ENGINE_DIED = 1
 # Requests under way when the server is told to end have so long: container platforms kill after 30 s.
@@ -42,7 +46,7 @@ LOGS = ("vllm.v1.engine.async_llm", "uvicorn.error", "asyncio")
 GROUPS = ("general", "platform", "io_processor", "stat_logger")
 
 
-def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: Callable[[], None]) -> int:
+def serve(served: Served, sock: socket.socket, access: Access, listening: Callable[[], None]) -> int:
     """Serve until SIGTERM (0), Ctrl-C (130, by KeyboardInterrupt) or the engine's death (1); returns the exit code.
 
     sock: bound, not yet listening. listening: called once it is.
@@ -50,6 +54,7 @@ def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: C
     os.register_at_fork(after_in_child=sock.close)  # the engine must not hold the port
     os.environ.pop("VLLM_API_KEY", None)  # the Gate asks for it; vLLM would ask monitors too
     os.environ.pop("VLLM_ALLOW_RUNTIME_LORA_UPDATING", None)  # no routes that load adapters: none is served
+    os.environ.pop("VLLM_SERVER_DEV_MODE", None)  # nor those that reset the engine
     os.environ.setdefault("OMP_NUM_THREADS", str(len(defaults.cores())))  # vLLM takes one thread otherwise
     # Endpoint plugins load only when named, and what is named leaves out all others.
     named = {point.name for group in GROUPS for point in entry_points(group=f"vllm.{group}_plugins")}
@@ -59,16 +64,17 @@ def serve(served: Served, sock: socket.socket, keys: Sequence[str], listening: C
             logging.getLogger(name).addFilter(online.one_line)
         client = online.start(served.plan)
         try:
-            return uvloop.run(_serve(served, client, sock, keys, listening))
+            return uvloop.run(_serve(served, client, sock, access, listening))
         finally:
             client.shutdown(timeout=0)  # at once: it has nothing to put in order
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens, and to those who wait when it ends."""
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, listening: Callable[[], None]) -> None:
         super().__init__(config)
+        self._service = service
         self._listening = listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -78,30 +84,40 @@ class _Server(uvicorn.Server):
             gc.freeze()  # else a collection looks at all that was imported: all clients wait for it, 0.2 s
             self._listening()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._service.end, error("ending"))
+        await super().shutdown(sockets)
+        timer.cancel()
+
 
 async def _serve(
-    served: Served, client: EngineClient, sock: socket.socket, keys: Sequence[str], listening: Callable[[], None]
+    served: Served, client: EngineClient, sock: socket.socket, access: Access, listening: Callable[[], None]
 ) -> int:
     args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
     args.model = str(served.plan.arguments["model"])
     args.served_model_name = list(served.names)
     args.allowed_origins = []  # of other sites' pages; vLLM lets in all
+    args.enable_offline_docs = True  # the scripts of /docs are this server's
     args.vtag = served
     tasks = await client.get_supported_tasks()
     app = build_app(args, tasks, client.vllm_config.model_config)
     await init_app_state(client, app.state, args, tasks)
-    app.state.keys = keys
-    gate = Gate(app, keys)
+    keep(app)
+    app.state.keys = access.keys
+    gate: ASGIApp = Gate(app, access)
+    if access.origins:
+        gate = CORSMiddleware(gate, access.origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     config = uvicorn.Config(
         AccessLog(gate) if served.access_log else gate,
         http=Connection,
+        ws="none",
         log_level="warning",
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS + FAREWELL_SECONDS,
     )
     notice_the_gone(sock)
-    server = _Server(config, listening)
+    server = _Server(config, app.state.vtag, listening)
     app.state.server = server
     # uvicorn takes the signals while it serves, ends, and then raises them again: to what is set here.
     signal.signal(signal.SIGTERM, _nothing)

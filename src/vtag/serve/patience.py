@@ -32,7 +32,7 @@ class Patience:
 
     def limit(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
         """Ends it after so long, if it is not cancelled before."""
-        self._clocks.append(self._loop.call_later(seconds, self._lose, why))
+        self._clocks.append(self._loop.call_later(seconds, self.lose, why))
         return self._clocks[-1]
 
     def watch(self) -> None:
@@ -55,9 +55,10 @@ class Patience:
             self._watch.cancel()
 
     def _gone(self, _: asyncio.Task[Message]) -> None:
-        self._lose(ClientDisconnect())
+        self.lose(ClientDisconnect())
 
-    def _lose(self, why: Exception) -> None:
+    def lose(self, why: Exception) -> None:
+        """End it for this reason."""
         if self._why is None and self._task is not None:
             self._why = why
             self._task.cancel()

@@ -16,7 +16,7 @@ from vtag.types import Span
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Texts, and characters (or words) of them: little enough that others come in between, enough to fill a turn together.
+# Texts, and characters of them: little enough that others come in between, enough to fill a turn together.
 PIECE_TEXTS = 64
 PIECE_SIZE = 20_000
 
@@ -48,30 +48,40 @@ class Tagged:
 class Piece:
     """Texts of a request that go through together.
 
-    first: index of the first one in its request. render: what is made of each text for the answer.
+    first: index of the first one in its request. size: characters. most: tokens of its request's windows.
+    render: what is made of each text for the answer, as JSON.
     """
 
     way: Way
     first: int
     items: Sequence[Any]
-    render: Callable[[Tagged], list[Any]]
+    size: int
+    most: int
+    render: Callable[[Tagged], list[bytes]]
 
     @property
     def long(self) -> bool:
         """Whether it is one text that takes long."""
-        return len(self.items) == 1 and len(self.items[0]) > PIECE_SIZE
+        return self.size > PIECE_SIZE
 
 
-def cut(way: Way, items: Sequence[Any], render: Callable[[Tagged], list[Any]]) -> Iterator[Piece]:
-    """A request in pieces, in order."""
+def characters(item: str | Sequence[str]) -> int:
+    """Of a text, or of words with a space between them."""
+    return len(item) if isinstance(item, str) else sum(map(len, item)) + max(len(item) - 1, 0)
+
+
+def cut(
+    way: Way, items: Sequence[Any], sizes: Sequence[int], most: int, render: Callable[[Tagged], list[bytes]]
+) -> Iterator[Piece]:
+    """A request in pieces, in order; sizes: `characters` of each item."""
     first = size = 0
-    for at, item in enumerate(items):
-        if at > first and (at - first == PIECE_TEXTS or size + len(item) > PIECE_SIZE):
-            yield Piece(way, first, items[first:at], render)
+    for at, own in enumerate(sizes):
+        if at > first and (at - first == PIECE_TEXTS or size + own > PIECE_SIZE):
+            yield Piece(way, first, items[first:at], size, most, render)
             first, size = at, 0
-        size += len(item)
+        size += own
     if items:
-        yield Piece(way, first, items[first:], render)
+        yield Piece(way, first, items[first:], size, most, render)
 
 
 def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]:
@@ -86,16 +96,19 @@ def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]
             stride=way.stride,
             aggregation_strategy=way.aggregation_strategy,
             first=pieces[0].first,
+            most_tokens=sum(piece.most for piece in pieces),
         )
         return batch.split([len(piece.items) for piece in pieces])
 
     return _by_way(waiting, lambda piece: piece.way, alike)
 
 
-def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[list[Any] | Exception]:
+def finish(
+    tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]
+) -> list[list[bytes] | Exception]:
     """What is made of the texts of each piece, from its batch and the logits of each window, or why nothing is."""
 
-    def alike(done: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[list[Any]]:
+    def alike(done: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[list[bytes]]:
         way = done[0][0].way
         found = tagger.finish(
             Batch.joined([batch for _, batch, _ in done]),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from vllm.engine.protocol import EngineClient
+from vllm.entrypoints.openai.models.protocol import BaseModelPath
 from vllm.tasks import SupportedTask
 
 import vtag
@@ -18,13 +20,13 @@ from vtag.engine import checkpoint
 from vtag.engine.online import AsyncEngine
 from vtag.engine.plan import Plan, of_engine
 from vtag.errors import VtagError, error, reason
-from vtag.serve import kserve, playground, presidio, routes
+from vtag.serve import docs, kserve, playground, presidio, routes
 from vtag.serve.http import no_route
 from vtag.serve.limits import Limits
-from vtag.serve.pooling import AnyLength
+from vtag.serve.pooling import AnyLength, LimitExceededError, limit_exceeded
 from vtag.serve.service import Service
 
-ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router, playground.router)
+ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router, playground.router, docs.router)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +54,14 @@ class Plugin:
         if hasattr(args, "vtag"):
             app.title, app.version = "vtag", vtag.__version__
             app.add_exception_handler(HTTPException, no_route)
+            app.add_exception_handler(LimitExceededError, limit_exceeded)
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:
         """Make what they share; in a server that vLLM started, what vtag cannot serve is said by the routes alone."""
         if hasattr(args, "vtag"):
             state.vtag = _service(args.vtag, state)
             state.serving_pooling = AnyLength(state.serving_pooling, state.vtag)
+            _as_served(state, args.vtag.names, state.vtag.tagger.max_length)
             return
         try:
             state.vtag = _service(await _found(engine_client, args), state)
@@ -65,6 +69,15 @@ class Plugin:
             state.vtag = refused
         except Exception as cause:
             state.vtag = error("not_for_spans", reason=reason(cause))
+
+
+def _as_served(state: State, names: Sequence[str], limit: int) -> None:
+    """What vLLM tells of the model: its name, not its path, and what it takes at once, not what a pack holds."""
+    registry = state.openai_serving_models.registry
+    told = copy(registry.model_config)
+    told.max_model_len = limit
+    registry.model_config = state.serving_tokenization.model_config = told
+    registry.base_model_paths = [BaseModelPath(name, name) for name in names]
 
 
 async def _found(client: EngineClient, args: Namespace) -> Served:

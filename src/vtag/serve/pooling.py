@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from fastapi import Request, Response
 from vllm import PoolingParams, PoolingRequestOutput
 from vllm.engine.protocol import EngineClient
 from vllm.entrypoints.pooling.classify.io_processor import TokenClassifyIOProcessor
@@ -16,7 +17,18 @@ from vllm.entrypoints.pooling.typing import AnyRenderParam, PoolingServeContext
 from vllm.model_executor.layers.pooler.activations import resolve_classifier_act_fn
 from vllm.outputs import PoolingOutput
 
+from vtag.errors import VtagError, error
+from vtag.serve.http import refusal
 from vtag.serve.service import Service
+
+
+class LimitExceededError(Exception):
+    """An error of the table that is answered as on vtag's routes; other errors are answered in vLLM's words."""
+
+
+async def limit_exceeded(request: Request, raised: Exception) -> Response:
+    """Handler of it."""
+    return refusal(raised.args[0])
 
 
 class AnyLength(ServingPooling):
@@ -35,6 +47,14 @@ class AnyLength(ServingPooling):
             self.vllm_config, self.renderer, self.chat_template_config, limit=self.max_model_len
         )
         self.engine_client = _InWindows(stock.engine_client, service)
+        self._most_tokens = service.limits.scores // len(service.tagger.id2label)
+        self._limit = service.limits.scores
+
+    async def _prepare_generators(self, ctx: PoolingServeContext) -> None:
+        tokens = sum(len(made["prompts"].get("prompt_token_ids", ())) for made in ctx.engine_inputs or ())
+        if tokens > self._most_tokens:
+            raise LimitExceededError(error("too_many_scores", limit=self._limit))
+        await super()._prepare_generators(ctx)
 
 
 class _NotTooLong(TokenClassifyIOProcessor):
@@ -72,7 +92,11 @@ class _InWindows:
                 yield output
             return
         client = request_id.rpartition("-")[0]  # what all prompts of a request share
-        rows = torch.from_numpy(await self._service.logits(ids, prompt.get("prompt"), client))
+        try:
+            logits = await self._service.logits(ids, prompt.get("prompt"), client)
+        except VtagError as refused:
+            raise (LimitExceededError(refused) if refused.status in (413, 429) else refused) from None
+        rows = torch.from_numpy(logits)
         if pooling_params.use_activation:
             rows = self._activation(rows)
         yield PoolingRequestOutput(request_id, PoolingOutput(rows), ids, num_cached_tokens=0, finished=True)

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from vtag.errors import error
 from vtag.options import DEFAULT_STRATEGY
-from vtag.serve.http import client_of, routes_of
+from vtag.serve.http import as_json, client_of, routes_of, to_json
 from vtag.serve.pieces import Tagged
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strings, Whole
 from vtag.serve.service import serving
@@ -72,13 +72,15 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
         raise error("unknown_label", field="entities")
     wanted, allowed = set(body.entities or service.types), set(body.allow_list or ())
 
-    def render(found: Tagged) -> list[Any]:
+    def render(found: Tagged) -> list[bytes]:
         return [
-            [
-                _result(span, service.model if body.return_decision_process else None)
-                for span in spans
-                if span.label in wanted and span.text not in allowed
-            ]
+            to_json(
+                [
+                    _result(span, service.model if body.return_decision_process else None)
+                    for span in spans
+                    if span.label in wanted and span.text not in allowed
+                ]
+            )
             for spans in found.spans
         ]
 
@@ -89,7 +91,7 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
         aggregation_strategy=DEFAULT_STRATEGY,
         threshold=body.score_threshold,
     )
-    return rows[0] if isinstance(body.text, str) else rows
+    return as_json(rows)[0] if isinstance(body.text, str) else as_json(rows)
 
 
 @router.get("/supportedentities", response_model=list[str])

@@ -14,6 +14,9 @@ from vtag.serve.limits import Limits
 
 # All bodies under way have so many bytes at most, as multiples of the largest one.
 BODIES = 16
+# All windows of long requests under way have so many tokens at most, as multiples of what one request may have.
+LONG_REQUESTS = 2
+SHORT_TOKENS = 2048
 # The rate is that of so many last answers.
 ANSWERS = 256
 LONGEST_RETRY = 60
@@ -22,22 +25,25 @@ LONGEST_RETRY = 60
 class Body:
     """The bytes of a request's body, counted as they arrive."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, most: int | None) -> None:
         self._queue = queue
         self.limit = queue.limits.body_bytes
+        self._kind = "body_too_large"
+        if most is not None and most < self.limit:
+            self.limit, self._kind = most, "vllm_body_too_large"
         self.size = 0
 
     def check(self, size: int) -> None:
         """Raise InputError for a body of more than `limit` bytes."""
         if size > self.limit:
-            raise error("body_too_large", limit=self.limit)
+            raise error(self._kind, limit=self.limit)
 
     def take(self, size: int) -> None:
         """So many more have come; raises InputError where they are too many, EngineError where all together are."""
         self.size += size
         self._queue.bytes += size
         self.check(self.size)
-        if self._queue.bytes > BODIES * self.limit:
+        if self._queue.bytes > BODIES * self._queue.limits.body_bytes:
             raise error("bodies_overloaded")
 
 
@@ -48,13 +54,17 @@ class Queue:
         self.limits = limits
         self.requests = 0
         self.bytes = 0
+        self.tokens = 0
         self._answered: deque[float] = deque(maxlen=ANSWERS)
 
     @contextmanager
-    def body(self) -> Iterator[Body]:
-        """Around a request, from its first byte on; refuses it unread where there is no place."""
+    def body(self, most: int | None = None) -> Iterator[Body]:
+        """Around a request, from its first byte on; refuses it unread where there is no place.
+
+        most: bytes, on routes of vLLM's.
+        """
         self._check()
-        body = Body(self)
+        body = Body(self, most)
         try:
             yield body
         finally:
@@ -72,6 +82,22 @@ class Queue:
         finally:
             self.requests -= 1
             metrics.UNDER_WAY.set(self.requests)
+
+    @contextmanager
+    def windows(self, tokens: int, most: int) -> Iterator[None]:
+        """Around the work on windows of so many tokens; raises EngineError where too many are under way.
+
+        most: tokens that one request may have. Short requests always have room.
+        """
+        limit = LONG_REQUESTS * most
+        counted = tokens if tokens > SHORT_TOKENS else 0
+        if counted and self.tokens and self.tokens + counted > limit:
+            raise error("tokens_overloaded", limit=limit)
+        self.tokens += counted
+        try:
+            yield
+        finally:
+            self.tokens -= counted
 
     def _check(self) -> None:
         if self.requests >= self.limits.requests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from vtag.decode.likely import likeliest, span_types
 from vtag.errors import error
 from vtag.options import STRATEGIES
 from vtag.serve import schemas
-from vtag.serve.http import client_of, routes_of
+from vtag.serve.http import as_json, client_of, routes_of, to_json
 from vtag.serve.pieces import Tagged
 from vtag.serve.service import serving
 from vtag.tagger import Tagger
@@ -34,13 +35,13 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
     one = isinstance(body.inputs, str)
     rows = await serving(request).tag(
         [body.inputs] if isinstance(body.inputs, str) else body.inputs,
-        lambda found: [[span.to_hf() for span in spans] for spans in found.spans],
+        lambda found: [to_json([span.to_hf() for span in spans]) for spans in found.spans],
         client=client_of(request),
         aggregation_strategy=asked.aggregation_strategy or "simple",
         ignore_labels=["O"] if asked.ignore_labels is None else asked.ignore_labels,
         stride=asked.stride,
     )
-    return rows[0] if one else rows
+    return as_json(rows)[0] if one else as_json(rows)
 
 
 @router.post("/models/{name:path}", response_model=HF_RESPONSE)
@@ -60,14 +61,15 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
     service = serving(request)
     results = await service.tag(
         texts,
-        lambda found: _results(found, body, service.tagger),
+        _Results(body, service.tagger, service.limits.scores),
         client=client_of(request),
         words=words,
         aggregation_strategy=body.aggregation_strategy,
         ignore_labels=body.ignore_labels,
         threshold=body.threshold,
+        scores=min(body.top_k or 1, len(service.tagger.id2label)) if body.return_tokens else 0,
     )
-    return {"model": service.model, "offset_unit": body.offset_unit, "results": results}
+    return {"model": service.model, "offset_unit": body.offset_unit, "results": as_json(results)}
 
 
 @router.get("/info", response_model=schemas.Info)
@@ -84,36 +86,47 @@ async def info(request: Request) -> dict[str, Any]:
         "scheme": tagger.scheme.name,
         "aggregation_strategies": list(STRATEGIES),
         "offset_units": list(UNITS),
-        "limits": {
-            "body_bytes": limits.body_bytes,
-            "texts": limits.texts,
-            "characters": limits.characters,
-            "requests": limits.requests,
-            "window_tokens": tagger.max_length,
-        },
+        "limits": asdict(limits) | {"tokens": service.most_tokens, "window_tokens": tagger.max_length},
     }
 
 
-def _results(found: Tagged, body: schemas.TagRequest, tagger: Tagger) -> list[dict[str, Any]]:
-    """`results` of /v1/tag."""
-    batch, k = found.batch, body.top_k
-    windows = np.bincount([window.text for window in batch.windows], minlength=len(batch.encodings))
-    rows = tagger.probabilities(batch, found.logits) if k or body.return_tokens else [None] * len(found.spans)
-    results: list[dict[str, Any]] = []
-    for encoding, spans, count, row in zip(batch.encodings, found.spans, windows.tolist(), rows, strict=True):
-        items = [span.to_dict() for span in spans]
-        result: dict[str, Any] = {"spans": items, "usage": {"tokens": len(encoding.ids), "windows": count}}
-        if k and row is not None:
-            chances, names = span_types(encoding, row, spans, tagger.scheme, multi_label=tagger.multi_label)
-            for item, top in zip(items, likeliest(chances, names, k), strict=True):
-                item["top"] = _top(top)
-        if body.return_tokens and row is not None:
-            result["tokens"] = _tokens(encoding, row, tagger, k)
-        if (at := positions(encoding.text, body.offset_unit)) is not None:
-            for item in [*items, *result.get("tokens", [])]:
-                item["start"], item["end"] = int(at[item["start"]]), int(at[item["end"]])
-        results.append(result)
-    return results
+class _Results:
+    """`results` of one request to /v1/tag, a piece at a time; raises InputError where they have too many scores."""
+
+    def __init__(self, body: schemas.TagRequest, tagger: Tagger, most: int) -> None:
+        self._body = body
+        self._tagger = tagger
+        self._most = most
+        self._scores = 0
+
+    def __call__(self, found: Tagged) -> list[bytes]:
+        """JSON of the result of each text."""
+        batch, tagger, body, k = found.batch, self._tagger, self._body, self._body.top_k
+        self._check(found)
+        windows = np.bincount([window.text for window in batch.windows], minlength=len(batch.encodings))
+        rows = tagger.probabilities(batch, found.logits) if k or body.return_tokens else [None] * len(found.spans)
+        results: list[bytes] = []
+        for encoding, spans, count, row in zip(batch.encodings, found.spans, windows.tolist(), rows, strict=True):
+            items = [span.to_dict() for span in spans]
+            result: dict[str, Any] = {"spans": items, "usage": {"tokens": len(encoding.ids), "windows": count}}
+            if k and row is not None:
+                chances, names = span_types(encoding, row, spans, tagger.scheme, multi_label=tagger.multi_label)
+                for item, top in zip(items, likeliest(chances, names, k), strict=True):
+                    item["top"] = _top(top)
+            if body.return_tokens and row is not None:
+                result["tokens"] = _tokens(encoding, row, tagger, k)
+            if (at := positions(encoding.text, body.offset_unit)) is not None:
+                for item in [*items, *result.get("tokens", [])]:
+                    item["start"], item["end"] = int(at[item["start"]]), int(at[item["end"]])
+            results.append(to_json(result))
+        return results
+
+    def _check(self, found: Tagged) -> None:
+        """Before anything is sorted. The scores of tokens were counted before the engine was asked."""
+        if self._body.top_k:
+            self._scores += min(self._body.top_k, len(self._tagger.id2label)) * sum(map(len, found.spans))
+        if self._scores > self._most:
+            raise error("too_many_scores", limit=self._most)
 
 
 def _tokens(encoding: Encoding, probabilities: np.ndarray, tagger: Tagger, k: int | None) -> list[dict[str, Any]]:

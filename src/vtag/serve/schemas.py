@@ -188,8 +188,11 @@ class Limits(Schema):
     """What a request may hold, and how many tokens the model sees at once."""
 
     body_bytes: int
+    values: int
     texts: int
     characters: int
+    tokens: int
+    scores: int
     requests: int
     window_tokens: int
 
@@ -209,7 +212,7 @@ class Info(Schema):
 
 
 class Error(Schema):
-    """What went wrong, in one line with the mend, and its kind."""
+    """What went wrong, in one line with the fix, and its kind."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -226,10 +229,12 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for status, says in {
         400: "not JSON",
         401: "no API key, or a wrong one",
+        403: "a web page of another site",
         404: "another model",
         408: "the body did not come in time",
         413: "more than a limit",
         415: "another content type",
+        421: "a foreign Host",
         422: "a wrong type or value",
         429: "too many requests waiting: Retry-After says how many seconds",
         500: "a mistake of vtag's",

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Container, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from fastapi import Request
@@ -16,13 +16,33 @@ from vtag.engine.online import AsyncEngine
 from vtag.errors import VtagError, error
 from vtag.serve.batcher import Batcher
 from vtag.serve.limits import Limits
-from vtag.serve.pieces import Piece, Tagged, Way, cut, finish, prepare
+from vtag.serve.patience import Patience
+from vtag.serve.pieces import Piece, Tagged, Way, characters, cut, finish, prepare
 from vtag.serve.queue import Queue
 from vtag.serve.together import Together
 from vtag.tagger import Batch, Tagger
 
 # Pieces of a request that are under way at once, so that the engine never waits for the next one.
 AHEAD = 4
+SMALL_BODY = 1 << 16  # bytes
+Parsed = TypeVar("Parsed")
+
+
+class Spent:
+    """Counts what a request has cost, over its pieces: tokens of windows, and scores of the answer, `each` a token."""
+
+    def __init__(self, *, tokens: int, each: int, scores: int) -> None:
+        self._tokens_left, self._most_tokens = tokens, tokens
+        self._scores_left, self._most_scores, self._each = scores, scores, each
+
+    def take(self, of_windows: int, of_texts: int) -> None:
+        """So many tokens more; raises InputError where they are too many."""
+        self._tokens_left -= of_windows
+        self._scores_left -= self._each * of_texts
+        if self._tokens_left < 0:
+            raise error("too_many_tokens", limit=self._most_tokens)
+        if self._scores_left < 0:
+            raise error("too_many_scores", limit=self._most_scores)
 
 
 def serving(request: Request) -> Service:
@@ -58,8 +78,12 @@ class Service:
         self.limits = limits
         self.queue = Queue(limits)
         self._languages = languages
+        # Requests that are read or worked on.
+        self.waiting: set[Patience] = set()
+        self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
         self.types = tagger.scheme.span_labels
         self._labels = {"O", *tagger.labels}
+        self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
         self._prepare = Together(partial(prepare, tagger), self._threads, size=lambda piece: len(piece.items))
         self._finish = Together(partial(finish, tagger), self._threads, size=lambda one: len(one[0].items))
@@ -72,7 +96,7 @@ class Service:
     async def tag(
         self,
         texts: Sequence[str] | None,
-        render: Callable[[Tagged], list[Any]],
+        render: Callable[[Tagged], list[bytes]],
         *,
         client: Hashable,
         words: Sequence[Sequence[str]] | None = None,
@@ -80,27 +104,32 @@ class Service:
         stride: int | None = None,
         ignore_labels: Sequence[str] = ("O",),
         threshold: float | dict[str, float] | None = None,
-    ) -> list[Any]:
-        """As `LLM.tag`, of texts or of texts already split into words: what `render` makes of each text, in order.
+        scores: int = 0,
+    ) -> list[bytes]:
+        """As `LLM.tag`, of texts or of texts already split into words: the JSON that `render` makes of each, in order.
 
         `render` is called in a thread, for a piece of the texts at a time, so that memory stays bounded.
+        scores: of each token in the answer.
         """
-        self._check(texts, words)
+        items: Sequence[Any] = texts or words or ()
+        sizes = self._sizes(items)
         self._check_labels("ignore_labels", ignore_labels)
         if isinstance(threshold, dict):
             self._check_labels("threshold", [label for label in threshold if label != "*"])
         least = tuple(sorted(threshold.items())) if isinstance(threshold, dict) else threshold
-        way = Way(words is not None, aggregation_strategy, stride, tuple(ignore_labels), least)
-        pieces = list(cut(way, texts or words or (), render))
+        way = Way(words is not None, aggregation_strategy, stride, tuple(dict.fromkeys(ignore_labels)), least)
+        most = self.limits.tokens_of(sum(sizes), len(self.tagger.id2label))
+        pieces = list(cut(way, items, sizes, most, render))
+        spent = Spent(tokens=most, each=scores, scores=self.limits.scores)
         if len(pieces) == 1:
-            return await self._through(pieces[0], client, much=False)
-        results: list[Any] = []
-        running: deque[asyncio.Task[list[Any]]] = deque()
+            return await self._through(pieces[0], spent, client, much=False)
+        results: list[bytes] = []
+        running: deque[asyncio.Task[list[bytes]]] = deque()
         try:
             for piece in pieces:
                 if len(running) == AHEAD:
                     results += await running.popleft()
-                running.append(asyncio.create_task(self._through(piece, client, much=True)))
+                running.append(asyncio.create_task(self._through(piece, spent, client, much=True)))
             while running:
                 results += await running.popleft()
         finally:
@@ -108,26 +137,41 @@ class Service:
                 task.cancel()
         return results
 
-    async def _through(self, piece: Piece, client: Hashable, *, much: bool) -> list[Any]:
+    async def _through(self, piece: Piece, spent: Spent, client: Hashable, *, much: bool) -> list[bytes]:
         """What is made of its texts."""
         self._batcher.arrived(client)
         batch = await (self._prepare_long if piece.long else self._prepare)(piece)
-        logits = await self._batcher.run(batch.windows, client, much=much)
-        return await (self._finish_long if piece.long else self._finish)((piece, batch, logits))
+        tokens = sum(len(window.ids) for window in batch.windows)
+        spent.take(tokens, sum(len(encoding.ids) for encoding in batch.encodings))
+        with self.queue.windows(tokens, self.most_tokens):
+            logits = await self._batcher.run(batch.windows, client, much=much)
+            return await (self._finish_long if piece.long else self._finish)((piece, batch, logits))
+
+    async def parsed(self, parse: Callable[[], Parsed], size: int) -> Parsed:
+        """What `parse` makes of a body of so many bytes, in a thread if that takes more than a millisecond."""
+        if size <= SMALL_BODY:
+            return parse()
+        return await asyncio.get_running_loop().run_in_executor(self._body_thread, parse)
 
     async def logits(self, ids: Sequence[int], text: str | None, client: Hashable) -> np.ndarray:
         """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
         loop = asyncio.get_running_loop()
         batch = await loop.run_in_executor(self._long_threads, self._windows, ids, text)
-        logits = await self._batcher.run(batch.windows, client, much=True)
-        return (await loop.run_in_executor(self._long_threads, self.tagger.rows, batch, logits))[0]
+        with self.queue.windows(sum(len(window.ids) for window in batch.windows), self.most_tokens):
+            logits = await self._batcher.run(batch.windows, client, much=True)
+            return (await loop.run_in_executor(self._long_threads, self.tagger.rows, batch, logits))[0]
 
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
         if text is not None:
-            batch = self.tagger.prepare_prompts(text)
+            batch = self.tagger.prepare_prompts(text, self.most_tokens)
             if batch.encodings[0].ids.tolist() == ids:  # else they were made in another way, as without special tokens
                 return batch
-        return self.tagger.prepare_prompts(ids)
+        return self.tagger.prepare_prompts(ids, self.most_tokens)
+
+    def end(self, why: Exception) -> None:
+        """Requests that are under way get this for an answer."""
+        for patience in list(self.waiting):
+            patience.lose(why)
 
     def check_name(self, name: str) -> None:
         """Raise an error of the table for the name of another model, or of an adapter."""
@@ -141,15 +185,15 @@ class Service:
         if language and self._languages and language.lower().partition("-")[0] not in self._languages:
             raise error("other_language", languages=", ".join(self._languages))
 
-    def _check(self, texts: Sequence[str] | None, words: Sequence[Sequence[str]] | None) -> None:
-        sizes = [len(text) for text in texts or ()] + [
-            sum(map(len, text)) + max(len(text) - 1, 0) for text in words or ()
-        ]
-        if len(sizes) > self.limits.texts:
+    def _sizes(self, items: Sequence[Any]) -> list[int]:
+        """Characters of each text; raises InputError for too many of them or of texts."""
+        if len(items) > self.limits.texts:
             raise error("too_many_texts", limit=self.limits.texts)
+        sizes = list(map(characters, items))
         for index, size in enumerate(sizes):
             if size > self.limits.characters:
                 raise error("text_too_long", index=index, limit=self.limits.characters)
+        return sizes
 
     def _check_labels(self, field: str, labels: Sequence[str]) -> None:
         if not self._labels.issuperset(labels):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,12 @@ _SHARE, _LEAST = 4, 64
 
 
 def make_windows(
-    encodings: Sequence[Encoding], max_length: int, stride: int | None = None, *, by_lines: bool = False
+    encodings: Sequence[Encoding],
+    max_length: int,
+    stride: int | None = None,
+    *,
+    by_lines: bool = False,
+    most: int | None = None,
 ) -> list[Window]:
     """Windows of at most `max_length` tokens, special tokens included, over each text, in order.
 
@@ -25,17 +31,21 @@ def make_windows(
     The special tokens that stand at the ends of the whole text stand at the ends of each window.
     `by_lines`: a text that does not fit is cut at line ends first; what is too long then, into windows of a quarter of
     `max_length` (64 tokens at least).
+    `most`: raises InputError where all windows together have more tokens, before one is made.
     """
     sizes = [len(encoding.ids) for encoding in encodings]
+    room_left = _Room(most)
     if sizes and 0 < min(sizes) <= max(sizes) <= max_length:
+        room_left.take(sum(sizes))
         ids = [encoding.ids for encoding in encodings]
         return make_many(Window, ids, range(len(sizes)), repeat(0), sizes, repeat(0))
-    windows = []
+    places: list[_Place] = []
     for text, (encoding, size) in enumerate(zip(encodings, sizes, strict=True)):
         if size == 0:
             continue
         if size <= max_length:
-            windows.append(Window(encoding.ids, text, 0, size))
+            room_left.take(size)
+            places.append(_Place(text, 0, size))
             continue
         prefix, suffix = special_ends(encoding)
         room = body_size(encoding, max_length)
@@ -49,16 +59,21 @@ def make_windows(
         boundaries = _boundaries(encoding)
         for first, last in parts:
             cuts = [(first, last)] if last - first <= room else _cuts(boundaries, first, last, narrow, overlap)
-            windows += [_window(encoding, text, start, end, prefix, suffix) for start, end in cuts]
-    return windows
+            for start, end in cuts:
+                room_left.take(end - start + prefix + suffix)
+                places.append(_Place(text, start, end, prefix, suffix))
+    return [_window(encodings[place.text], place) for place in places]
 
 
-def hf_windows(encodings: Sequence[Encoding], max_length: int, stride: int, *, from_end: bool = False) -> list[Window]:
+def hf_windows(
+    encodings: Sequence[Encoding], max_length: int, stride: int, *, from_end: bool = False, most: int | None = None
+) -> list[Window]:
     """The windows of `tokenizer(text, truncation=True, stride=stride, return_overflowing_tokens=True)`, in its order.
 
-    `from_end`: the tokenizer's truncation_side is "left".
+    `from_end`: the tokenizer's truncation_side is "left". `most`: as for `make_windows`.
     """
-    windows = []
+    room_left = _Room(most)
+    places: list[_Place] = []
     for text, encoding in enumerate(encodings):
         size = len(encoding.ids)
         prefix, suffix = special_ends(encoding)
@@ -67,13 +82,15 @@ def hf_windows(encodings: Sequence[Encoding], max_length: int, stride: int, *, f
         body = size - prefix - suffix
         if body <= room:
             if size:
-                windows.append(Window(encoding.ids, text, 0, size))
+                room_left.take(size)
+                places.append(_Place(text, 0, size))
             continue
         for begin in range(0, max(body - stride, 1), room - stride):
             end = min(begin + room, body)
             start, stop = (body - end, body - begin) if from_end else (begin, end)
-            windows.append(_window(encoding, text, prefix + start, prefix + stop, prefix, suffix))
-    return windows
+            room_left.take(stop - start + prefix + suffix)
+            places.append(_Place(text, prefix + start, prefix + stop, prefix, suffix))
+    return [_window(encodings[place.text], place) for place in places]
 
 
 def special_ends(encoding: Encoding) -> tuple[int, int]:
@@ -98,9 +115,36 @@ def check_stride(stride: int, room: int) -> None:
         raise error("bad_stride", stride=stride, most=room - 1)
 
 
-def _window(encoding: Encoding, text: int, start: int, end: int, prefix: int, suffix: int) -> Window:
-    """A window over the body tokens [start, end); the first and last ones own the text's special tokens."""
+class _Room:
+    """Counts the tokens of windows before they are made."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._taken = 0
+
+    def take(self, tokens: int) -> None:
+        """Raise InputError where there is no room for so many more."""
+        self._taken += tokens
+        if self._most is not None and self._taken > self._most:
+            raise error("too_many_tokens", limit=self._most)
+
+
+class _Place(NamedTuple):
+    """A text, a stretch of its tokens, and the special tokens before and after it that do not belong to the stretch."""
+
+    text: int
+    start: int
+    end: int
+    prefix: int = 0
+    suffix: int = 0
+
+
+def _window(encoding: Encoding, place: _Place) -> Window:
+    """A window over a whole text or a stretch of it; the first and last ones own the text's special tokens."""
+    text, start, end, prefix, suffix = place
     size = len(encoding.ids)
+    if not prefix + suffix:
+        return Window(encoding.ids[start:end], text, start, end)
     ids = np.concatenate([encoding.ids[:prefix], encoding.ids[start:end], encoding.ids[size - suffix :]])
     own_prefix = 0 if start == prefix else prefix
     return Window(ids, text, 0 if start == prefix else start, size if end == size - suffix else end, own_prefix)
@@ -108,19 +152,17 @@ def _window(encoding: Encoding, text: int, start: int, end: int, prefix: int, su
 
 def _cuts(
     boundaries: tuple[np.ndarray, np.ndarray], first: int, last: int, room: int, overlap: int
-) -> list[tuple[int, int]]:
+) -> Iterator[tuple[int, int]]:
     """Overlapping stretches of the body [first, last), at most `room` long, each starting after the one before."""
     strong, weak = boundaries
-    cuts = []
     start = end = first
     while start + room < last:
         # No cut goes back further than this, so that windows stay reasonably full and always move on.
         low = max(start + room // 2, start + overlap + 1, end + 1)
         end = _last_boundary(strong, weak, low, start + room)
-        cuts.append((start, end))
+        yield start, end
         start = _last_boundary(strong, weak, max(start + 1, end - overlap - room // 4), end - overlap)
-    cuts.append((start, last))
-    return cuts
+    yield start, last
 
 
 def _last_boundary(strong: np.ndarray, weak: np.ndarray, low: int, high: int) -> int:
