@@ -538,6 +538,9 @@ TABLE: dict[str, Kind] = {
     "too_late": Kind(
         EngineError, 503, 5, "not answered within the seconds of {header}: send it again later, or allow for more"
     ),
+    "text_died": Kind(
+        EngineError, 503, 5, "the process of this text died: give the server more memory, or send less at once"
+    ),
     "ending": Kind(EngineError, 503, 5, "this server ends: send it again to the next one"),
     "engine_gone": Kind(EngineError, 503, 5, "the engine is gone, and this server ends: send it again to the next one"),
     # integrations

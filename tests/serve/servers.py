@@ -20,6 +20,7 @@ import httpx
 
 from tests import scripts
 from tests.scripts import Script
+from vtag.serve.long import NAME
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Server:
     def engine(self) -> int:
         """Process id of the engine."""
         tasks = Path(f"/proc/{self.process.pid}/task")
-        (child,) = {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+        children = {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+        (child,) = [pid for pid in children if Path(f"/proc/{pid}/comm").read_bytes().strip() != NAME]
         return child
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.serve.test_routes import TEXTS
 from vtag.errors import VtagError
 from vtag.serve.http import to_json
-from vtag.serve.pieces import PIECE_SIZE, PIECE_TEXTS, Piece, Tagged, Way, characters, cut, finish, prepare
+from vtag.serve.pieces import PIECE_SIZE, PIECE_TEXTS, Done, Piece, Tagged, Way, characters, cut, finish, prepare
 from vtag.tagger import Batch, Tagger
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ WAYS = [
 LONG = "\n".join(TEXTS[:60])
 
 
-def spans(found: Tagged) -> list[bytes]:
+def spans(found: Tagged, tagger: Tagger) -> list[bytes]:
     return [to_json([span.to_dict() for span in row]) for row in found.spans]
 
 
@@ -70,8 +70,8 @@ def test_in_company_each_piece_is_as_if_it_were_alone(llm: LLM) -> None:
             assert window.ids.tolist() == wanted.ids.tolist()
             assert (window.text, window.start, window.end) == (wanted.text, wanted.start, wanted.end)
         assert [found] == finish(tagger, [(piece, alone, logits(tagger, alone))])
-        assert isinstance(found, list)
-        assert any(row != b"[]" for row in found)
+        assert isinstance(found, Done)
+        assert any(row != b"[]" for row in found.rows)
 
 
 def test_what_cannot_be_prepared_fails_alone_with_its_own_index(llm: LLM) -> None:

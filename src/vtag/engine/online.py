@@ -69,13 +69,7 @@ class AsyncEngine:
         self.turn_windows: int = scheduler.max_num_seqs
         if made.packed:
             self.turn_tokens, self.turn_windows = min(TURN_TOKENS, self.turn_tokens), TURN_TOKENS
-        self._vocabulary = made.vocabulary
         self._keys = count()
-
-    def check(self, windows: Sequence[Window]) -> None:
-        """Raise InputError for an id that would take the engine down."""
-        if windows and max(int(window.ids.max(initial=0)) for window in windows) >= self._vocabulary:
-            raise error("id_outside", size=self._vocabulary)
 
     async def run(self, windows: Sequence[Window]) -> list[np.ndarray]:
         """Logits of each window, float32 [tokens, labels].

@@ -21,9 +21,15 @@ from vtag.types import Window
 
 # How long a turn waits for the clients of the ones before it, who are likely to ask again: fuller turns are cheaper.
 COLLECT_SECONDS = 0.002
+# So many tokens are little.
+FEW_TOKENS = 512
 # Engine time that who asks for much has at once, while others ask for little.
 QUANTUM_SECONDS = 0.02
-FIRST_QUANTUM = 512.0  # tokens, until turns were measured
+FIRST_QUANTUM = 128.0  # tokens, until turns were measured
+# As many at once while nobody asks for little: who does so next waits for these.
+LONE_QUANTA = 5
+# Pauses of those who ask for much, as multiples of the time that their turn took too long.
+PAUSE = 10
 # Who asked within this time is likely to ask again.
 RECENT_SECONDS = 1.0
 
@@ -108,14 +114,19 @@ class Batcher:
         self._engine = engine
         self._prepare = prepare
         self._finish = finish
-        self._line = Line()
+        # Who asks for little, and for much: their turns alternate.
+        self._few, self._many = Line(), Line()
+        self._last = self._many
         self._driver: asyncio.Task[None] | None = None
+        # Until when those who ask for much have no turn.
+        self._paused = -math.inf
         # Clients of the last turns, and those of them who have not asked again.
         self._recent: deque[set[Hashable]] = deque(maxlen=2)
         self._missing: set[Hashable] = set()
         self._complete = asyncio.Event()
-        # When somebody last asked for much, and for little; what who asks for much has at once then.
-        self._much = self._little = -math.inf
+        # When somebody last asked for little, and that somebody does; what those who ask for much have at once then.
+        self._little = -math.inf
+        self._arrived = asyncio.Event()
         self._quantum = FIRST_QUANTUM
 
     def arrived(self, client: Hashable) -> None:
@@ -128,14 +139,14 @@ class Batcher:
         """Logits of each window, float32 [tokens, labels]; much: they are a part of a request for many."""
         if not windows:
             return []
-        self._engine.check(windows)
         loop = asyncio.get_running_loop()
         job = Job(client, windows, loop.create_future())
-        if much or job.tokens > self._engine.turn_tokens:
-            self._much = job.since
+        if much or job.tokens > FEW_TOKENS:
+            self._many.add(job)
         else:
             self._little = job.since
-        self._line.add(job)
+            self._few.add(job)
+            self._arrived.set()
         if self._driver is None:
             self._driver = loop.create_task(self._drive())
         return await job.done
@@ -144,10 +155,15 @@ class Batcher:
         try:
             while True:
                 await self._collect()
-                room = self._room()
-                turn = self._line.turn(room, self._engine.turn_windows)
-                if not turn:
+                turn, room = self._turn()
+                if not turn and not self._many.clients:
                     break
+                if not turn:
+                    self._arrived.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._paused - time.perf_counter()):
+                            await self._arrived.wait()
+                    continue
                 self._recent.append({job.client for job, _ in turn})
                 self._missing = set().union(*self._recent)
                 self._complete.clear()
@@ -155,27 +171,43 @@ class Batcher:
         finally:
             self._driver = None
 
+    def _turn(self) -> tuple[list[tuple[Job, int]], int]:
+        """What shares the next turn, and the tokens that it might have had."""
+        full = self._engine.turn_tokens
+        lines = [(self._few, full)]
+        if time.perf_counter() >= self._paused:
+            lines.insert(0 if self._last is self._few else 1, (self._many, self._room()))
+        for line, room in lines:
+            if turn := line.turn(room, self._engine.turn_windows):
+                self._last = line
+                return turn, room
+        return [], full
+
     def _room(self) -> int:
-        """Tokens of the next turn."""
-        since = time.perf_counter() - RECENT_SECONDS
-        mixed = self._much > since and self._little > since
-        return min(int(self._quantum), self._engine.turn_tokens) if mixed else self._engine.turn_tokens
+        """Tokens of the next turn of those who ask for much."""
+        quanta = 1 if self._mixed() else LONE_QUANTA
+        return min(int(quanta * self._quantum), self._engine.turn_tokens)
+
+    def _mixed(self) -> bool:
+        """Whether somebody asks for little while others ask for much."""
+        return self._little > time.perf_counter() - RECENT_SECONDS
 
     async def _collect(self) -> None:
-        """Before a turn that is not full: those who had the last ones get their answers, and time to ask again.
+        """Before a turn: those who had the last ones get their answers, and time to ask again.
 
         So many clients share one turn, and the engine has the processor to itself.
         """
         await asyncio.sleep(0)
-        while self._line.tokens < self._room() and self._finish.busy:
+        full = self._engine.turn_tokens
+        while self._few.tokens < full and self._finish.busy:
             await self._finish.pause()
             await asyncio.sleep(0)
-        self._missing.difference_update(self._line.clients)
-        if self._line.tokens < self._room() and self._missing:
+        self._missing.difference_update(self._few.clients, self._many.clients)
+        if self._few.tokens < full and self._missing:
             with suppress(TimeoutError):
                 async with asyncio.timeout(COLLECT_SECONDS):
                     await self._complete.wait()
-        while self._line.tokens < self._room() and self._prepare.busy:
+        while self._few.tokens < full and self._prepare.busy:
             await self._prepare.pause()
             await asyncio.sleep(0)
 
@@ -199,10 +231,13 @@ class Batcher:
             _fail(turn, failed)
             return
         seconds = time.perf_counter() - start
-        if room < self._engine.turn_tokens and tokens > room / 2:
+        if self._last is self._many and tokens > room / 2:
             # Down at once, up slowly: most turns are shorter then.
-            self._quantum *= min(max(QUANTUM_SECONDS / seconds, 0.5), 1.05)
+            self._quantum *= min(max(QUANTUM_SECONDS * tokens / self._quantum / seconds, 0.5), 1.05)
             self._quantum = max(min(self._quantum, self._engine.turn_tokens), 1)
+            # A window that takes long cannot be interrupted: those who ask for little meet it seldom.
+            if self._mixed():
+                self._paused = time.perf_counter() + PAUSE * max(seconds - 2 * QUANTUM_SECONDS, 0)
         metrics.TURN_SECONDS.observe(seconds)
         metrics.TURN_FILL.observe(tokens / self._engine.turn_tokens)
         metrics.WINDOWS.inc(len(windows))

@@ -19,8 +19,10 @@ from vtag.options import DEFAULT_STRATEGY, STRATEGIES
 from vtag.serve.body import checked, from_json
 from vtag.serve.http import Route, as_json, client_of, routes_of, to_json
 from vtag.serve.limits import Limits
+from vtag.serve.pieces import Tagged
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
 from vtag.serve.service import serving
+from vtag.tagger import Tagger
 
 INPUT, OUTPUT = "input-0", "output-0"
 BYTES = "BYTES"
@@ -224,7 +226,7 @@ async def predict(request: Request, name: str, body: PredictRequest) -> dict[str
     service.check_name(name)
     predictions = await service.tag(
         body.instances,
-        lambda found: [to_json([span.to_dict() for span in spans]) for spans in found.spans],
+        _spans,
         client=client_of(request),
         aggregation_strategy=DEFAULT_STRATEGY,
     )
@@ -255,7 +257,7 @@ async def infer(request: Request, name: str, body: InferRequest) -> Any:
         raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
     rows = await service.tag(
         texts,
-        lambda found: [to_json([span.to_dict() for span in spans]) for spans in found.spans],
+        _spans,
         client=client_of(request),
         aggregation_strategy=asked.aggregation_strategy,
         threshold=asked.threshold,
@@ -269,6 +271,11 @@ async def infer(request: Request, name: str, body: InferRequest) -> Any:
     output["parameters"] = {"binary_data_size": len(behind)}
     head = to_json(answer)
     return Response(head + behind, headers={JSON_SIZE: str(len(head))}, media_type=BYTES_BEHIND)
+
+
+def _spans(found: Tagged, tagger: Tagger) -> list[bytes]:
+    """JSON of the spans of each text."""
+    return [to_json([span.to_dict() for span in spans]) for spans in found.spans]
 
 
 def _as_bytes(outputs: Sequence[RequestOutput] | None, asked: RequestParameters) -> bool:

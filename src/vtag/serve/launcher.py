@@ -11,7 +11,9 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import entry_points
 from types import FrameType
 
@@ -27,6 +29,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from vtag.engine import defaults, online
 from vtag.errors import error
+from vtag.serve import long
 from vtag.serve.access import AccessLog
 from vtag.serve.connection import Connection, notice_the_gone
 from vtag.serve.gate import Access, Gate, keep
@@ -39,6 +42,8 @@ GRACE_SECONDS = 25
 # Longer than clients and proxies keep an idle connection: where the server closes first, a request meets a closed one.
 KEEP_ALIVE_SECONDS = 75
 WATCH_SECONDS = 0.5
+# How long a thread keeps Python's lock while the event loop, where all clients wait, wants it.
+SWITCH_SECONDS = 0.0005
 # After its death: long enough to say so, and no waiting for a body that is still on its way.
 FAREWELL_SECONDS = 2
 # Who would write stack traces: that the engine is gone is said by the responses and by the exit code.
@@ -62,7 +67,11 @@ def serve(served: Served, sock: socket.socket, access: Access, listening: Callab
     with defaults.environment():
         for name in LOGS:
             logging.getLogger(name).addFilter(online.one_line)
+        gc.collect()
+        gc.freeze()  # collections would copy the pages that forks share with this process
+        served = replace(served, forks=long.start(served.plan.tagger))
         client = online.start(served.plan)
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
             return uvloop.run(_serve(served, client, sock, access, listening))
         finally:

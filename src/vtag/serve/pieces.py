@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from vtag.serve import metrics
+from vtag.errors import error
 from vtag.tagger import Batch, Tagger
 from vtag.types import Span
 
@@ -44,12 +44,16 @@ class Tagged:
     spans: list[list[Span]]
 
 
+# JSON of each text.
+Render = Callable[[Tagged, Tagger], list[bytes]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
     """Texts of a request that go through together.
 
     first: index of the first one in its request. size: characters. most: tokens of its request's windows.
-    render: what is made of each text for the answer, as JSON.
+    render: what is made of each text for the answer, as JSON; it goes to other processes, and so must pickle.
     """
 
     way: Way
@@ -57,7 +61,7 @@ class Piece:
     items: Sequence[Any]
     size: int
     most: int
-    render: Callable[[Tagged], list[bytes]]
+    render: Render
 
     @property
     def long(self) -> bool:
@@ -65,14 +69,19 @@ class Piece:
         return self.size > PIECE_SIZE
 
 
+class Done(NamedTuple):
+    """What was made of a piece: JSON of each text, and how many spans of each label there are."""
+
+    rows: list[bytes]
+    labels: Counter[str]
+
+
 def characters(item: str | Sequence[str]) -> int:
     """Of a text, or of words with a space between them."""
     return len(item) if isinstance(item, str) else sum(map(len, item)) + max(len(item) - 1, 0)
 
 
-def cut(
-    way: Way, items: Sequence[Any], sizes: Sequence[int], most: int, render: Callable[[Tagged], list[bytes]]
-) -> Iterator[Piece]:
+def cut(way: Way, items: Sequence[Any], sizes: Sequence[int], most: int, render: Render) -> Iterator[Piece]:
     """A request in pieces, in order; sizes: `characters` of each item."""
     first = size = 0
     for at, own in enumerate(sizes):
@@ -98,17 +107,17 @@ def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]
             first=pieces[0].first,
             most_tokens=sum(piece.most for piece in pieces),
         )
+        if max((int(encoding.ids.max(initial=0)) for encoding in batch.encodings), default=0) >= tagger.vocabulary:
+            raise error("id_outside", size=tagger.vocabulary)
         return batch.split([len(piece.items) for piece in pieces])
 
     return _by_way(waiting, lambda piece: piece.way, alike)
 
 
-def finish(
-    tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]
-) -> list[list[bytes] | Exception]:
+def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[Done | Exception]:
     """What is made of the texts of each piece, from its batch and the logits of each window, or why nothing is."""
 
-    def alike(done: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[list[bytes]]:
+    def alike(done: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[Done]:
         way = done[0][0].way
         found = tagger.finish(
             Batch.joined([batch for _, batch, _ in done]),
@@ -116,11 +125,12 @@ def finish(
             ignore_labels=way.ignore_labels,
             threshold=dict(way.threshold) if isinstance(way.threshold, tuple) else way.threshold,
         )
-        metrics.TEXTS.inc(len(found))
-        for label, count in Counter(span.label for spans in found for span in spans).items():
-            metrics.SPANS.labels(label).inc(count)
         spans = iter(found)
-        return [piece.render(Tagged(batch, rows, [next(spans) for _ in piece.items])) for piece, batch, rows in done]
+        return [one(piece, Tagged(batch, rows, [next(spans) for _ in piece.items])) for piece, batch, rows in done]
+
+    def one(piece: Piece, found: Tagged) -> Done:
+        labels = Counter(span.label for spans in found.spans for span in spans)
+        return Done(piece.render(found, tagger), labels)
 
     return _by_way(waiting, lambda one: one[0].way, alike)
 

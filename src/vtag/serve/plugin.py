@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from argparse import Namespace
 from collections.abc import Sequence
 from copy import copy
@@ -31,12 +32,13 @@ ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """What `vtag serve` hands over as `args.vtag`; `names` are those of the model."""
+    """What `vtag serve` hands over as `args.vtag`; `names` are those of the model, `forks` is `long.start`'s."""
 
     plan: Plan
     names: Sequence[str]
     limits: Limits
     access_log: bool = False
+    forks: socket.socket | None = None
 
 
 class Plugin:
@@ -100,4 +102,5 @@ def _service(served: Served, state: State) -> Service:
         served.limits,
         adapters=state.openai_serving_models.lora_requests,
         languages=checkpoint.languages(made.checkpoint.folder),
+        forks=served.forks,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
@@ -13,6 +15,7 @@ from vtag.serve.http import as_json, client_of, routes_of, to_json
 from vtag.serve.pieces import Tagged
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strings, Whole
 from vtag.serve.service import serving
+from vtag.tagger import Tagger
 from vtag.types import Span
 
 router = routes_of("Presidio")
@@ -70,20 +73,8 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
     service.check_language(body.language)
     if not set(service.types).issuperset(body.entities or ()):
         raise error("unknown_label", field="entities")
-    wanted, allowed = set(body.entities or service.types), set(body.allow_list or ())
-
-    def render(found: Tagged) -> list[bytes]:
-        return [
-            to_json(
-                [
-                    _result(span, service.model if body.return_decision_process else None)
-                    for span in spans
-                    if span.label in wanted and span.text not in allowed
-                ]
-            )
-            for spans in found.spans
-        ]
-
+    recognizer = service.model if body.return_decision_process else None
+    render = _Analysis(frozenset(body.entities or service.types), frozenset(body.allow_list or ()), recognizer)
     rows = await service.tag(
         [body.text] if isinstance(body.text, str) else body.text,
         render,
@@ -106,6 +97,22 @@ async def recognizers(request: Request, language: str | None = None) -> list[str
     """The model's name: it is the one recognizer."""
     serving(request).check_language(language)
     return [serving(request).model]
+
+
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """Results for the spans of some types whose texts are not allowed; recognizer: as for `_result`."""
+
+    wanted: Set[str]
+    allowed: Set[str]
+    recognizer: str | None
+
+    def __call__(self, found: Tagged, tagger: Tagger) -> list[bytes]:
+        """JSON of the results of each text."""
+        return [to_json([_result(span, self.recognizer) for span in spans if self._is(span)]) for spans in found.spans]
+
+    def _is(self, span: Span) -> bool:
+        return span.label in self.wanted and span.text not in self.allowed
 
 
 def _result(span: Span, recognizer: str | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vtag.errors import error
@@ -84,20 +84,25 @@ class Queue:
             metrics.UNDER_WAY.set(self.requests)
 
     @contextmanager
-    def windows(self, tokens: int, most: int) -> Iterator[None]:
-        """Around the work on windows of so many tokens; raises EngineError where too many are under way.
+    def windows(self, most: int) -> Iterator[Callable[[int], None]]:
+        """Around the work on windows; called with their tokens, what it gives raises EngineError for too many.
 
         most: tokens that one request may have. Short requests always have room.
         """
-        limit = LONG_REQUESTS * most
-        counted = tokens if tokens > SHORT_TOKENS else 0
-        if counted and self.tokens and self.tokens + counted > limit:
-            raise error("tokens_overloaded", limit=limit)
-        self.tokens += counted
+        held = 0
+
+        def take(tokens: int) -> None:
+            nonlocal held
+            if tokens > SHORT_TOKENS:
+                if self.tokens and self.tokens + tokens > LONG_REQUESTS * most:
+                    raise error("tokens_overloaded", limit=LONG_REQUESTS * most)
+                held += tokens
+                self.tokens += tokens
+
         try:
-            yield
+            yield take
         finally:
-            self.tokens -= counted
+            self.tokens -= held
 
     def _check(self) -> None:
         if self.requests >= self.limits.requests:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
     one = isinstance(body.inputs, str)
     rows = await serving(request).tag(
         [body.inputs] if isinstance(body.inputs, str) else body.inputs,
-        lambda found: [to_json([span.to_hf() for span in spans]) for spans in found.spans],
+        _as_hf,
         client=client_of(request),
         aggregation_strategy=asked.aggregation_strategy or "simple",
         ignore_labels=["O"] if asked.ignore_labels is None else asked.ignore_labels,
@@ -61,7 +61,7 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
     service = serving(request)
     results = await service.tag(
         texts,
-        _Results(body, service.tagger, service.limits.scores),
+        _Results(body.top_k, body.return_tokens, body.offset_unit, service.limits.scores),
         client=client_of(request),
         words=words,
         aggregation_strategy=body.aggregation_strategy,
@@ -90,21 +90,30 @@ async def info(request: Request) -> dict[str, Any]:
     }
 
 
+def _as_hf(found: Tagged, tagger: Tagger) -> list[bytes]:
+    """JSON of the spans of each text in Hugging Face's schema."""
+    return [to_json([span.to_hf() for span in spans]) for spans in found.spans]
+
+
+@dataclass(slots=True)
 class _Results:
     """`results` of one request to /v1/tag, a piece at a time; raises InputError where they have too many scores."""
 
-    def __init__(self, body: schemas.TagRequest, tagger: Tagger, most: int) -> None:
-        self._body = body
-        self._tagger = tagger
-        self._most = most
-        self._scores = 0
+    top_k: int | None
+    return_tokens: bool
+    offset_unit: str
+    scores_left: int
 
-    def __call__(self, found: Tagged) -> list[bytes]:
+    def __call__(self, found: Tagged, tagger: Tagger) -> list[bytes]:
         """JSON of the result of each text."""
-        batch, tagger, body, k = found.batch, self._tagger, self._body, self._body.top_k
-        self._check(found)
+        batch, k = found.batch, self.top_k
+        if k:  # before anything is sorted; the scores of tokens were counted before the engine was asked
+            most = self.scores_left
+            self.scores_left -= min(k, len(tagger.id2label)) * sum(map(len, found.spans))
+            if self.scores_left < 0:
+                raise error("too_many_scores", limit=most)
         windows = np.bincount([window.text for window in batch.windows], minlength=len(batch.encodings))
-        rows = tagger.probabilities(batch, found.logits) if k or body.return_tokens else [None] * len(found.spans)
+        rows = tagger.probabilities(batch, found.logits) if k or self.return_tokens else [None] * len(found.spans)
         results: list[bytes] = []
         for encoding, spans, count, row in zip(batch.encodings, found.spans, windows.tolist(), rows, strict=True):
             items = [span.to_dict() for span in spans]
@@ -113,20 +122,13 @@ class _Results:
                 chances, names = span_types(encoding, row, spans, tagger.scheme, multi_label=tagger.multi_label)
                 for item, top in zip(items, likeliest(chances, names, k), strict=True):
                     item["top"] = _top(top)
-            if body.return_tokens and row is not None:
+            if self.return_tokens and row is not None:
                 result["tokens"] = _tokens(encoding, row, tagger, k)
-            if (at := positions(encoding.text, body.offset_unit)) is not None:
+            if (at := positions(encoding.text, self.offset_unit)) is not None:
                 for item in [*items, *result.get("tokens", [])]:
                     item["start"], item["end"] = int(at[item["start"]]), int(at[item["end"]])
             results.append(to_json(result))
         return results
-
-    def _check(self, found: Tagged) -> None:
-        """Before anything is sorted. The scores of tokens were counted before the engine was asked."""
-        if self._body.top_k:
-            self._scores += min(self._body.top_k, len(self._tagger.id2label)) * sum(map(len, found.spans))
-        if self._scores > self._most:
-            raise error("too_many_scores", limit=self._most)
 
 
 def _tokens(encoding: Encoding, probabilities: np.ndarray, tagger: Tagger, k: int | None) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable, Container, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,18 +15,32 @@ from fastapi import Request
 
 from vtag.engine.online import AsyncEngine
 from vtag.errors import VtagError, error
+from vtag.serve import metrics
 from vtag.serve.batcher import Batcher
 from vtag.serve.limits import Limits
+from vtag.serve.long import LongTexts
 from vtag.serve.patience import Patience
-from vtag.serve.pieces import Piece, Tagged, Way, characters, cut, finish, prepare
+from vtag.serve.pieces import Piece, Render, Way, characters, cut, finish, prepare
 from vtag.serve.queue import Queue
 from vtag.serve.together import Together
 from vtag.tagger import Batch, Tagger
+from vtag.types import Window
 
 # Pieces of a request that are under way at once, so that the engine never waits for the next one.
 AHEAD = 4
 SMALL_BODY = 1 << 16  # bytes
+# Requests of so few characters have threads of their own.
+SHORT_SIZE = 2_000
 Parsed = TypeVar("Parsed")
+
+
+class Stages:
+    """Preparing and finishing in two threads; most: texts of one call."""
+
+    def __init__(self, tagger: Tagger, most: int) -> None:
+        self.threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
+        self.prepare = Together(partial(prepare, tagger), self.threads, most=most, size=lambda piece: len(piece.items))
+        self.finish = Together(partial(finish, tagger), self.threads, most=most, size=lambda one: len(one[0].items))
 
 
 class Spent:
@@ -59,6 +74,7 @@ class Service:
     names: of the model; the first is the one that answers name.
     adapters: names of vLLM's that mean the model with an adapter.
     languages: two-letter codes of those that it was made for; empty where that is not known.
+    forks: of `long.start`; without, long texts have a thread like others.
     """
 
     def __init__(
@@ -70,6 +86,7 @@ class Service:
         *,
         adapters: Container[str],
         languages: Sequence[str],
+        forks: socket.socket | None = None,
     ) -> None:
         self.tagger = tagger
         self.model = names[0]
@@ -84,19 +101,15 @@ class Service:
         self.types = tagger.scheme.span_labels
         self._labels = {"O", *tagger.labels}
         self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
-        self._prepare = Together(partial(prepare, tagger), self._threads, size=lambda piece: len(piece.items))
-        self._finish = Together(partial(finish, tagger), self._threads, size=lambda one: len(one[0].items))
-        self._batcher = Batcher(engine, self._prepare, self._finish)
-        # What takes long has threads of its own: others go past it.
-        self._long_threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-long")
-        self._prepare_long = Together(partial(prepare, tagger), self._long_threads, most=1)
-        self._finish_long = Together(partial(finish, tagger), self._long_threads, most=1)
+        # What takes longer has threads of its own, or a process: others go past it.
+        self._short, self._other = Stages(tagger, most=128), Stages(tagger, most=1)
+        self._batcher = Batcher(engine, self._short.prepare, self._short.finish)
+        self._long = None if forks is None else LongTexts(forks)
 
     async def tag(
         self,
         texts: Sequence[str] | None,
-        render: Callable[[Tagged], list[bytes]],
+        render: Render,
         *,
         client: Hashable,
         words: Sequence[Sequence[str]] | None = None,
@@ -140,12 +153,25 @@ class Service:
     async def _through(self, piece: Piece, spent: Spent, client: Hashable, *, much: bool) -> list[bytes]:
         """What is made of its texts."""
         self._batcher.arrived(client)
-        batch = await (self._prepare_long if piece.long else self._prepare)(piece)
-        tokens = sum(len(window.ids) for window in batch.windows)
-        spent.take(tokens, sum(len(encoding.ids) for encoding in batch.encodings))
-        with self.queue.windows(tokens, self.most_tokens):
-            logits = await self._batcher.run(batch.windows, client, much=much)
-            return await (self._finish_long if piece.long else self._finish)((piece, batch, logits))
+        with self.queue.windows(self.most_tokens) as take:
+
+            async def run(windows: Sequence[Window], of_texts: int) -> list[np.ndarray]:
+                tokens = sum(len(window.ids) for window in windows)
+                spent.take(tokens, of_texts)
+                take(tokens)
+                return await self._batcher.run(windows, client, much=much)
+
+            if self._long is not None and piece.long:
+                done = await self._long.through(piece, run)
+            else:
+                stages = self._other if much or piece.size > SHORT_SIZE else self._short
+                batch = await stages.prepare(piece)
+                logits = await run(batch.windows, sum(len(encoding.ids) for encoding in batch.encodings))
+                done = await stages.finish((piece, batch, logits))
+        metrics.TEXTS.inc(len(done.rows))
+        for label, count in done.labels.items():
+            metrics.SPANS.labels(label).inc(count)
+        return done.rows
 
     async def parsed(self, parse: Callable[[], Parsed], size: int) -> Parsed:
         """What `parse` makes of a body of so many bytes, in a thread if that takes more than a millisecond."""
@@ -156,10 +182,11 @@ class Service:
     async def logits(self, ids: Sequence[int], text: str | None, client: Hashable) -> np.ndarray:
         """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
         loop = asyncio.get_running_loop()
-        batch = await loop.run_in_executor(self._long_threads, self._windows, ids, text)
-        with self.queue.windows(sum(len(window.ids) for window in batch.windows), self.most_tokens):
+        batch = await loop.run_in_executor(self._other.threads, self._windows, ids, text)
+        with self.queue.windows(self.most_tokens) as take:
+            take(sum(len(window.ids) for window in batch.windows))
             logits = await self._batcher.run(batch.windows, client, much=True)
-            return (await loop.run_in_executor(self._long_threads, self.tagger.rows, batch, logits))[0]
+            return (await loop.run_in_executor(self._other.threads, self.tagger.rows, batch, logits))[0]
 
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
         if text is not None:
