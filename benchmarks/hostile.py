@@ -37,12 +37,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--connections", type=int, default=24)
     parser.add_argument("--only", nargs="*")
-    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--dtype")
     args = parser.parse_args()
     from tests.serve.servers import listening, start
 
     with TemporaryDirectory() as folder:
-        process = start(args.model, Path(folder) / "log", "--dtype", args.dtype, cold=True)
+        process = start(args.model, Path(folder) / "log", *(["--dtype", args.dtype] if args.dtype else []), cold=True)
         server = listening(process, Path(folder) / "log")
         port = int(server.url.rpartition(":")[2])
         try:

@@ -29,7 +29,7 @@ FIRST_QUANTUM = 128.0  # tokens, until turns were measured
 # As many at once while nobody asks for little: who does so next waits for these.
 LONE_QUANTA = 5
 # Pauses of those who ask for much, as multiples of the time that their turn took too long.
-PAUSE = 10
+PAUSE = 4
 # Who asked within this time is likely to ask again.
 RECENT_SECONDS = 1.0
 
