@@ -217,9 +217,9 @@ def made() -> dict[str, bytes]:
     found["labels"] = post("/v1/tag", body(input=["a"] * 1000, ignore_labels=["O"] * 240_000))
     found["/pooling"] = post("/pooling", body(input=["Call Ann on 555-0100. " * 4] * 500))
     found["/pooling, large"] = post("/pooling", body(input="x " * 2_000_000))
-    found["/tokenize"] = post("/tokenize", body(prompt="x " * 99_000, return_token_strs=True))
-    found["/detokenize"] = post("/detokenize", body(tokens=[7] * 190_000))
-    found["/invocations, numbers"] = post("/invocations", body(input=[[7] * 500] * 480))
+    found["/tokenize"] = post("/tokenize", body(prompt="x " * 9_900, return_token_strs=True))
+    found["/detokenize"] = post("/detokenize", body(tokens=[7] * 19_000))
+    found["/invocations, numbers"] = post("/invocations", body(input=[[7] * 500] * 40))
     found["half a body"] = post("/pooling", b"x" * 1000)[:-500]
     found["a head of 80 MB"] = b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * (80 << 20) + b"\r\n\r\n"
     found["an upgrade"] = post("/v1/tag", body(input="a"), JSON + "Upgrade: h2c\r\nConnection: Upgrade\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from email.message import Message as Header
 from typing import Any
 
@@ -20,6 +21,9 @@ from vtag.serve.queue import Body
 BODY_SECONDS = 60
 # Of an object in a body: a threshold for each of a model's labels is one.
 MOST_FIELDS = 10_000
+# Of a body are looked at together.
+BLOCK_BYTES = 1 << 18
+_NO_BACKSLASH = re.compile(rb"[^\\]")
 
 
 def check_type(headers: Headers) -> None:
@@ -77,13 +81,19 @@ def from_json(body: bytes, most: int) -> Any:
 
 def _check_values(body: bytes, most: int) -> None:
     """Outside of strings each value but the first has a comma, bracket or brace; NumPy counts them without the GIL."""
-    if len(body) <= most or _marks(np.frombuffer(body, np.uint8)) < most:
-        return
-    # From the left: backslashes that are escaped themselves, then quotes within strings.
-    plain = np.frombuffer(body.replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
-    within = np.bitwise_xor.accumulate((plain == ord('"')).view(np.uint8))
-    if _marks(plain[within == 0]) >= most:
-        raise error("too_many_values", limit=most)
+    marks = within = start = 0
+    while start < len(body) and len(body) > most:
+        end = start + BLOCK_BYTES
+        if body[end - 1 : end] == b"\\":  # no block ends within an escape
+            end = found.end() if (found := _NO_BACKSLASH.search(body, end)) else len(body)
+        # From the left: backslashes that are escaped themselves, then quotes within strings.
+        codes = np.frombuffer(body[start:end].replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
+        inside = np.bitwise_xor.accumulate((codes == ord('"')).view(np.uint8)) ^ within
+        marks += _marks(codes[inside == 0])
+        if marks >= most:
+            raise error("too_many_values", limit=most)
+        within = inside[-1] if len(inside) else within
+        start = end
 
 
 def _marks(codes: np.ndarray) -> int:

@@ -37,7 +37,8 @@ KEPT = {
 }
 # vLLM reads and writes JSON on the event loop, where all clients wait: a body, and a text in it, may be so large.
 VLLM_BODY_BYTES = 4 << 20
-VLLM_CHARACTERS = 200_000
+VLLM_CHARACTERS = {"/pooling": 200_000, "/invocations": 200_000}
+VLLM_CHARACTERS_ELSE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,8 @@ class Gate:
             await send(message)
 
         async def pass_on(body: bytes) -> Response | None:
-            limits = serving(request).limits
-            await serving(request).parsed(partial(_look, body, limits), len(body))
+            characters = VLLM_CHARACTERS.get(scope["path"], VLLM_CHARACTERS_ELSE)
+            await serving(request).parsed(partial(_look, body, serving(request).limits, characters), len(body))
             await self._app(scope, _Replayed(body), sending)
             return None
 
@@ -192,7 +193,7 @@ def _without_port(place: str) -> str:
     return place.lower().removesuffix(":80").removesuffix(":443")
 
 
-def _look(body: bytes, limits: Limits) -> None:
+def _look(body: bytes, limits: Limits, characters: int) -> None:
     """Raise InputError for a body whose texts, or lists of token ids, are too many or too long."""
     content: Any = from_json(body, limits.values) if body else None
     for value in content.values() if isinstance(content, dict) else ():
@@ -201,5 +202,5 @@ def _look(body: bytes, limits: Limits) -> None:
         if len(items) > limits.texts:
             raise error("too_many_texts", limit=limits.texts)
         for index, item in enumerate(items):
-            if isinstance(item, str | list) and len(item) > VLLM_CHARACTERS:
-                raise error("vllm_text_too_long", index=index, limit=VLLM_CHARACTERS)
+            if isinstance(item, str | list) and len(item) > characters:
+                raise error("vllm_text_too_long", index=index, limit=characters)

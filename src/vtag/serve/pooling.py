@@ -46,7 +46,7 @@ class AnyLength(ServingPooling):
         self.io_processors["token_classify"] = _NotTooLong(
             self.vllm_config, self.renderer, self.chat_template_config, limit=self.max_model_len
         )
-        self.engine_client = _InWindows(stock.engine_client, service)
+        self.engine_client = self._windows = _InWindows(stock.engine_client, service)
         self._most_tokens = service.limits.scores // len(service.tagger.id2label)
         self._limit = service.limits.scores
 
@@ -54,7 +54,14 @@ class AnyLength(ServingPooling):
         tokens = sum(len(made["prompts"].get("prompt_token_ids", ())) for made in ctx.engine_inputs or ())
         if tokens > self._most_tokens:
             raise LimitExceededError(error("too_many_scores", limit=self._limit))
+        self._windows.prompts[ctx.request_id] = len(ctx.engine_inputs or ())
         await super()._prepare_generators(ctx)
+
+    async def _collect_batch(self, ctx: PoolingServeContext) -> None:
+        try:
+            await super()._collect_batch(ctx)
+        finally:
+            del self._windows.prompts[ctx.request_id]
 
 
 class _NotTooLong(TokenClassifyIOProcessor):
@@ -75,25 +82,29 @@ class _NotTooLong(TokenClassifyIOProcessor):
 
 
 class _InWindows:
-    """vLLM's engine, as its handler uses it."""
+    """vLLM's engine, as its handler uses it, in which prompts wait for their turn with the texts of other routes.
+
+    prompts: how many a request has, by its id.
+    """
 
     def __init__(self, engine: EngineClient, service: Service) -> None:
         self._engine = engine
         self._service = service
+        self.prompts: dict[str, int] = {}
         self._activation = resolve_classifier_act_fn(engine.vllm_config.model_config)
 
     async def encode(
         self, prompt: Any, pooling_params: PoolingParams, request_id: str, **kwargs: Any
     ) -> AsyncGenerator[PoolingRequestOutput, None]:
-        """As the engine's where the prompt fits; else one output of one row per token, stitched from windows."""
+        """One output of one row per token, stitched from windows where the prompt is too long for one."""
         ids = prompt.get("prompt_token_ids", ())
-        if len(ids) <= self._service.tagger.max_length:
+        if not ids or not 0 <= min(ids) <= max(ids) < self._service.tagger.vocabulary:  # refused in vLLM's words
             async for output in self._engine.encode(prompt, pooling_params, request_id, **kwargs):
                 yield output
             return
-        client = request_id.rpartition("-")[0]  # what all prompts of a request share
+        request = request_id.rpartition("-")[0]
         try:
-            logits = await self._service.logits(ids, prompt.get("prompt"), client)
+            logits = await self._service.logits(ids, prompt.get("prompt"), request, much=self.prompts[request] > 1)
         except VtagError as refused:
             raise (LimitExceededError(refused) if refused.status in (413, 429) else refused) from None
         rows = torch.from_numpy(logits)

@@ -18,7 +18,7 @@ from vtag.errors import VtagError, error
 from vtag.serve import metrics
 from vtag.serve.batcher import Batcher
 from vtag.serve.limits import Limits
-from vtag.serve.long import LongTexts
+from vtag.serve.long import LongTexts, ShortestFirst
 from vtag.serve.patience import Patience
 from vtag.serve.pieces import Piece, Render, Way, characters, cut, finish, prepare
 from vtag.serve.queue import Queue
@@ -98,6 +98,7 @@ class Service:
         # Requests that are read or worked on.
         self.waiting: set[Patience] = set()
         self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
+        self._parsing = ShortestFirst(1)
         self.types = tagger.scheme.span_labels
         self._labels = {"O", *tagger.labels}
         self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
@@ -174,13 +175,25 @@ class Service:
         return done.rows
 
     async def parsed(self, parse: Callable[[], Parsed], size: int) -> Parsed:
-        """What `parse` makes of a body of so many bytes, in a thread if that takes more than a millisecond."""
+        """What `parse` makes of a body of so many bytes, in a thread if that takes more than a millisecond.
+
+        Larger bodies hold Python's lock: they are parsed one at a time, for a quarter of the time at most.
+        """
         if size <= SMALL_BODY:
             return parse()
-        return await asyncio.get_running_loop().run_in_executor(self._body_thread, parse)
+        loop = asyncio.get_running_loop()
+        async with self._parsing.turn(size):
+            began = loop.time()
+            try:
+                return await loop.run_in_executor(self._body_thread, parse)
+            finally:
+                await asyncio.sleep(3 * (loop.time() - began))
 
-    async def logits(self, ids: Sequence[int], text: str | None, client: Hashable) -> np.ndarray:
+    async def logits(self, ids: Sequence[int], text: str | None, client: Hashable, *, much: bool) -> np.ndarray:
         """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
+        if len(ids) <= self.tagger.max_length:
+            window = Window(np.array(ids, np.int32), 0, 0, len(ids))
+            return (await self._batcher.run([window], client, much=much))[0]
         loop = asyncio.get_running_loop()
         batch = await loop.run_in_executor(self._other.threads, self._windows, ids, text)
         with self.queue.windows(self.most_tokens) as take:
