@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from contextlib import redirect_stdout
+from dataclasses import asdict, fields
 from io import StringIO
 from pathlib import Path
 
@@ -47,3 +49,24 @@ def test_what_it_says_of_arguments_is_what_vtag_says_of_them() -> None:
 def test_its_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^):#]+)\)", page.read_text("utf-8")):
         assert (page.parent / target).is_file(), target
+
+
+def test_the_page_of_the_server_and_its_help_name_every_limit_and_every_route() -> None:
+    from vtag.cli.main import COMMANDS, Parser
+    from vtag.cli.serve import LIMITS, parser
+    from vtag.serve.gate import KEPT
+    from vtag.serve.limits import FIXED, Limits
+
+    page = (ROOT / "docs" / "server.md").read_text("utf-8")
+    said = " ".join(parser(Parser(prog="vtag serve", description=COMMANDS["serve"])).format_help().split())
+    assert set(LIMITS) == {field.name for field in fields(Limits)}
+    for name, most in asdict(Limits()).items():
+        option = f"--max-{name.replace('_', '-')}"
+        assert re.search(rf"^\| .* \| {most:,} \| `{option}` \| (413|429) \|$", page, re.MULTILINE), name
+        assert f"{LIMITS[name]} (default: {most})" in said
+    for says, (most, then) in FIXED.items():
+        assert f"| {says} | {most} | | {then} |" in page
+        assert f"{says}: {most} (then {then})" in said
+    described = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
+    for path in {*described, *KEPT} - {"/playground"}:
+        assert f"{path}`" in page, path

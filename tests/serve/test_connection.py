@@ -12,7 +12,8 @@ import pytest
 import uvloop
 
 from tests.serve.servers import Server
-from vtag.serve.connection import HEAD_BYTES, Joined
+from vtag.serve.connection import Joined
+from vtag.serve.limits import HEAD_BYTES
 
 BODY = json.dumps({"input": "Jane Doe lives in Paris."}).encode()
 HEAD = b"POST /v1/tag HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(

@@ -14,8 +14,7 @@ from tests.serve.clients import Client, connections, gauge, memory
 from tests.serve.servers import Server, serving
 from tests.serve.test_load import TAG, percentile, settled
 from tests.serve.test_routes import TEXTS, assert_equal
-from vtag.serve.body import BODY_SECONDS
-from vtag.serve.connection import HEAD_SECONDS
+from vtag.serve.limits import BODY_SECONDS, HEAD_SECONDS
 
 if TYPE_CHECKING:
     from vtag import LLM

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from vtag.errors import VtagError
-from vtag.serve.limits import Limits
-from vtag.serve.queue import BODIES, LONGEST_RETRY, Queue
+from vtag.serve.limits import BODIES, Limits
+from vtag.serve.queue import LONGEST_RETRY, Queue
 
 
 def test_places_are_given_back_and_no_more_than_there_are() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.hostile.test_hostile import TEXTS, read
 from tests.serve.clients import gauge
 from tests.serve.servers import Server
-from vtag.serve.gate import VLLM_BODY_BYTES
+from vtag.serve.limits import VLLM_BODY_BYTES
 
 if TYPE_CHECKING:
     from vtag import LLM

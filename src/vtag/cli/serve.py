@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from vtag.cli import engine
 from vtag.errors import INTERRUPTED, error
-from vtag.serve.limits import Limits
+from vtag.serve.limits import FIXED, Limits
 
 LIMITS = {
     "body_bytes": "bytes of a request's body",
@@ -35,6 +35,7 @@ LIMITS = {
 }
 # Files that a server without a client has open, twice over.
 LEAST_FILES = 256
+SHARED_MEMORY = "/dev/shm"
 
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -67,6 +68,9 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     )
     new.add_argument("--access-log", action="store_true", help="a line a request on stderr, without its text")
     engine.add_options(new)
+    new.formatter_class = argparse.RawDescriptionHelpFormatter
+    fixed = (f"  {says}: {most} (then {then})" for says, (most, then) in FIXED.items())
+    new.epilog = "limits that no option changes:\n" + "\n".join(fixed)
     return new
 
 
@@ -135,7 +139,7 @@ def _check_places() -> None:
         folder = tempfile.gettempdir()
     except OSError as cause:
         raise error("no_temporary_folder", folder=os.environ.get("TMPDIR", "/tmp"), reason=_why(cause)) from cause
-    for place, kind in ((folder, "no_temporary_folder"), ("/dev/shm", "no_shared_memory")):
+    for place, kind in ((folder, "no_temporary_folder"), (SHARED_MEMORY, "no_shared_memory")):
         if not os.path.isdir(place):
             continue
         try:

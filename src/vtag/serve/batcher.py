@@ -25,11 +25,11 @@ COLLECT_SECONDS = 0.002
 FEW_TOKENS = 512
 # Engine time that who asks for much has at once, while others ask for little.
 QUANTUM_SECONDS = 0.02
-FIRST_QUANTUM = 128.0  # tokens, until turns were measured
+LEAST_QUANTUM = 128.0  # tokens: below, a turn's own cost is what takes the time
 # As many at once while nobody asks for little: who does so next waits for these.
 LONE_QUANTA = 5
-# Pauses of those who ask for much, as multiples of the time that their turn took too long.
-PAUSE = 4
+# Pauses of those who ask for much: multiples of the time that their turn took too long, and seconds.
+PAUSE, LONGEST_PAUSE = 4, 1.0
 # Who asked within this time is likely to ask again.
 RECENT_SECONDS = 1.0
 
@@ -127,7 +127,7 @@ class Batcher:
         # When somebody last asked for little, and that somebody does; what those who ask for much have at once then.
         self._little = -math.inf
         self._arrived = asyncio.Event()
-        self._quantum = FIRST_QUANTUM
+        self._quantum = LEAST_QUANTUM
 
     def arrived(self, client: Hashable) -> None:
         """A request of this client is on its way to `run`."""
@@ -234,10 +234,11 @@ class Batcher:
         if self._last is self._many and tokens > room / 2:
             # Down at once, up slowly: most turns are shorter then.
             self._quantum *= min(max(QUANTUM_SECONDS * tokens / self._quantum / seconds, 0.5), 1.05)
-            self._quantum = max(min(self._quantum, self._engine.turn_tokens), 1)
+            self._quantum = max(min(self._quantum, self._engine.turn_tokens), LEAST_QUANTUM)
             # A window that takes long cannot be interrupted: those who ask for little meet it seldom.
             if self._mixed():
-                self._paused = time.perf_counter() + PAUSE * max(seconds - 2 * QUANTUM_SECONDS, 0)
+                pause = PAUSE * max(seconds - 2 * QUANTUM_SECONDS, 0)
+                self._paused = time.perf_counter() + min(pause, LONGEST_PAUSE)
         metrics.TURN_SECONDS.observe(seconds)
         metrics.TURN_FILL.observe(tokens / self._engine.turn_tokens)
         metrics.WINDOWS.inc(len(windows))

@@ -14,13 +14,10 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from vtag.errors import VtagError, error
+from vtag.serve.limits import BODY_SECONDS, MOST_FIELDS
 from vtag.serve.patience import Patience
 from vtag.serve.queue import Body
 
-# A body has so long to arrive.
-BODY_SECONDS = 60
-# Of an object in a body: a threshold for each of a model's labels is one.
-MOST_FIELDS = 10_000
 # Of a body are looked at together.
 BLOCK_BYTES = 1 << 18
 _NO_BACKSLASH = re.compile(rb"[^\\]")

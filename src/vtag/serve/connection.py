@@ -11,13 +11,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from vtag.errors import VtagError, error
 from vtag.serve.http import to_json
+from vtag.serve.limits import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
 
-# The head of a request has so long to arrive, once the connection stands or its first byte came.
-HEAD_SECONDS = 20
-# The head of a request has so many bytes at most.
-HEAD_BYTES = 64 << 10
-# A request that is answered already may send the rest of its body so long: closed at once, it would miss the answer.
-LINGER_SECONDS = 5
 # Of a peer that is gone without a word.
 GONE_SECONDS = 60
 # When a client that has closed its side is asked whether it still reads; Go's takes five such answers at most.

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from vtag.errors import VtagError, error
 from vtag.serve.body import check_type, from_json
 from vtag.serve.http import Route, admitted, answer, has_key, refuse
-from vtag.serve.limits import Limits
+from vtag.serve.limits import VLLM_BODY_BYTES, VLLM_CHARACTERS, Limits
 from vtag.serve.service import serving
 
 # vLLM's routes that `vtag serve` answers too, and for whom.
@@ -35,10 +35,6 @@ KEPT = {
     "/openapi.json": "generators of clients",
     "/static": "the scripts of /docs",
 }
-# vLLM reads and writes JSON on the event loop, where all clients wait: a body, and a text in it, may be so large.
-VLLM_BODY_BYTES = 4 << 20
-VLLM_CHARACTERS = {"/pooling": 200_000, "/invocations": 200_000}
-VLLM_CHARACTERS_ELSE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,7 @@ class Gate:
             await send(message)
 
         async def pass_on(body: bytes) -> Response | None:
-            characters = VLLM_CHARACTERS.get(scope["path"], VLLM_CHARACTERS_ELSE)
+            characters = VLLM_CHARACTERS.get(scope["path"], 0)
             await serving(request).parsed(partial(_look, body, serving(request).limits, characters), len(body))
             await self._app(scope, _Replayed(body), sending)
             return None

@@ -33,14 +33,11 @@ from vtag.serve import long
 from vtag.serve.access import AccessLog
 from vtag.serve.connection import Connection, notice_the_gone
 from vtag.serve.gate import Access, Gate, keep
+from vtag.serve.limits import GRACE_SECONDS, IDLE_SECONDS
 from vtag.serve.plugin import Served
 from vtag.serve.service import Service
 
 ENGINE_DIED = 1
-# Requests under way when the server is told to end have so long: container platforms kill after 30 s.
-GRACE_SECONDS = 25
-# Longer than clients and proxies keep an idle connection: where the server closes first, a request meets a closed one.
-KEEP_ALIVE_SECONDS = 75
 WATCH_SECONDS = 0.5
 # How long a thread keeps Python's lock while the event loop, where all clients wait, wants it.
 SWITCH_SECONDS = 0.0005
@@ -122,7 +119,7 @@ async def _serve(
         ws="none",
         log_level="warning",
         access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS + FAREWELL_SECONDS,
     )
     notice_the_gone(sock)

@@ -23,12 +23,11 @@ from typing import Any
 import numpy as np
 
 from vtag.errors import error
+from vtag.serve.limits import LONG_COMPUTING, LONG_PROCESSES
 from vtag.serve.pieces import Done, Piece, finish, prepare
 from vtag.tagger import Tagger
 from vtag.types import Window
 
-# Texts that compute at once, and that have a process at once, most of which wait for the engine.
-COMPUTE, PROCESSES = 2, 16
 NICE = 19
 NAME = b"vtag-long"
 _DEATH_SIGNAL, _SET_NAME = 1, 15  # of prctl
@@ -57,8 +56,8 @@ class LongTexts:
 
     def __init__(self, forks: socket.socket) -> None:
         self._forks = forks
-        self._threads = ThreadPoolExecutor(PROCESSES, thread_name_prefix="vtag-long")
-        self._places, self._computing = ShortestFirst(PROCESSES), ShortestFirst(COMPUTE)
+        self._threads = ThreadPoolExecutor(LONG_PROCESSES, thread_name_prefix="vtag-long")
+        self._places, self._computing = ShortestFirst(LONG_PROCESSES), ShortestFirst(LONG_COMPUTING)
 
     async def through(self, piece: Piece, run: Run) -> Done:
         """Shorter texts overtake longer ones that do not compute yet."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from vtag.errors import error
+from vtag.serve.limits import LONG_TEXT
 from vtag.tagger import Batch, Tagger
 from vtag.types import Span
 
@@ -18,7 +19,7 @@ Result = TypeVar("Result")
 
 # Texts, and characters of them: little enough that others come in between, enough to fill a turn together.
 PIECE_TEXTS = 64
-PIECE_SIZE = 20_000
+PIECE_SIZE = LONG_TEXT
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,8 @@ from contextlib import contextmanager
 
 from vtag.errors import error
 from vtag.serve import metrics
-from vtag.serve.limits import Limits
+from vtag.serve.limits import BODIES, LONG_REQUESTS, Limits
 
-# All bodies under way have so many bytes at most, as multiples of the largest one.
-BODIES = 16
-# All windows of long requests under way have so many tokens at most, as multiples of what one request may have.
-LONG_REQUESTS = 2
 SHORT_TOKENS = 2048
 # The rate is that of so many last answers.
 ANSWERS = 256
