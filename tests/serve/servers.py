@@ -41,10 +41,20 @@ class Server:
     @property
     def engine(self) -> int:
         """Process id of the engine."""
-        tasks = Path(f"/proc/{self.process.pid}/task")
-        children = {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
-        (child,) = [pid for pid in children if Path(f"/proc/{pid}/comm").read_bytes().strip() != NAME]
+        (child,) = [pid for pid in children(self.process.pid) if pid != self.forks]
         return child
+
+    @property
+    def forks(self) -> int:
+        """Process id of the one that forks for long texts."""
+        (child,) = [pid for pid in children(self.process.pid) if Path(f"/proc/{pid}/comm").read_bytes().strip() == NAME]
+        return child
+
+
+def children(pid: int) -> set[int]:
+    """Process ids of its children."""
+    tasks = Path(f"/proc/{pid}/task")
+    return {int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()}
 
 
 Process = subprocess.Popen[bytes] | Script

@@ -106,12 +106,14 @@ def routes(llm: LLM) -> set[tuple[str, str]]:
     from vllm.entrypoints.launchers.cli_args import make_arg_parser
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
+    from vtag.serve.gate import keep
     from vtag.serve.plugin import Plugin
 
     args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
     args.vtag = None
     app = build_app(args, ("classify", "token_classify"), llm.llm_engine.vllm_config.model_config)
     Plugin().attach_router(app)  # vLLM itself asks VLLM_PLUGINS, once a process
+    keep(app)
     found = {
         (method, re.sub(r"\{.*?\}", "some-decoder", route.path))
         for route in app.routes
