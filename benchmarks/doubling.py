@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from vtag.engine.packed.memory import keep_freed
 from vtag.options import STRATEGIES
 from vtag.tagger import Tagger
 
@@ -104,6 +105,7 @@ def measured(tagger: Tagger, text: str, strategy: str) -> dict[str, float] | Non
 
 
 def _measure(tagger: Tagger, text: str, strategy: str, sender: Any) -> None:
+    keep_freed()  # as in every process that tags
     tagger.finish(batch := tagger.prepare("warm up"), drawn(batch), aggregation_strategy=strategy)
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
