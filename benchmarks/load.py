@@ -40,7 +40,7 @@ class Client:
         reader, writer = self._streams
         body = json.dumps({"input": texts}).encode()
         start = time.perf_counter()
-        head = f"POST {self._url.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = f"POST {self._url.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         size = next(int(line.split(": ")[1]) for line in lines if line.startswith("content-length"))
@@ -190,7 +190,7 @@ async def steady(server: Server, texts: list[str], seconds: int) -> None:
 CUT_OFF = """
 import json, socket, sys, time
 body = json.dumps({"input": ["Jane Doe lives in Paris."] * 500}).encode()
-head = b"POST /v1/tag HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\n"
+head = b"POST /v1/tag HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"
 whole = head + b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body
 kept = []
 for sent in (b"", head, whole[:-10], whole):

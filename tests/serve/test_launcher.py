@@ -226,7 +226,7 @@ def test_when_the_engine_is_killed_all_are_told_and_it_ends(tmp_path: Path) -> N
         ThreadPoolExecutor(IN_FLIGHT) as pool,
         socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as slow,
     ):
-        slow.sendall(b"POST /v1/tag HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        slow.sendall(b"POST /v1/tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         asked = many(server, pool, DOCUMENT * 5)
         killed = time.monotonic()
         os.kill(server.engine, signal.SIGKILL)
