@@ -30,6 +30,7 @@ KEY = "k-Yxcvbnm"
 SENTENCE = "Hi, I'm Marisol Okonkwo from Dunmere, call me on 555-0100 about the Quellbrook house. "
 DOCUMENT = SENTENCE * 100
 IN_FLIGHT = 16
+PAGE = "https://app.example.com"
 OPEN = {"/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready", "/playground"}
 
 
@@ -48,6 +49,7 @@ OPTIONS = ["--dtype", "float32", "--engine", f"kv_cache_memory_bytes={1 << 26}",
 def guarded(decoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of it with two keys and other limits."""
     options = [*OPTIONS, "--api-key", KEY, "--api-key", "another", "--max-texts", "40", "--access-log"]
+    options += ["--cors-origin", PAGE, "--allowed-host", "tag.example.com"]
     patch = pytest.MonkeyPatch()
     patch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
     with serving(decoder, tmp_path_factory.mktemp("guarded") / "log", *options) as server:
@@ -144,6 +146,21 @@ def test_without_the_key_only_monitors_and_the_page_come_in(guarded: Server, rou
     assert "some-decoder" not in page.text
     assert guarded.get("/nowhere", headers=known).json()["error_type"] == "no_route"
     assert guarded.post("/", {"inputs": "a"}, headers={"Authorization": "bearer another"}).status_code == 200
+
+
+def test_a_page_and_a_name_that_are_allowed_come_in(guarded: Server) -> None:
+    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+    for route in ("/v1/tag", "/pooling"):
+        preflight = httpx.options(guarded.url + route, headers={"Origin": PAGE, **asks})
+        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, PAGE)
+        assert "authorization" in preflight.headers["access-control-allow-headers"]
+    for origin, status in ((PAGE, 200), ("https://other.example.com", 403), ("https://tag.example.com", 200)):
+        headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site", "Authorization": f"Bearer {KEY}"}
+        answer = guarded.post("/v1/tag", {"input": "a"}, headers=headers)
+        assert answer.status_code == status
+        assert (answer.headers.get("access-control-allow-origin") == PAGE) is (origin == PAGE)
+    for host, status in (("tag.example.com", 200), ("other.example.com", 421)):
+        assert httpx.get(f"{guarded.url}/health", headers={"Host": host}).status_code == status
 
 
 def test_another_language_than_the_models_is_refused(guarded: Server) -> None:

@@ -91,7 +91,8 @@ class _Server(uvicorn.Server):
             self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._service.end, error("ending"))
+        # Half a second is for the answers, so that all is over in time.
+        timer = asyncio.get_running_loop().call_later(GRACE_SECONDS - 0.5, self._service.end, error("ending"))
         await super().shutdown(sockets)
         timer.cancel()
 
