@@ -146,10 +146,12 @@ def make_tokenizer() -> Callable[[str], PreTrainedTokenizerFast]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`vtag serve demo`, in float32."""
+    """`vtag serve demo`, in float32; it answers to the name vtag.test too."""
     from tests.serve.servers import serving
 
-    with serving("demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32") as served:
+    with serving(
+        "demo", tmp_path_factory.mktemp("serve") / "log", "--dtype", "float32", "--allowed-host", "vtag.test"
+    ) as served:
         yield served
     assert served.process.returncode == 0
 

@@ -19,7 +19,7 @@ from tests.serve.clients import Client, gauge
 from tests.serve.servers import Server, children, serving
 from tests.serve.test_routes import TEXTS
 from vtag.serve.limits import GRACE_SECONDS, LONG_PROCESSES
-from vtag.serve.long import ShortestFirst
+from vtag.serve.long import NICE, ShortestFirst
 
 TAG = "/v1/tag"
 LONG = "\n".join(TEXTS * 20)[:300_000]
@@ -39,9 +39,8 @@ def wait_for(happened: Callable[[], object], seconds: float = 20) -> None:
 
 def test_a_long_text_has_a_process_and_a_short_one_has_none(server: Server) -> None:
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(server.post, TAG, {"input": LONG[:60_000]})
-        wait_for(lambda: processes(server))
-        assert os.getpriority(os.PRIO_PROCESS, min(processes(server))) == 19
+        asked = pool.submit(server.post, TAG, {"input": LONG[:100_000]})
+        wait_for(lambda: [os.getpriority(os.PRIO_PROCESS, pid) for pid in processes(server)] == [NICE])
         assert asked.result().status_code == 200
     wait_for(lambda: not processes(server))
     assert server.post(TAG, {"input": TEXTS[0]}).status_code == 200

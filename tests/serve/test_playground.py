@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from tests.serve.servers import Server, listening, start
+from tests.serve.test_refusals import JSON
 from vtag import view
 from vtag.types import Span
 
@@ -530,7 +531,7 @@ def test_what_the_server_refuses_is_said_in_its_words(page: Page, server: Server
     fill(page, TEXT)
     page.evaluate("() => { text.value = 'a\\ud800b'; tag(); }")
     page.wait_for_selector("#problem:not([hidden])")
-    refused = server.post("/v1/tag", None, content=b'{"input": "a\\ud800b"}').json()["error"]
+    refused = server.post("/v1/tag", None, content=b'{"input": "a\\ud800b"}', headers=JSON).json()["error"]
     assert page.inner_text("#problem") == refused
     assert shown(page) == []
     fill(page, TEXT)
