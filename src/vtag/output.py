@@ -37,8 +37,8 @@ class TokenClassificationOutput:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """float32 [T, labels], the softmax of `data`, or its sigmoid where labels do not exclude each other."""
-        return scores.sigmoid(self.data) if self.multi_label else scores.softmax(self.data)
+        """float32 [T, labels]: softmax of `data`, or sigmoid for a single label, or labels that do not exclude others."""
+        return scores.probabilities(self.data, multi_label=self.multi_label)
 
     def top_k(self, k: int) -> list[list[tuple[str, float]]]:
         """For each token its k likeliest labels with their probabilities, the likeliest first."""

@@ -207,7 +207,7 @@ class Tagger:
 
     def probabilities(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
         """As `rows`, of probabilities: float32 [T, labels]."""
-        return [(scores.sigmoid if self.multi_label else scores.softmax)(row) for row in self.rows(batch, logits)]
+        return [scores.probabilities(row, multi_label=self.multi_label) for row in self.rows(batch, logits)]
 
     def _encode_texts(self, texts: Iterable[Any], first: int = 0) -> list[Encoding]:
         return self._text.encode(check_texts(texts, first), first)
@@ -263,7 +263,7 @@ class Tagger:
         """The default: window distributions averaged, then one decode of each whole text."""
         if not len(logits):
             return [[] for _ in batch.encodings]
-        chances = (scores.sigmoid if self.multi_label else scores.softmax)(np.concatenate(logits))
+        chances = scores.probabilities(np.concatenate(logits), multi_label=self.multi_label)
         ends = np.cumsum([len(row) for row in logits]).tolist()
         parts = [chances[start:end] for start, end in pairwise([0, *ends])]
         return spans.decode(

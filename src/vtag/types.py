@@ -94,6 +94,8 @@ class Encoding:
     offsets: int32 [T, 2], code points of `text`, end exclusive, (0, 0) for special tokens; None with a slow tokenizer.
     word_ids: int32 [T], the tokenizer's own words (or the index of the caller's word), -1 for special tokens.
     words: int32 [W, 2], offsets of the caller's words in `text`; None where the text was given as one string.
+    characters: int32 [T, 2], the characters that each token stands for, where the tokenizer's offsets are off (see
+        text/characters.py); None: the offsets.
     """
 
     text: str
@@ -102,6 +104,7 @@ class Encoding:
     offsets: np.ndarray | None
     word_ids: np.ndarray
     words: np.ndarray | None = None
+    characters: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,10 +35,11 @@ def span_types(
 
     probabilities: float32 [T, L] of the text's tokens; for `multi_label` of labels that do not exclude each other.
     """
-    names = [OUTSIDE, *scheme.span_labels]
-    of_label = np.array([names.index(kind) if kind else 0 for kind in scheme.types])
+    kinds = scheme.span_labels
+    names = [OUTSIDE, *kinds]
+    of_label = np.array([1 + kinds.index(kind) if kind else 0 for kind in scheme.types])
     columns = [np.flatnonzero(of_label == at) for at in range(len(names))]
-    if multi_label:
+    if multi_label or len(scheme.labels) == 1:
         columns[0] = np.flatnonzero(of_label)  # outside is where none of the others is
         any_of = [1 - np.prod(1 - probabilities[:, own], axis=1) for own in columns]
         any_of[0] = 1 - any_of[0]
@@ -48,7 +49,7 @@ def span_types(
     own = np.flatnonzero(~encoding.special)
     sums = np.zeros((len(own) + 1, len(names)))
     np.cumsum(np.stack(any_of, axis=1)[own], axis=0, out=sums[1:])
-    starts, ends = encoding.offsets[own].T
+    starts, ends = (encoding.offsets if encoding.characters is None else encoding.characters)[own].T
     first = np.searchsorted(ends, [span.start for span in spans], side="right")
     last = np.maximum(np.searchsorted(starts, [span.end for span in spans], side="left"), first)
     return (sums[last] - sums[first]) / np.maximum(last - first, 1)[:, None], names

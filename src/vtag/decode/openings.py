@@ -1,6 +1,7 @@
 """Models that open spans with I- though they have a B- for every type, as those trained on IOB1 text do.
 
-Their label names say IOB2, under which their best answers are illegal. What they answer tells: each text is asked.
+Their label names say IOB2, under which their best answers are illegal. What they answer tells: each type is asked, in
+each text, and all types of a text together.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import numpy as np
 from vtag.decode.scheme import Scheme
 from vtag.decode.scores import columns, sums
 
-# A model of IOB2 text opens by B- about always, one of IOB1 text about never; in between the names are believed.
+# A type that is opened by B- gets about all of it by B-, one that is opened by I- none; in between the names are believed.
 _ODDS = 2.0
-# Words that are outside for sure tell nothing.
+# Less than half a word is no evidence.
+_LEAST = 0.5
+# Words that are outside for sure tell nothing themselves, but of the word after them that it opens what it is in.
 _SURE = 0.95
 
-
 def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: Scheme) -> np.ndarray:
-    """The label distributions of words, with B- for the I- that opens a span, in texts where spans open by I-.
+    """The label distributions of words, with B- for the I- that opens a span, of types whose spans open by I-.
 
     chances: float32 [W, L]; text: int [W], the index of each word's text; texts: how many there are.
     """
@@ -28,20 +30,32 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: S
     begin = np.array([at["B", kind] for kind in kinds])
     inside = np.array([at["I", kind] for kind in kinds])
     rows = np.flatnonzero(chances[:, scheme.outside].sum(axis=1) < _SURE)
+    begins = (rows == 0) | (text[rows] != text[rows - 1])
     # How much the word before looks like a part of the same span: 1 where that is its likeliest type.
     _, groups = np.unique(scheme.type_ids, return_inverse=True)
     mass = sums(chances[rows - 1], columns(groups)[groups[begin]])
     share = mass / np.maximum(mass.max(axis=1), 1 - mass.sum(axis=1))[:, None]
-    share[(rows == 0) | (text[rows] != text[rows - 1])] = 0
+    share[begins] = 0
     own = chances[rows]
-    by_inside, by_begin = own[:, inside] * (1 - share), own[:, begin] * (1 - share)
-    asked = text[rows]
-    total = [np.bincount(asked, part.sum(axis=1), texts) for part in (by_inside, by_begin)]
-    odd = (total[0] > _ODDS * total[1])[asked]
+    by_inside, by_begin = own[:, inside], own[:, begin]
+    # A type tells by B- wherever it is, and by I- where nothing goes on: by mistake that goes on with other types too.
+    alone = begins | (chances[rows - 1][:, scheme.outside].sum(axis=1) > _SURE)
+    of_type = _by_inside(by_inside * alone[:, None], by_begin, text[rows], texts)
+    # Of all types together no B- tells that follows on its own type: that is what B- is for in IOB1.
+    parts = (part.sum(axis=1, keepdims=True) for part in (by_inside * (1 - share), by_begin * (1 - share)))
+    odd = (of_type | _by_inside(*parts, text[rows], texts))[text[rows]]
     if not odd.any():
         return chances
-    moved, rows = by_inside[odd], rows[odd][:, None]
+    moved, rows = np.where(odd, by_inside * (1 - share), 0), rows[:, None]
     changed = chances.copy()
     changed[rows, begin] += moved
     changed[rows, inside] -= moved
     return changed
+
+
+def _by_inside(inside: np.ndarray, begin: np.ndarray, text: np.ndarray, texts: int) -> np.ndarray:
+    """bool [texts, K]: whether there is far more of `inside` than of `begin`, float [rows, K], in a text."""
+    total = np.zeros((2, texts, inside.shape[1]))
+    np.add.at(total[0], text, inside)
+    np.add.at(total[1], text, begin)
+    return np.asarray(total[0] > _ODDS * total[1] + _LEAST)

@@ -167,6 +167,8 @@ def read(id2label: Mapping[int, str], scheme: str | None = None) -> Scheme:
         strange = {prefix for prefix, _ in parts} - wanted.prefixes - {"O", "S"}
         if strange or ("S" in {p for p, _ in parts} and _is_split(labels, parts) and "S" not in wanted.prefixes):
             raise error("scheme_mismatch", scheme=scheme, prefixes=", ".join(sorted({p for p, _ in parts})))
+    if family.name != "plain":  # a type without prefixes beside others that have them: all words in a row that have it
+        parts = [("I", kind) if kind == label else (p, kind) for label, (p, kind) in zip(labels, parts, strict=True)]
     return _build(family, labels, parts)
 
 
@@ -206,6 +208,7 @@ def _split(labels: tuple[str, ...], sure: bool) -> list[tuple[str, str]] | None:
     for pattern, rare in _patterns():
         read = {label: match for label in named if (match := pattern.fullmatch(label))}
         pairs = {label: (_CANONICAL[match["prefix"].upper()], match["type"]) for label, match in read.items()}
+        pairs = _of_one_family(pairs)
         if (
             pairs
             and len(set(pairs.values())) == len(pairs)
@@ -227,18 +230,32 @@ def _patterns() -> list[tuple[re.Pattern[str], bool]]:
     return [(re.compile(way, re.IGNORECASE | re.DOTALL), way in rare) for way in usual + rare]
 
 
+def _of_one_family(pairs: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """The readings without those such as "E-MAIL" beside B-NAME and I-NAME: a scheme with E ends its names with it."""
+    used = {prefix for prefixes in _by_type(pairs).values() if len(prefixes) > 1 for prefix in prefixes}
+    if used != {"B", "I"}:
+        return pairs
+    return {label: (prefix, kind) for label, (prefix, kind) in pairs.items() if prefix in used}
+
+
+def _by_type(pairs: Mapping[str, tuple[str, str]]) -> dict[str, set[str]]:
+    """For each type the prefixes that it comes with."""
+    found: dict[str, set[str]] = {}
+    for prefix, kind in pairs.values():
+        found.setdefault(kind, set()).add(prefix)
+    return found
+
+
 def _convinces(
     pairs: dict[str, tuple[str, str]], named: list[str], has_outside: bool, *, rare: bool, sure: bool
 ) -> bool:
     """Whether these readings are prefixes, and not types such as "I-94" or "E-MAIL" that look like it."""
-    by_type: dict[str, set[str]] = {}
-    for prefix, kind in pairs.values():
-        by_type.setdefault(kind, set()).add(prefix)
+    by_type = _by_type(pairs)
     shared = sum(len(found) > 1 for found in by_type.values())
     if rare:  # so every label must fit, and every type must come with two prefixes or more
         return len(pairs) == len(named) and shared == len(by_type)
     if shared:
-        return 2 * len(pairs) > len(named)
+        return 2 * len(pairs) > len(named) or any({"B", "I"} <= found for found in by_type.values())
     used = {prefix for prefix, _ in pairs.values()}
     return sure or (len(pairs) == len(named) and has_outside and used in ({"B"}, {"I"}, {"S"}))
 

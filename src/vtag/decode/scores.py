@@ -5,6 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 
+def probabilities(logits: np.ndarray, *, multi_label: bool) -> np.ndarray:
+    """float32 [..., L] -> float32 [..., L]: softmax, or sigmoid where labels do not exclude each other, or L is 1.
+
+    A head with one label is trained by sigmoid (`BCEWithLogitsLoss`); its softmax is 1 whatever the logit.
+    """
+    return sigmoid(logits) if multi_label or logits.shape[-1] == 1 else softmax(logits)
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """float32 [..., L] -> float32 [..., L]; every row sums to 1, also where a model answered with inf or NaN."""
     with np.errstate(invalid="ignore", over="ignore"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from vtag.decode.openings import opened_by_begin
 from vtag.decode.scheme import Scheme, alone
+from vtag.decode.scores import columns, sums
 from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
 from vtag.decode.words import Pieces, pieces, pool
 from vtag.types import Encoding, Span, make_many
@@ -28,7 +29,7 @@ def decode(
 
     probabilities: float32 [T, L] per text, from `scores.softmax` (or `scores.sigmoid` for `multi_label`).
     words: how the tokens of a word speak for it, see `words.pool`.
-    ignore_labels: types that are left out.
+    ignore_labels: types that are left out; "O" is what stands outside, not a type of that name.
     """
     if not len(encodings):
         return []
@@ -62,7 +63,7 @@ def _decode(
     text = found.text[first]
     chances = opened_by_begin(chances, text, len(encodings), scheme)
     path = best_paths(chances, np.bincount(text, minlength=len(encodings)), scheme, biases)
-    kept = ~scheme.outside & np.array([kind not in ignore_labels for kind in scheme.types])
+    kept = ~scheme.outside & np.array([kind == "O" or kind not in ignore_labels for kind in scheme.types])
     inside = kept[path]
     goes_on = np.zeros(len(path) + 1, bool)
     goes_on[1:-1] = scheme.joined[path[:-1], path[1:]] & (text[1:] == text[:-1])
@@ -72,8 +73,7 @@ def _decode(
         goes_on[1:-1] |= found.glued[first[1:]] & inside[1:] & (kind[1:] == kind[:-1])
     begin = np.flatnonzero(inside & ~goes_on[:-1])
     end = np.flatnonzero(inside & ~goes_on[1:])
-    sums = np.concatenate([[0.0], np.cumsum(chances[np.arange(len(path)), path], dtype=np.float64)])
-    score = np.clip((sums[end + 1] - sums[begin]) / (end - begin + 1), 0.0, 1.0)
+    score = _scores(chances, scheme.type_ids, path, np.flatnonzero(inside), begin, end)
 
     names = scheme.types
     texts = text[begin]
@@ -88,3 +88,17 @@ def _decode(
     made = make_many(Span, *bounds, labels, score.tolist(), slices, repeat(None), repeat(None), words_of)
     ends = np.searchsorted(texts, np.arange(len(encodings) + 1)).tolist()
     return [made[start:stop] for start, stop in pairwise(ends)]
+
+
+def _scores(
+    chances: np.ndarray, type_ids: np.ndarray, path: np.ndarray, rows: np.ndarray, begin: np.ndarray, end: np.ndarray
+) -> np.ndarray:
+    """float64 [spans]: how probable a span's type is, under any prefix, in the mean of its words.
+
+    rows: int [K], the words of all spans; begin, end: int [spans], the first and the last word of each.
+    """
+    _, kinds = np.unique(type_ids, return_inverse=True)
+    of_type = sums(chances[rows], columns(kinds))[np.arange(len(rows)), kinds[path[rows]]]
+    total = np.concatenate([[0.0], np.cumsum(of_type, dtype=np.float64)])
+    first, last = np.searchsorted(rows, begin), np.searchsorted(rows, end)
+    return np.asarray(np.clip((total[last + 1] - total[first]) / (end - begin + 1), 0.0, 1.0))

@@ -1,18 +1,18 @@
 """Tokens to words, for a whole batch at once.
 
-A word is a maximal run without white space, cut further at the tokenizer's word ids and at punctuation; scripts that
-are written without spaces are cut at every token, because the tokenizer's word is a sentence there. No cut goes through
-what readers take for one character, nor through a word that the caller gave.
+A word is a maximal run of letters and digits; other signs, such as € and +, go by the tokenizer's own words. Punctuation
+is a word of its own, and so is every token of a script that is written without spaces. No cut goes through what readers
+take for one character, nor through a word that the caller gave.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from vtag.decode.characters import LETTER, PUNCTUATION, SPACE, UNSPACED, classify
 from vtag.decode.graphemes import within
 from vtag.decode.scheme import Scheme
 from vtag.decode.scores import columns, sums
@@ -20,22 +20,6 @@ from vtag.errors import error
 from vtag.types import Encoding
 
 RULES = ("auto", "first", "mean", "token")
-
-_UNKNOWN, _OTHER, _SPACE, _PUNCTUATION, _UNSPACED = range(5)
-# Thai and Lao; Myanmar; Khmer; kana; Han, and the planes that hold the rest of it.
-_UNSPACED_RANGES = (
-    (0x0E00, 0x0EFF),
-    (0x1000, 0x109F),
-    (0x1780, 0x17FF),
-    (0x3040, 0x30FF),
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0x20000, 0x3FFFF),
-)
-# Filled as characters are met: the whole of Unicode would take a third of a second.
-_classes = np.zeros(0x110000, np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,13 +57,13 @@ def pieces(encodings: Sequence[Encoding]) -> Pieces:
     base = np.cumsum([0] + [len(encoding.text) for encoding in encodings])[text]
     texts = [encoding.text for encoding in encodings]
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    classes = _classify(codes)
+    classes = classify(codes)
 
     start, end = offsets[:, 0] + base, offsets[:, 1] + base
     inside = within(texts, codes)
     if inside is not None:
         classes, start, end = _whole_clusters(inside, classes, start, end)
-    spaces = np.concatenate([[0], np.cumsum(classes == _SPACE)])
+    spaces = np.concatenate([[0], np.cumsum(classes == SPACE)])
     start, end = _trim(classes, start, end)
     rows = np.flatnonzero(~special & (start < end))
     start, end, text, word_ids, base = start[rows], end[rows], text[rows], word_ids[rows], base[rows]
@@ -92,12 +76,14 @@ def pieces(encodings: Sequence[Encoding]) -> Pieces:
     glued = np.zeros(len(rows), bool)
     if len(rows):
         left, right = end[:-1], start[1:]
-        cut = word_ids[1:] != word_ids[:-1]
         own = ~split[text[1:]]  # the caller's words are not cut again
-        edge = classes[right]
-        mark = (edge == _PUNCTUATION) | (classes[left - 1] == _PUNCTUATION)
+        before, after = classes[left - 1], classes[right]
+        mark = (before == PUNCTUATION) | (after == PUNCTUATION)
         space = spaces[right] > spaces[np.minimum(left, right)]
-        cut |= own & (mark | (edge == _UNSPACED) | space)
+        edge = mark | space | (before == UNSPACED) | (after == UNSPACED)
+        # Tokenizers part letters from digits, digits from digits, and letters from their marks; no word ends there.
+        within_word = (before == LETTER) & (after == LETTER)
+        cut = np.where(own & within_word, False, word_ids[1:] != word_ids[:-1]) | (own & edge)
         glued[1:] = own & mark & ~space & (text[1:] == text[:-1])
         apart[1:] = (right >= left) | (text[1:] != text[:-1])
         begins[1:] = (cut | (text[1:] != text[:-1])) & apart[1:]
@@ -169,6 +155,8 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def _offsets(encoding: Encoding) -> np.ndarray:
     """int [T, 2]; without a fast tokenizer, those of the caller's words."""
+    if encoding.characters is not None:
+        return encoding.characters
     if encoding.offsets is not None:
         return encoding.offsets
     if encoding.words is None or not len(encoding.words):
@@ -204,29 +192,10 @@ def _whole_words(
     return np.where(split[text], own[:, 0], start), np.where(split[text], own[:, 1], end)
 
 
-def _classify(codes: np.ndarray) -> np.ndarray:
-    """uint8 [characters + 1], the class of each; the last stands for the end."""
-    classes = _classes[codes]
-    if not classes.all():
-        for code in np.unique(codes[classes == _UNKNOWN]).tolist():
-            _classes[code] = _class(code)
-        classes = _classes[codes]
-    return np.append(classes, _OTHER)
-
-
-def _class(code: int) -> int:
-    character = chr(code)
-    if character.isspace():
-        return _SPACE
-    if any(low <= code <= high for low, high in _UNSPACED_RANGES):
-        return _UNSPACED
-    return _PUNCTUATION if unicodedata.category(character).startswith("P") else _OTHER
-
-
 def _trim(classes: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Move starts right and ends left past white space."""
     at = np.arange(len(classes))
-    solid = classes != _SPACE
+    solid = classes != SPACE
     following = np.minimum.accumulate(np.where(solid, at, len(classes))[::-1])[::-1]
     preceding = np.maximum.accumulate(np.where(solid, at + 1, 0))
     return following[start], np.where(end > start, preceding[np.maximum(end, 1) - 1], start)

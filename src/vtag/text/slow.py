@@ -71,6 +71,8 @@ class SlowTokenizer:
         for token in np.flatnonzero(~special).tolist():
             piece = self._tokenizer.convert_ids_to_tokens(int(ids[token]))
             found = _find(text, at, [piece, self.to_string([piece]).strip(), *_bare(piece)])
+            if found is None and not any(_bare(piece)):  # the sign of a space, which the text may not have
+                found = at, at
             if found is None:
                 return None
             offsets[token] = found

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vtag.errors import error
+from vtag.text.characters import Characters
 from vtag.types import Encoding, make_many
 
 
@@ -34,6 +35,7 @@ class FastTokenizer:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._backend = _private_copy(tokenizer)
+        self._characters = Characters(self._backend)
         self._unfinished: Any = None
         self._table: tuple[np.ndarray, np.ndarray] | None = None
         # As Hugging Face's pipeline: with such a prefix, a piece that is longer than its text continues a word.
@@ -42,7 +44,8 @@ class FastTokenizer:
 
     def encode(self, texts: Sequence[str], first: int = 0) -> list[Encoding]:
         """Whole texts, never cut. `first` is the index of the first one, for error messages."""
-        return _encodings(_encode_batch(self._backend, texts, split=False, first=first), texts, None)
+        raw = _encode_batch(self._backend, texts, split=False, first=first)
+        return _encodings(raw, texts, characters=self._characters)
 
     def encode_words(self, texts: Sequence[Sequence[str]], delimiter: str, first: int = 0) -> list[Encoding]:
         """Texts given as words; offsets refer to `delimiter.join(words)`, as in Hugging Face's pipeline."""
@@ -166,7 +169,12 @@ def _encode_batch(
         raise
 
 
-def _encodings(raw: list[Any], texts: Sequence[str], words: Sequence[np.ndarray] | None) -> list[Encoding]:
+def _encodings(
+    raw: list[Any],
+    texts: Sequence[str],
+    words: Sequence[np.ndarray] | None = None,
+    characters: Characters | None = None,
+) -> list[Encoding]:
     """Turn the Rust side's encodings into ours, with one array for the whole batch and views of it for each text."""
     chain = itertools.chain.from_iterable
     lengths = np.fromiter(map(len, raw), dtype=np.int64, count=len(raw))
@@ -185,7 +193,9 @@ def _encodings(raw: list[Any], texts: Sequence[str], words: Sequence[np.ndarray]
     ends = np.cumsum(lengths).tolist()
     cuts = list(map(slice, [0, *ends], ends))
     parts = (map(array.__getitem__, cuts) for array in (ids, special, offsets, word_ids))
-    return make_many(Encoding, texts, *parts, itertools.repeat(None) if words is None else words)
+    of_words = itertools.repeat(None) if words is None else words
+    own = offsets if characters is None else characters.of(ids, offsets, lengths, texts)
+    return make_many(Encoding, texts, *parts, of_words, map(own.__getitem__, cuts))
 
 
 def _words_of(encoding: Encoding) -> list[str] | None:
