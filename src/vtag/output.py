@@ -37,7 +37,7 @@ class TokenClassificationOutput:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """float32 [T, labels]: softmax of `data`, or sigmoid for a single label, or labels that do not exclude others."""
+        """float32 [T, labels]: softmax of `data`, or sigmoid for one label, or labels that do not exclude others."""
         return scores.probabilities(self.data, multi_label=self.multi_label)
 
     def top_k(self, k: int) -> list[list[tuple[str, float]]]:

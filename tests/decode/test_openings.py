@@ -43,6 +43,20 @@ def test_each_text_is_asked_by_itself() -> None:
     assert np.array_equal(together[3:], other)
 
 
+@pytest.mark.parametrize("begin", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("persons", [0, 1, 12])
+def test_each_type_is_asked_by_itself(persons: int, begin: float) -> None:
+    said = chances([1, 2, 0] * persons + [4, 0])
+    said[-2, [3, 4]] = begin, 0.95 - begin
+    path = best_paths(opened_by_begin(said, np.zeros(len(said), int), 1, IOB2), np.array([len(said)]), IOB2)
+    assert path.tolist() == [1, 2, 0] * persons + [3, 0]
+
+
+def test_a_span_that_goes_on_by_another_type_is_no_evidence() -> None:
+    said = chances([1, 4, 0, 1, 2])
+    assert opened_by_begin(said, np.zeros(5, int), 1, IOB2) is said
+
+
 def test_one_slip_of_a_model_that_opens_by_begin_changes_nothing() -> None:
     said = chances([1, 2, 0, 3, 0, 2])
     assert opened_by_begin(said, np.zeros(6, int), 1, IOB2) is said

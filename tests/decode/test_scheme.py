@@ -33,6 +33,15 @@ def read(labels: list[str], scheme: str | None = None) -> schemes.Scheme:
         (["O", "B-PER", "I-PER", "B-LOC"], "IOB2", ["O", "B PER", "I PER", "B LOC"]),
         (["X", "[CLS]", "O", "B-PER", "I-PER"], "IOB2", ["O", "O", "O", "B PER", "I PER"]),
         (["O", "B-PER", "I-PER", "I-LOC"], "IOB1", ["O", "B PER", "I PER", "I LOC"]),
+        # one type with B- and I- is evidence enough; the others go by their names
+        (["O", "B-PER", "I-PER", "EMAIL", "PHONE"], "IOB2", ["O", "B PER", "I PER", "I EMAIL", "I PHONE"]),
+        (["O", "B_PER", "I_PER", "E-MAIL", "S_CORP"], "IOB2", ["O", "B PER", "I PER", "I E-MAIL", "I S_CORP"]),
+        (
+            ["O", "B-A", "I-A", "E-A", "S-A", "S-B", "C", "D", "F", "G"],
+            "BIOES",
+            "O,B A,I A,E A,S A,S B,I C,I D,I F,I G".split(","),
+        ),
+        (["O", "B-O", "I-O", "B-LOC"], "IOB2", ["O", "B O", "I O", "B LOC"]),
         (["O", "I-PER", "I-LOC"], "IO", ["O", "I PER", "I LOC"]),
         (["O", "PER", "LOC"], "IO", ["O", "I PER", "I LOC"]),
         (["O", "I-94", "PASSPORT"], "IO", ["O", "I I-94", "I PASSPORT"]),
@@ -137,6 +146,18 @@ def test_a_named_scheme_overrules_the_reading() -> None:
 def test_io_makes_runs_of_labels_that_would_be_one_a_word() -> None:
     found = read(["LABEL_0", "LABEL_1"], "IO")
     assert found.spans([0, 0, 1, 1, 0]) == [(0, 2, "LABEL_0"), (2, 4, "LABEL_1"), (4, 5, "LABEL_0")]
+
+
+def test_types_without_prefixes_beside_others_are_runs_of_words() -> None:
+    for name, labels in (("IOB2", ["B-A", "I-A"]), ("BIOES", ["B-A", "I-A", "E-A", "S-A"])):
+        found = read(["O", *labels, "PHONE", "EMAIL"])
+        phone, mail = len(labels) + 1, len(labels) + 2
+        assert found.name == name
+        path = [phone, phone, mail, 0, phone]
+        assert found.spans(path) == [(0, 2, "PHONE"), (2, 3, "EMAIL"), (4, 5, "PHONE")]
+        assert all(found.transition[p, q] for p, q in itertools.pairwise(path))
+        assert found.start[phone]
+        assert found.end[phone]
 
 
 def test_an_unknown_scheme_is_one_line_with_the_names() -> None:

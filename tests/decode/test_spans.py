@@ -96,7 +96,7 @@ def test_spans_of_given_words_name_them(family: Any, make_word: Callable[..., st
             assert encoding.words[first, 0] <= span.start < span.end <= encoding.words[end - 1, 1]
 
 
-def test_the_score_is_the_mean_of_the_path(family: Any) -> None:
+def test_the_score_is_how_probable_the_type_is_in_the_mean_of_the_words(family: Any) -> None:
     encoding = Tagger(family, {0: "O", 1: "B-A", 2: "I-A"}, 10**6).prepare(["visited the number"]).encodings[0]
     words = encoding.word_ids
     chances = np.full((len(words), 3), [0.9, 0.05, 0.05], np.float32)
@@ -104,7 +104,27 @@ def test_the_score_is_the_mean_of_the_path(family: Any) -> None:
     chances[words == words.max()] = [0.1, 0.0, 0.9]
     found = spans.decode([encoding], [chances], schemes.make("IOB2", ["A"]))[0]
     assert [span.text for span in found] == ["the number"]
-    assert found[0].score == pytest.approx(0.8)
+    assert found[0].score == pytest.approx((0.8 + 0.9) / 2)
+
+
+def test_a_type_named_o_is_a_type(family: Any) -> None:
+    scheme = schemes.read(dict(enumerate(["O", "B-O", "I-O", "B-A"])))
+    encoding = Tagger(family, dict(enumerate(scheme.labels)), 10**6).prepare(["visited the number"]).encodings[0]
+    chances = np.eye(4, dtype=np.float32)[np.clip(encoding.word_ids, 0, 2)]
+    assert [span.to_tuple() for span in spans.decode([encoding], [chances], scheme)[0]] == [(8, 18, "O")]
+
+
+def test_a_head_with_one_label_scores_by_the_sigmoid(family: Any) -> None:
+    tagger = Tagger(family, {0: "KEEP"}, 10**6)
+    batch = tagger.prepare("visited the number")
+    logits = np.array([[5.5, -5.5, 0.0][max(word, 0)] for word in batch.encodings[0].word_ids.tolist()], np.float32)
+    assert [(span.text, round(span.score, 3)) for span in tagger.finish(batch, [logits[:, None]])[0]] == [
+        ("visited", 0.996),
+        ("the", 0.004),
+        ("number", 0.5),
+    ]
+    assert [span.text for span in tagger.finish(batch, [logits[:, None]], threshold=0.5)[0]] == ["visited", "number"]
+    assert (tagger.probabilities(batch, [logits[:, None]])[0].max() < 1).all()
 
 
 def test_ignored_types_leave_the_others_as_they_were(family: Any, make_text: Callable[..., str]) -> None:

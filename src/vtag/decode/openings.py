@@ -11,12 +11,13 @@ import numpy as np
 from vtag.decode.scheme import Scheme
 from vtag.decode.scores import columns, sums
 
-# A type that is opened by B- gets about all of it by B-, one that is opened by I- none; in between the names are believed.
+# A type of IOB2 text opens by B- about always, one of IOB1 text about never; in between the names are believed.
 _ODDS = 2.0
 # Less than half a word is no evidence.
 _LEAST = 0.5
 # Words that are outside for sure tell nothing themselves, but of the word after them that it opens what it is in.
 _SURE = 0.95
+
 
 def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: Scheme) -> np.ndarray:
     """The label distributions of words, with B- for the I- that opens a span, of types whose spans open by I-.
@@ -42,8 +43,8 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: S
     alone = begins | (chances[rows - 1][:, scheme.outside].sum(axis=1) > _SURE)
     of_type = _by_inside(by_inside * alone[:, None], by_begin, text[rows], texts)
     # Of all types together no B- tells that follows on its own type: that is what B- is for in IOB1.
-    parts = (part.sum(axis=1, keepdims=True) for part in (by_inside * (1 - share), by_begin * (1 - share)))
-    odd = (of_type | _by_inside(*parts, text[rows], texts))[text[rows]]
+    both = [(part * (1 - share)).sum(axis=1, keepdims=True) for part in (by_inside, by_begin)]
+    odd = (of_type | _by_inside(both[0], both[1], text[rows], texts))[text[rows]]
     if not odd.any():
         return chances
     moved, rows = np.where(odd, by_inside * (1 - share), 0), rows[:, None]

@@ -1,8 +1,8 @@
 """Tokens to words, for a whole batch at once.
 
-A word is a maximal run of letters and digits; other signs, such as € and +, go by the tokenizer's own words. Punctuation
-is a word of its own, and so is every token of a script that is written without spaces. No cut goes through what readers
-take for one character, nor through a word that the caller gave.
+A word is a maximal run of letters and digits; other signs, such as € and +, go by the tokenizer's own words.
+Punctuation is a word of its own, and so is every token of a script that is written without spaces. No cut goes through
+what readers take for one character, nor through a word that the caller gave.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vtag.decode.characters import LETTER, PUNCTUATION, SPACE, UNSPACED, classify
+from vtag.decode.characters import AFFIXED, LETTER, PUNCTUATION, SPACE, UNSPACED, classify
 from vtag.decode.graphemes import within
 from vtag.decode.scheme import Scheme
 from vtag.decode.scores import columns, sums
@@ -20,6 +20,8 @@ from vtag.errors import error
 from vtag.types import Encoding
 
 RULES = ("auto", "first", "mean", "token")
+# A word is cut into stem and particle where a model is so sure of both.
+_SURE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,8 @@ class Pieces:
     begins: bool [M], the first token of a word.
     apart: bool [M], shares no cluster, or word of the caller's, with the token before (byte-level tokens may).
     glued: bool [M], follows the token before without white space, and one of the two has punctuation where they meet.
+    affix: bool [M], continues a word in a script that writes particles and clitics onto words, so that what the model
+        says may cut it from the token before.
     word: int64 [M], for texts given as words, the caller's word; else -1.
     """
 
@@ -43,6 +47,7 @@ class Pieces:
     begins: np.ndarray
     apart: np.ndarray
     glued: np.ndarray
+    affix: np.ndarray
     word: np.ndarray
 
 
@@ -74,6 +79,7 @@ def pieces(encodings: Sequence[Encoding]) -> Pieces:
     begins = np.ones(len(rows), bool)
     apart = np.ones(len(rows), bool)
     glued = np.zeros(len(rows), bool)
+    affix = np.zeros(len(rows), bool)
     if len(rows):
         left, right = end[:-1], start[1:]
         own = ~split[text[1:]]  # the caller's words are not cut again
@@ -82,12 +88,14 @@ def pieces(encodings: Sequence[Encoding]) -> Pieces:
         space = spaces[right] > spaces[np.minimum(left, right)]
         edge = mark | space | (before == UNSPACED) | (after == UNSPACED)
         # Tokenizers part letters from digits, digits from digits, and letters from their marks; no word ends there.
-        within_word = (before == LETTER) & (after == LETTER)
+        within_word = (before >= LETTER) & (after >= LETTER)
         cut = np.where(own & within_word, False, word_ids[1:] != word_ids[:-1]) | (own & edge)
         glued[1:] = own & mark & ~space & (text[1:] == text[:-1])
         apart[1:] = (right >= left) | (text[1:] != text[:-1])
         begins[1:] = (cut | (text[1:] != text[:-1])) & apart[1:]
-    return Pieces(rows, text, start - base, end - base, begins, apart, glued, np.where(split[text], word_ids, -1))
+        affix[1:] = own & within_word & ((before == AFFIXED) | (after == AFFIXED)) & ~begins[1:] & apart[1:]
+    words = np.where(split[text], word_ids, -1)
+    return Pieces(rows, text, start - base, end - base, begins, apart, glued, affix, words)
 
 
 def choose(rule: str, scheme: Scheme) -> str:
@@ -109,7 +117,10 @@ def pool(
     Returns float32 [W, L], and int64 [W] twice: the word's first and last token, as indices into `found`.
     """
     rule = choose(rule, scheme)
-    first = np.flatnonzero(found.apart if rule == "token" else found.begins)
+    begins = found.apart if rule == "token" else found.begins
+    if rule == "mean" and scheme.name != "plain" and found.affix.any():
+        begins = begins | _cut_off(probabilities, found, scheme)
+    first = np.flatnonzero(begins)
     last = np.append(first[1:], len(found.rows))[: len(first)] - 1
     pooled = probabilities[found.rows[first]]
     if rule != "first":
@@ -117,6 +128,21 @@ def pool(
         if len(many):
             pooled[many] = _mean(probabilities, found.rows, first[many], last[many], scheme)
     return pooled, first, last
+
+
+def _cut_off(probabilities: np.ndarray, found: Pieces, scheme: Scheme) -> np.ndarray:
+    """bool [M]: affixes of which the model is as sure as of the token before, one in a span, the other outside.
+
+    Models that were trained on pieces or characters label a particle apart from its name; a mean of both says nothing.
+    """
+    cut = np.zeros(len(found.rows), bool)
+    at = np.flatnonzero(found.affix)
+    _, kinds = np.unique(scheme.type_ids, return_inverse=True)
+    before, after = (sums(probabilities[found.rows[rows]], columns(kinds)) for rows in (at - 1, at))
+    sure = (before.max(axis=1) > _SURE) & (after.max(axis=1) > _SURE)
+    outside = np.unique(kinds[scheme.outside])
+    cut[at] = sure & (np.isin(before.argmax(axis=1), outside) != np.isin(after.argmax(axis=1), outside))
+    return cut
 
 
 def _mean(
