@@ -177,8 +177,7 @@ def read(path: str | Path) -> list[str]:
 
     fields = chunks.Fields(overwrite=True)
     found = inputs.find([str(path)])
-    for source in found:
-        chunks.check(source, fields)
+    chunks.check(found, fields)
     texts = [text for chunk in chunks.read(found, 0, 0, fields) for text in chunk.texts]
     if not texts:
         raise error("no_texts", path=path)

@@ -329,6 +329,13 @@ TABLE: dict[str, Kind] = {
     ),
     # files
     "no_such_format": Kind(SettingError, 422, 2, "no such format: choose one of {names}"),
+    "bad_delimiter": Kind(
+        SettingError,
+        422,
+        2,
+        "delimiter={given}: is between the fields of CSV: pass one character, such as ; or \\t, for CSV inputs",
+    ),
+    "json_array": Kind(InputError, 422, 4, "{file}: is no JSON Lines but one array: pass --format json"),
     "unknown_format": Kind(
         SettingError, 422, 2, "{path}: its extension tells no format: pass --format, one of {names}"
     ),
@@ -338,7 +345,7 @@ TABLE: dict[str, Kind] = {
     ),
     "input_is_output": Kind(SettingError, 422, 2, "{path}: would be read and written at once: name another output"),
     "input_gone": Kind(
-        InputError, 422, 5, "{path}: there is no such file, or it may not be read: check the path and its rights"
+        InputError, 422, 4, "{path}: there is no such file, or it may not be read: check the path and its rights"
     ),
     "input_broken": Kind(
         InputError, 422, 4, "{path}: is damaged after record {record}: replace the file, and begin anew with --restart"
@@ -347,7 +354,10 @@ TABLE: dict[str, Kind] = {
         InputError, 422, 4, "{file}: its header is not UTF-8 or names a field twice: mend it, each field needs a name"
     ),
     "no_text_field": Kind(
-        InputError, 422, 4, "{path}: has no field {field!r}: name the field of the texts (--text-field, --words-field)"
+        InputError,
+        422,
+        4,
+        "{path}: has no field {field!r}: pass --text-field or --words-field with one of those there: {names}",
     ),
     "field_taken": Kind(
         InputError,

@@ -57,6 +57,7 @@ def tag_files(
     output: str | Path,
     *,
     format: str | None = None,  # noqa: A002
+    delimiter: str | None = None,
     text_field: str = "text",
     words_field: str | None = None,
     spans_field: str = "spans",
@@ -81,7 +82,9 @@ def tag_files(
         sources: files, folders, globs or "-".
         output: a file whose extension tells its format, or "-" (JSON Lines; records that failed go to stderr).
         format: format of the inputs, where their extensions do not tell.
-        text_field, words_field: the field with the text, or the one with its words instead.
+        delimiter: between the fields of CSV, where its header and first rows do not tell.
+        text_field, words_field: the field with the text, or the one with its words instead; "data.text" is the field
+            `text` of the record in `data`.
         spans_field: where the spans go; an input that has such a field is refused unless `overwrite_field`.
         aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
         strict: stop at the first record that cannot be tagged.
@@ -101,9 +104,8 @@ def tag_files(
     given = [sources] if isinstance(sources, str | Path) else sources
     with ExitStack() as stack:
         target = stack.enter_context(Target(str(output), fields))
-        found = inputs.find([str(source) for source in given], format, target.files)
-        for source in found:
-            chunks.check(source, fields)
+        found = inputs.find([str(source) for source in given], format, target.files, delimiter)
+        chunks.check(found, fields)
         depends_on: Callable[[], dict[str, str]]
         if isinstance(model, str | Path):
             from vtag.engine.identity import identity
@@ -153,8 +155,8 @@ def _work(
             for (file, record), spans in zip(chunk.records, answers, strict=True):
                 if isinstance(spans, InputError):
                     bad.append((file, Bad(record.number, spans.kind)))
-                elif not target.writer.fits(record):
-                    bad.append((file, Bad(record.number, "new_field")))
+                elif (reason := target.writer.refuses(record)) is not None:
+                    bad.append((file, Bad(record.number, reason)))
                 else:
                     rows.append((record, spans))
             errors = [
@@ -175,7 +177,7 @@ def _work(
             )
             state = target.commit(state, rows, errors)
             watch(state, chunk.share)
-    target.finish()
+    target.finish(lambda: inputs.columns(sources))
 
 
 @contextmanager

@@ -46,10 +46,10 @@ def test_globs_and_names_come_in_the_order_given_and_stdin_is_json_lines() -> No
 @pytest.mark.parametrize(
     ("given", "kind", "code"),
     [
-        (["none.jsonl"], "input_gone", 5),
+        (["none.jsonl"], "input_gone", 4),
         (["notes.md"], "unknown_format", 2),
         (["*.xyz"], "nothing_to_read", 4),
-        ([".hidden/../deep/../notes.md/.."], "input_gone", 5),
+        ([".hidden/../deep/../notes.md/.."], "input_gone", 4),
         (["out.jsonl"], "input_is_output", 2),
         (["./out.jsonl", "b.jsonl"], "input_is_output", 2),
         (["./notes.md", "b.jsonl"], "unknown_format", 2),
@@ -60,6 +60,20 @@ def test_what_cannot_be_meant_is_one_line(given: list[str], kind: str, code: int
         find(given, besides=[Path("out.jsonl")])
     assert (caught.value.kind, caught.value.exit_code) == (kind, code)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["", ";;", '"', "\n", "x", "1"])
+def test_a_delimiter_is_one_sign_between_the_fields_of_csv(given: str) -> None:
+    with pytest.raises(VtagError, match="delimiter=") as caught:
+        find(["a.csv"], delimiter=given)
+    assert caught.value.kind == "bad_delimiter"
+    assert find(["a.csv", "b.jsonl"], delimiter=";") == [
+        Input("a.csv", "csv", delimiter=";"),
+        Input("b.jsonl", "jsonl"),
+    ]
+    assert find(["a.csv"], delimiter="\\t")[0].delimiter == "\t"
+    with pytest.raises(VtagError, match="of CSV"):
+        find(["b.jsonl"], delimiter=";")
 
 
 def numbers(name: str, format: str = "text", after: int = 0) -> list[int]:  # noqa: A002

@@ -15,7 +15,7 @@ import pytest
 
 from tests.files.rows import decode, encode, spans_of
 from vtag.errors import InputError
-from vtag.files import parquet
+from vtag.files import formats, parquet
 from vtag.files.records import Record, Row
 from vtag.types import Span
 
@@ -123,6 +123,46 @@ def test_spans_of_words_have_their_words(tmp_path: Path) -> None:
     (record,) = decode("parquet", data)
     assert isinstance(record, Record)
     assert record.fields["spans"] == [span.to_dict() for span in spans]
+
+
+STORED = [
+    pa.array(["a", "b"]).dictionary_encode(),
+    pa.array(["a", "b"]).cast(pa.dictionary(pa.int16(), pa.string())),
+    pa.array(["a", "b"], pa.large_string()),
+    pa.array(["a", "b"], pa.string_view()),
+    pa.array(["a", "b"]),
+]
+
+
+@pytest.mark.parametrize("second", STORED, ids=lambda array: str(array.type))
+@pytest.mark.parametrize("first", STORED, ids=lambda array: str(array.type))
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_strings_are_strings_however_they_are_stored(
+    first: pa.Array, second: pa.Array, chunks: int, tmp_path: Path
+) -> None:
+    rows: list[Row] = []
+    for array in (first, second):
+        nested = pa.array([["x"]] * 2, pa.list_(array.type))
+        file = io.BytesIO()
+        pq.write_table(pa.table({"text": ["t", "u"], "kind": array, "all": nested}), file)
+        rows += [(record, []) for record in decode("parquet", file.getvalue()) if isinstance(record, Record)]
+    parts = [rows] if chunks == 1 else [rows[:2], rows[2:]]
+    found = pq.read_table(io.BytesIO(encode("parquet", parts, tmp_path)))
+    assert found.column("kind").to_pylist() == ["a", "b", "a", "b"]
+
+
+def test_no_records_keep_the_columns_and_their_types(tmp_path: Path) -> None:
+    schema = pa.schema(
+        {"text": pa.large_string(), "id": pa.int16(), "spans": pa.string(), "tags": pa.list_(pa.string())}
+    )
+    file = io.BytesIO()
+    pq.write_table(schema.empty_table(), file)
+    known = parquet.columns(file)
+    data = parquet.Writer("spans").empty(known)
+    assert pq.read_schema(io.BytesIO(data)).names == ["text", "id", "tags", "spans"]
+    assert pq.read_schema(io.BytesIO(data)).types[:3] == [pa.large_string(), pa.int16(), pa.list_(pa.string())]
+    assert formats.writer("csv")("spans").empty(known) == b"text,id,tags,spans\n"
+    assert pq.read_schema(io.BytesIO(parquet.Writer("s").empty({"text": None}))).types[0] == pa.string()
 
 
 def test_no_records_make_an_empty_file(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     new.add_argument("input", metavar="INPUT", nargs="+", help="files, folders, globs, or - for stdin")
     new.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="a file; its extension tells the format")
     new.add_argument("--format", metavar="NAME", help="format of the inputs, if not told by extension: vtag formats")
-    new.add_argument("--text-field", metavar="NAME", default="text", help="field with the text (default: text)")
+    new.add_argument("--delimiter", metavar="SIGN", help="between the fields of CSV, if its first rows do not tell")
+    new.add_argument(
+        "--text-field", metavar="NAME", default="text", help="field with the text (default: text), such as data.text"
+    )
     new.add_argument("--words-field", metavar="NAME", help="field with words to tag instead of the text")
     new.add_argument("--spans-field", metavar="NAME", default="spans", help="field for the spans (default: spans)")
     new.add_argument("--overwrite-field", action="store_true", help="replace the spans that the input has")
@@ -73,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
                 args.input,
                 args.output,
                 format=args.format,
+                delimiter=args.delimiter,
                 text_field=args.text_field,
                 words_field=args.words_field,
                 spans_field=args.spans_field,

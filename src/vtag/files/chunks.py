@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from vtag.errors import error
+from vtag.errors import VtagError, error
 from vtag.files import formats, inputs
 from vtag.files.inputs import Input
 from vtag.files.records import Bad, Record, has_surrogate
+from vtag.options import short
 
 # A chunk is so many records, or so many characters (or words) to tag: what `LLM.tag_stream` takes at once. Or so many
 # characters in all fields, for it stays in memory until it is written.
@@ -20,6 +21,9 @@ SIZE = 1 << 20
 BULK = 1 << 24
 # So many records that all lack the text's field are no accident.
 PEEK = 100
+# So many of its fields are named then.
+SHOWN = 12
+MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +84,48 @@ def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> It
         yield chunk
 
 
-def check(source: Input, fields: Fields) -> None:
-    """Raise the one-line error for a file that as a whole cannot be meant: before an engine starts."""
-    if source.pipe:
-        return
-    with inputs.opened(source) as raw:
-        first = [item for item in islice(inputs.records(source, raw), PEEK) if isinstance(item, Record)]
-    has_text = any(fields.read in item.fields for item in first)
-    if first and not has_text and (formats.FORMATS[source.format].columns or len(first) == PEEK):
-        raise error("no_text_field", path=source.path, field=fields.read)
-    if not fields.overwrite and any(fields.spans in item.fields for item in first):
-        raise error("field_taken", path=source.path, field=fields.spans)
+def check(sources: Sequence[Input], fields: Fields) -> None:
+    """Raise the one-line error for a file that as a whole cannot be meant, or for all: before an engine starts."""
+    without: VtagError | None = None
+    some = False
+    for source in sources:
+        if source.pipe:
+            some = True
+            continue
+        with inputs.opened(source) as raw:
+            first = [item for item in islice(inputs.records(source, raw), PEEK) if isinstance(item, Record)]
+        if any(value_of(item.fields, fields.read) is not MISSING for item in first):
+            some = True
+        elif first:
+            names = ", ".join(_names(first[0].fields)[:SHOWN])
+            without = error("no_text_field", path=source.path, field=fields.read, names=names)
+            if formats.FORMATS[source.format].columns or len(first) == PEEK:
+                raise without
+        if not fields.overwrite and any(fields.spans in item.fields for item in first):
+            raise error("field_taken", path=source.path, field=fields.spans)
+    if without is not None and not some:
+        raise without
+
+
+def value_of(fields: Mapping[str, Any], name: str) -> Any:
+    """The value of a field, or of one in a record within: "data.text" is `text` in `data`; else MISSING."""
+    if name in fields:
+        return fields[name]
+    found: Any = fields
+    for part in name.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return MISSING
+        found = found[part]
+    return found
+
+
+def _names(fields: Mapping[str, Any]) -> list[str]:
+    """What the fields of a record are called, those of records within too."""
+    found = []
+    for name, value in fields.items():
+        inner = _names(value) if isinstance(value, Mapping) else []
+        found += [f"{name}.{part}" for part in inner] or [name]
+    return [short(name)[1:-1] for name in found]
 
 
 def given(item: Record | Bad, fields: Fields) -> Any:
@@ -99,9 +134,9 @@ def given(item: Record | Bad, fields: Fields) -> Any:
         return item
     if fields.spans in item.fields and not fields.overwrite:
         return Bad(item.number, "spans_field")
-    if fields.read not in item.fields:
+    value = value_of(item.fields, fields.read)
+    if value is MISSING:
         return Bad(item.number, "no_field")
-    value = item.fields[fields.read]
     if fields.words is None:
         if not isinstance(value, str):
             return Bad(item.number, "not_a_string")

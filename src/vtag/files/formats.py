@@ -12,7 +12,7 @@ from vtag.files.compression import SUFFIXES
 
 
 class Format(NamedTuple):
-    """One row: a module with `read`, maybe `Writer` and, where chunks cannot be appended, `join`; options of both.
+    """One row: a module with `read`, maybe `columns`, `Writer` and, where chunks cannot be appended, `join`.
 
     packs: whether .gz and .zst may stand after the extension. writes: whether spans can be written to it.
     columns: whether all records of a file have the same fields.
@@ -24,14 +24,20 @@ class Format(NamedTuple):
     packs: bool = True
     writes: bool = True
     columns: bool = True
-    options: dict[str, Any] = {}  # noqa: RUF012
 
 
 FORMATS = {
     "jsonl": Format((".jsonl", ".ndjson"), "vtag.files.jsonl", "JSON Lines, an object a line", columns=False),
+    "json": Format(
+        (".json",),
+        "vtag.files.json_array",
+        "an array of objects, or objects in any layout",
+        writes=False,
+        columns=False,
+    ),
     "text": Format((".txt",), "vtag.files.lines", "plain text, a text a line", writes=False),
     "csv": Format((".csv",), "vtag.files.table", "comma-separated, names in the first row"),
-    "tsv": Format((".tsv", ".tab"), "vtag.files.table", "the same with tabs", options={"delimiter": "\t"}),
+    "tsv": Format((".tsv", ".tab"), "vtag.files.tsv", "tabs between fields, no quotes; names in the first row"),
     "parquet": Format((".parquet", ".pq"), "vtag.files.parquet", "Parquet, row group by row group", packs=False),
 }
 
@@ -61,16 +67,24 @@ def output(name: str) -> str:
     return key
 
 
-def reader(name: str) -> Any:
-    """`read(file, after)` -> the records after record number `after`."""
-    row = FORMATS[name]
-    return partial(importlib.import_module(row.module).read, **row.options)
+def reader(name: str, delimiter: str | None = None) -> Any:
+    """`read(file, after)` -> the records after record number `after`. The delimiter is for CSV alone."""
+    return _function(name, "read", delimiter)
+
+
+def columns(name: str, delimiter: str | None = None) -> Any:
+    """`columns(file)` -> the names of its fields, with Arrow types where there are any; None for a format without."""
+    return _function(name, "columns", delimiter)
 
 
 def writer(name: str) -> Any:
     """The class of its writers."""
-    row = FORMATS[name]
-    return partial(importlib.import_module(row.module).Writer, **row.options)
+    return importlib.import_module(FORMATS[name].module).Writer
+
+
+def _function(name: str, function: str, delimiter: str | None) -> Any:
+    found: Any = getattr(importlib.import_module(FORMATS[name].module), function, None)
+    return found if delimiter is None else partial(found, delimiter=delimiter)
 
 
 def joiner(name: str) -> Any:

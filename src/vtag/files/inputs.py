@@ -11,12 +11,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from vtag.errors import error
 from vtag.files import formats
-from vtag.files.compression import SUFFIXES, unpacked
+from vtag.files.compression import unpacked
 from vtag.files.records import Bad, DamagedError, Record
+from vtag.options import short
 
 STDIN = "-"
 EDGE = 1 << 20  # bytes at the head and at the tail that tell one input from another
@@ -25,28 +26,38 @@ EDGE = 1 << 20  # bytes at the head and at the tail that tell one input from ano
 class Input(NamedTuple):
     """One file, or stdin.
 
-    size: bytes on disk. pipe: whether it can be read only once, from its beginning.
+    size: bytes on disk. pipe: whether it can be read only once, from its beginning. delimiter: of CSV, where the caller
+    says it.
     """
 
     path: str
     format: str
     size: int = 0
     pipe: bool = False
+    delimiter: str | None = None
 
 
-def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path] = ()) -> list[Input]:  # noqa: A002
+def find(
+    given: Sequence[str],
+    format: str | None = None,  # noqa: A002
+    besides: Iterable[Path] = (),
+    delimiter: str | None = None,
+) -> list[Input]:
     """The inputs. Of a folder, those of a known extension anywhere below, in the order of their names.
 
     `besides` are files and folders that are no inputs though they lie there: what the run itself writes.
     """
     formats.check(format)
+    between = "\t" if delimiter == "\\t" else delimiter
+    if between is not None and (len(between) != 1 or between in '"\r\n' or between.isalnum()):
+        raise error("bad_delimiter", given=short(delimiter))
     ours = {path.resolve() for path in besides}
     found: list[Input] = []
     for name in given:
         if name == STDIN:
             if sys.stdin is None:
                 raise error("no_stdin")
-            found.append(Input(name, format or "jsonl", pipe=True))
+            found.append(_input(name, format or "jsonl", 0, True, between))
             continue
         paths = _expand(name)
         for path in paths:
@@ -55,12 +66,18 @@ def find(given: Sequence[str], format: str | None = None, besides: Iterable[Path
                 if path == Path(name):
                     raise error("input_is_output", path=name)
             elif kind is not None:
-                found.append(Input(str(path), kind, path.stat().st_size, pipe=not path.is_file()))
+                found.append(_input(str(path), kind, path.stat().st_size, not path.is_file(), between))
             elif path == Path(name):
                 raise error("unknown_format", path=name, names=", ".join(formats.FORMATS))
     if not found:
         raise error("nothing_to_read", path=given[0] if given else "", names=", ".join(formats.FORMATS))
+    if between is not None and not any(source.delimiter for source in found):
+        raise error("bad_delimiter", given=short(delimiter))
     return found
+
+
+def _input(path: str, kind: str, size: int, pipe: bool, delimiter: str | None) -> Input:
+    return Input(path, kind, size, pipe, delimiter if kind == "csv" else None)
 
 
 def _expand(name: str) -> list[Path]:
@@ -96,14 +113,24 @@ def records(source: Input, raw: BinaryIO, after: int = 0) -> Iterator[Record | B
     """The records of an opened file after record number `after`."""
     number = after
     try:
-        file = unpacked(raw, source.path) if Path(source.path).suffix.lower() in SUFFIXES else raw
-        for record in formats.reader(source.format)(file, after):
+        for record in formats.reader(source.format, source.delimiter)(unpacked(raw, source.path), after):
             number = record.number
             yield record
     except (DamagedError, EOFError, zlib.error, gzip.BadGzipFile) as cause:
         raise error("input_broken", path=source.path, record=number) from cause
     except OSError as cause:
         raise error("input_gone", path=source.path) from cause
+
+
+def columns(sources: Iterable[Input]) -> dict[str, Any]:
+    """The fields that all inputs name, with their Arrow types where they have any; pipes are not asked."""
+    found: dict[str, Any] = {}
+    for source in sources:
+        known = formats.columns(source.format, source.delimiter)
+        if known is not None and not source.pipe:
+            with opened(source) as raw:
+                found = {**known(unpacked(raw, source.path)), **found}
+    return found
 
 
 def fingerprint(sources: Sequence[Input]) -> str:
@@ -113,7 +140,8 @@ def fingerprint(sources: Sequence[Input]) -> str:
         with opened(source) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            digest.update(f"{source.path}\0{source.format}\0{size}\0".encode(errors="surrogateescape"))
+            says = f"{source.path}\0{source.format}{source.delimiter or ''}\0{size}\0"
+            digest.update(says.encode(errors="surrogateescape"))
             digest.update(file.read(EDGE))
             file.seek(max(size - EDGE, 0))
             digest.update(file.read(EDGE))

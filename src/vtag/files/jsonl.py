@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import datetime
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring as quote
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from vtag.errors import error
 from vtag.files.records import Bad, Record, Row
 from vtag.types import Span
 
@@ -20,6 +21,7 @@ _decoder = json.JSONDecoder()
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
     """The records after line `after`; blank lines are none."""
+    first = after == 0
     for number, line in enumerate(file, 1):
         if number <= after:
             continue
@@ -30,12 +32,20 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
             continue
         if not text:
             continue
-        try:
-            fields = _decoder.decode(text)
-        except (ValueError, RecursionError):
-            yield Bad(number, "not_json")
-            continue
-        yield Record(number, fields, text, len(text)) if isinstance(fields, dict) else Bad(number, "not_object")
+        record = parsed(number, text)
+        if first and isinstance(record, Bad) and text[0] == "[" and text[1:].lstrip(BLANK)[:1] in ("", "{"):
+            raise error("json_array", file=getattr(file, "name", "-"))
+        first = False
+        yield record
+
+
+def parsed(number: int, text: str) -> Record | Bad:
+    """The record that some JSON without white space around it is."""
+    try:
+        fields = _decoder.decode(text)
+    except (ValueError, RecursionError):
+        return Bad(number, "not_json")
+    return Record(number, fields, text, len(text)) if isinstance(fields, dict) else Bad(number, "not_object")
 
 
 class Writer:
@@ -45,13 +55,16 @@ class Writer:
         self._field = spans_field
         self._key = f"{json.dumps(spans_field, ensure_ascii=False)}: "
 
-    def fits(self, record: Record) -> bool:
+    def refuses(self, record: Record) -> None:
         """An object holds whatever there is."""
-        return True
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         """These rows as lines."""
         return "".join(self._line(record, spans) for record, spans in rows).encode()
+
+    def empty(self, columns: Mapping[str, Any]) -> bytes:
+        """No lines."""
+        return b""
 
     def _line(self, record: Record, spans: Sequence[Span]) -> str:
         rest = record.source if isinstance(record.source, str) else dumps(dict(record.fields))
@@ -74,8 +87,8 @@ def _dump_span(span: Span) -> str:
     )
 
 
-def _plain(value: Any) -> Any:
-    """Values of Parquet that JSON has no word for."""
+def plain(value: Any) -> str:
+    """A value of Parquet that JSON has no word for; raises TypeError for others."""
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -85,7 +98,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-dumps = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
+dumps = json.JSONEncoder(ensure_ascii=False, default=plain).encode
 
 
 def _without(line: str, field: str) -> str:

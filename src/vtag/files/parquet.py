@@ -37,7 +37,7 @@ def read(file: BinaryIO, after: int) -> Iterator[Record]:
             if number + rows <= after:
                 number += rows
                 continue
-            for batch in parquet.iter_batches(ROWS, row_groups=[group]):
+            for batch in map(_without_views, parquet.iter_batches(ROWS, row_groups=[group])):
                 columns, size = Columns(batch), batch.nbytes // max(batch.num_rows, 1)
                 for i in range(batch.num_rows):
                     number += 1
@@ -47,6 +47,22 @@ def read(file: BinaryIO, after: int) -> Iterator[Record]:
         if isinstance(cause, OSError) and cause.errno is not None:
             raise
         raise DamagedError from cause
+
+
+def columns(file: BinaryIO) -> dict[str, Any]:
+    """The names and the types of the fields."""
+    try:
+        schema = _without_views(pq.read_schema(file).empty_table()).schema
+    except pa.ArrowException as cause:
+        raise DamagedError from cause
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+def _without_views(table: Any) -> Any:
+    """A batch or a table with texts in the form for which Arrow has all its functions."""
+    fields = [field.with_type(_stored(field.type, dictionaries=True)) for field in table.schema]
+    schema = pa.schema(fields, metadata=table.schema.metadata)
+    return table if schema.equals(table.schema) else table.cast(schema)
 
 
 class Columns:
@@ -108,18 +124,24 @@ class Writer:
     def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
         self._field, self._words = spans_field, words
 
-    def fits(self, record: Record) -> bool:
+    def refuses(self, record: Record) -> None:
         """`join` finds a type for every column."""
-        return True
 
     def encode(self, rows: Sequence[Tagged]) -> bytes:
         """These rows as a file."""
         tables = [_table(part) for part in _runs([record for record, _ in rows])]
         tables = [table.drop_columns([self._field]) if self._field in table.column_names else table for table in tables]
-        whole = _stacked(tables)
-        spans = spans_column([spans for _, spans in rows], self._words)
+        return self._file(_stacked(tables), [spans for _, spans in rows])
+
+    def empty(self, columns: Mapping[str, Any]) -> bytes:
+        """No rows as a file; what has no type is text."""
+        fields = [pa.field(name, kind or pa.string()) for name, kind in columns.items() if name != self._field]
+        return self._file(pa.schema(fields).empty_table(), [])
+
+    def _file(self, table: pa.Table, rows: Sequence[Sequence[Span]]) -> bytes:
+        spans = spans_column(rows, self._words)
         out = io.BytesIO()
-        pq.write_table(whole.append_column(pa.field(self._field, spans.type), spans), out)
+        pq.write_table(table.append_column(pa.field(self._field, spans.type), spans), out)
         return out.getvalue()
 
 
@@ -230,14 +252,30 @@ def _common(schemas: Sequence[pa.Schema], as_json: set[str], last: str | None = 
 
 def _field(name: str, fields: Sequence[pa.Field], as_json: set[str]) -> pa.Field:
     if name not in as_json and not any(_is_json(field) for field in fields):
-        try:
-            (field,) = pa.unify_schemas(
-                [pa.schema([field.with_nullable(True)]) for field in fields], promote_options="permissive"
-            )
-            return field
-        except pa.ArrowException:
-            pass
+        for same in (fields, [field.with_type(_stored(field.type)) for field in fields]):
+            try:
+                schemas = [pa.schema([field.with_nullable(True)]) for field in same]
+                return pa.unify_schemas(schemas, promote_options="permissive").field(0)
+            except pa.ArrowException:
+                continue
     return pa.field(name, pa.string(), metadata=JSON)
+
+
+def _stored(kind: pa.DataType, dictionaries: bool = False) -> pa.DataType:
+    """The type for the same values one after another: no views and, but for `dictionaries`, no dictionaries."""
+    if pa.types.is_dictionary(kind) and not dictionaries:
+        return _stored(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_stored(kind.value_type, dictionaries)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_stored(kind.value_type, dictionaries)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_stored(field.type, dictionaries)) for field in kind])
+    return kind
 
 
 def _is_json(field: pa.Field) -> bool:

@@ -43,6 +43,7 @@ REASONS = {
     "lone_surrogate": "half of a surrogate pair",
     "spans_field": "has a field of the spans' name already",
     "new_field": "has a field that the output's header does not, or cannot, name",
+    "not_for_tsv": "a tab or a line end in a field, which TSV cannot hold: write another format",
     "kills_process": "the process that tags it dies of it",
     "no_offsets": "the tokenizer's pieces do not spell the text",
 }
@@ -58,11 +59,14 @@ Row = tuple[Record, Sequence[Span]]
 class Writer(Protocol):
     """Turns rows into the bytes of one chunk of a file."""
 
-    def fits(self, record: Record) -> bool:
-        """Whether the format can hold all fields of this record."""
+    def refuses(self, record: Record) -> str | None:
+        """Why the format cannot hold this record with all its fields: a key of REASONS."""
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         """The bytes of these rows, to be written after those of the rows before."""
+
+    def empty(self, columns: Mapping[str, Any]) -> bytes:
+        """The bytes of a file without rows; columns: the names of its fields, with Arrow types where there are any."""
 
 
 def has_surrogate(text: str) -> bool:

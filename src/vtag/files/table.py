@@ -1,94 +1,185 @@
-"""CSV and TSV after RFC 4180: the first row names the fields, and quoted fields may hold line ends."""
+"""CSV after RFC 4180: the first row names the fields, and quoted fields may hold line ends."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.compression import unpacked
-from vtag.files.jsonl import dump_spans, dumps
+from vtag.files.jsonl import dump_spans, dumps, plain
 from vtag.files.records import Bad, Record, Row, has_surrogate
 
+DELIMITERS = ",;\t|"
+# What the delimiter is guessed from: so many lines, or so many characters.
+HEAD_LINES, HEAD_SIZE = 100, 1 << 16
+# A first line of Excel's own.
+_SAYS = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
-def read(file: BinaryIO, after: int, delimiter: str = ",") -> Iterator[Record | Bad]:
-    """The records after row `after`; all values are strings. Blank lines are no records."""
-    csv.field_size_limit(sys.maxsize)
+
+def read(file: BinaryIO, after: int, delimiter: str | None = None) -> Iterator[Record | Bad]:
+    """The records after row `after`; all values are strings. Blank lines are no records.
+
+    delimiter: None: what a first line `sep=;` says, or else what the header and most of the first rows agree on.
+    """
     # Bytes that are no UTF-8 become lone surrogates, so that only their own row is lost.
     lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        rows = csv.reader(lines, delimiter=delimiter, strict=True)
-        header = _next(rows)
+        rows = _rows(lines, delimiter)
+        header = next(rows, None)
         if header is None:
             return
-        if isinstance(header, Bad) or len(set(header)) < len(header) or any(map(has_surrogate, header)):
-            raise error("bad_header", file=getattr(file, "name", "-"))
-        number = 0
-        while (row := _next(rows)) is not None:
-            if not row:
-                continue
-            number += 1
-            if number <= after:
-                continue
-            if isinstance(row, Bad):
-                yield Bad(number, row.reason)
-            elif any(map(has_surrogate, row)):
-                yield Bad(number, "not_utf8")
-            elif len(row) != len(header):
-                yield Bad(number, "columns")
-            else:
-                yield Record(number, dict(zip(header, row, strict=True)), size=sum(map(len, row)))
+        name = getattr(file, "name", "-")
+        yield from records(names(header, name), len(header) if isinstance(header, list) else 0, rows, after)
     finally:
         lines.detach()
 
 
-def _next(rows: Iterator[list[str]]) -> list[str] | Bad | None:
+def columns(file: BinaryIO, delimiter: str | None = None) -> dict[str, Any]:
+    """The names of the fields; they have no type."""
+    lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        return next(rows, None)
-    except csv.Error:
-        return Bad(0, "bad_row")
+        header = next(_rows(lines, delimiter), None)
+        return {} if header is None else dict.fromkeys(names(header, getattr(file, "name", "-")))
+    finally:
+        lines.detach()
+
+
+def names(header: list[str] | Bad, file: str) -> list[str]:
+    """The fields that a header names. Empty cells at its end name none; after a first one, others go by their place."""
+    if isinstance(header, Bad) or any(map(has_surrogate, header)):
+        raise error("bad_header", file=file)
+    found = list(header)
+    while len(found) > 1 and not found[-1]:
+        found.pop()
+    seen = set(found)
+    for at, name in enumerate(found):
+        if not name and "" in found[:at] and f"column {at + 1}" not in seen:
+            found[at] = f"column {at + 1}"
+    if len(set(found)) < len(found):
+        raise error("bad_header", file=file)
+    return found
+
+
+def records(fields: Sequence[str], width: int, rows: Iterable[list[str] | Bad], after: int) -> Iterator[Record | Bad]:
+    """The records that rows are, after number `after`; width: of the header, with the cells that name nothing."""
+    for number, row in enumerate(rows, 1):
+        if number <= after:
+            continue
+        if isinstance(row, Bad):
+            yield Bad(number, row.reason)
+            continue
+        if len(row) == width > len(fields) and not any(row[len(fields) :]):
+            row = row[: len(fields)]
+        if any(map(has_surrogate, row)):
+            yield Bad(number, "not_utf8")
+        elif len(row) != len(fields):
+            yield Bad(number, "columns")
+        else:
+            yield Record(number, dict(zip(fields, row, strict=True)), size=sum(map(len, row)))
+
+
+def _rows(lines: io.TextIOBase, delimiter: str | None) -> Iterator[list[str] | Bad]:
+    """The rows that are not blank, the header first."""
+    csv.field_size_limit(sys.maxsize)
+    head: list[str] = []
+    while len(head) < HEAD_LINES and sum(map(len, head)) < HEAD_SIZE and (line := lines.readline()):
+        head.append(line)
+    said = _SAYS.fullmatch(head[0]) if head else None
+    if said is not None:
+        head.pop(0)
+    delimiter = delimiter or (said[1] if said else _agreed(head))
+    rows = csv.reader(chain(head, lines), delimiter=delimiter, strict=True)
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error:
+            yield Bad(0, "bad_row")
+            continue
+        if row is None:
+            return
+        if row:
+            yield row
+
+
+def _agreed(head: list[str]) -> str:
+    """Of the delimiters that cut the header the one that cuts most rows into as many fields."""
+    best, most = DELIMITERS[0], -1
+    for delimiter in DELIMITERS:
+        found = []
+        try:
+            for row in csv.reader(head, delimiter=delimiter, strict=True):
+                found.append(len(row))
+        except csv.Error:  # perhaps the last row, which the head has cut
+            pass
+        found = [width for width in found if width]
+        if found and found[0] > 1 and found.count(found[0]) > most:
+            best, most = delimiter, found.count(found[0])
+    return best
 
 
 class Writer:
     """The spans as JSON in the last column; what is no string as JSON too. The first rows decide what columns are."""
 
-    def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None, delimiter: str = ",") -> None:
-        self._field, self._delimiter = spans_field, delimiter
+    def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
+        self._field = spans_field
         self._columns: dict[str, None] = {}
         if begun is not None:
             with open(begun, "rb") as raw, io.TextIOWrapper(unpacked(raw, begun.name), "utf-8", newline="") as lines:
-                header = next(csv.reader(lines, delimiter=delimiter))
-            self._columns = dict.fromkeys(header[:-1])
+                self._columns = dict.fromkeys(self.header(lines)[:-1])
         self._begun = begun is not None
 
-    def fits(self, record: Record) -> bool:
+    def refuses(self, record: Record) -> str | None:
         """The columns are those of the first chunk, for a header stands at the top; and they have names in UTF-8."""
-        if any(map(has_surrogate, record.fields)):
-            return False
-        return not self._begun or all(name in self._columns or name == self._field for name in record.fields)
+        known = not self._begun or all(name in self._columns or name == self._field for name in record.fields)
+        return None if known and not any(map(has_surrogate, record.fields)) else "new_field"
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         """These rows; before the first of all the header."""
-        lines: list[str] = []
+        lines = []
         if not self._begun:
-            self._columns = dict.fromkeys(n for record, _ in rows for n in record.fields if n != self._field)
-            lines.append(self._row([*self._columns, self._field]))
-            self._begun = True
+            lines.append(self.empty(dict.fromkeys(n for record, _ in rows for n in record.fields)))
         for record, spans in rows:
-            values = [_cell(record.fields.get(name)) for name in self._columns]
-            lines.append(self._row([*values, dump_spans(spans)]))
-        return "".join(lines).encode(errors="backslashreplace")  # JSON can hold halves of surrogate pairs
+            values = [cell(record.fields.get(name)) for name in self._columns]
+            lines.append(self._line([*values, dump_spans(spans)]))
+        return b"".join(lines)
 
-    def _row(self, values: Sequence[str]) -> str:
+    def empty(self, columns: Mapping[str, Any]) -> bytes:
+        """The header of these columns and the spans."""
+        self._columns = dict.fromkeys(name for name in columns if name != self._field)
+        self._begun = True
+        return self._line([*self._columns, self._field])
+
+    def _line(self, values: Sequence[str]) -> bytes:
+        return self.line(values).encode(errors="backslashreplace")  # JSON can hold halves of surrogate pairs
+
+    @staticmethod
+    def line(values: Sequence[str]) -> str:
+        """A row as it is written."""
         out = io.StringIO(newline="")
         # With \r\n as its line end the writer quotes fields that hold either of the two.
-        csv.writer(out, delimiter=self._delimiter, lineterminator="\r\n").writerow(values)
+        csv.writer(out, lineterminator="\r\n").writerow(values)
         return out.getvalue()[:-2] + "\n"
 
+    @staticmethod
+    def header(lines: io.TextIOBase) -> list[str]:
+        """The names in the first row of what was written."""
+        return next(csv.reader(lines))
 
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else dumps(value)
+
+def cell(value: Any) -> str:
+    """A value as text: JSON of what has parts, and of numbers."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    try:
+        return plain(value)
+    except TypeError:
+        return dumps(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -80,9 +80,11 @@ class Target:
             self._say(state)
         return state
 
-    def finish(self) -> State:
-        """The last chunk was committed."""
+    def finish(self, columns: Callable[[], Mapping[str, Any]]) -> State:
+        """The last chunk was committed. `columns`: of the inputs, for an output to which no record was written."""
         with self._writing():
+            if self.files and not self.state.size:
+                self._store.write(self.writer.empty(columns()))
             self._store.finish()
             self._say(replace(self.state, done=True))
             self._store.clean()

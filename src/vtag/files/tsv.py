@@ -1,0 +1,61 @@
+"""TSV as IANA registered it (text/tab-separated-values): the first line names the fields, and nothing is quoted.
+
+So a field holds neither tabs nor line ends, and a quote is a character like any other.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+
+from vtag.files import table
+from vtag.files.records import Bad, Record
+
+_ENDS = ("\t", "\n", "\r")
+
+
+def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
+    """The records after line `after`, not counting the header; all values are strings. Blank lines are no records."""
+    rows = _rows(file)
+    header = next(rows, None)
+    if header is not None:
+        yield from table.records(table.names(header, getattr(file, "name", "-")), len(header), rows, after)
+
+
+def columns(file: BinaryIO) -> dict[str, Any]:
+    """The names of the fields; they have no type."""
+    header = next(_rows(file), None)
+    return {} if header is None else dict.fromkeys(table.names(header, getattr(file, "name", "-")))
+
+
+def _rows(file: BinaryIO) -> Iterator[list[str]]:
+    """Bytes that are no UTF-8 become lone surrogates, so that only their own row is lost."""
+    for number, line in enumerate(file):
+        text = line.decode("utf-8-sig" if number == 0 else "utf-8", errors="surrogateescape")
+        text = text.removesuffix("\n").removesuffix("\r")
+        if text:
+            yield text.split("\t")
+
+
+class Writer(table.Writer):
+    """The spans as JSON in the last column, which has no tabs and no line ends."""
+
+    def refuses(self, record: Record) -> str | None:
+        """As CSV, and there is no quoting a tab or a line end."""
+        cells = (
+            part for name, value in record.fields.items() if name != self._field for part in (name, table.cell(value))
+        )
+        if any(end in part for part in cells for end in _ENDS):
+            return "not_for_tsv"
+        return super().refuses(record)
+
+    @staticmethod
+    def line(values: Sequence[str]) -> str:
+        """A row as it is written."""
+        return "\t".join(values) + "\n"
+
+    @staticmethod
+    def header(lines: io.TextIOBase) -> list[str]:
+        """The names in the first row of what was written."""
+        return lines.readline().removesuffix("\n").split("\t")
