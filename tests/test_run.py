@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -13,15 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.parity.checkpoints import build
 from vtag import LLM, tag_files
-from vtag.errors import VtagError, error
-from vtag.files import chunks
+from vtag.errors import InputError, VtagError, error
+from vtag.files import chunks, inputs
 from vtag.files.journal import State
-from vtag.files.records import REASONS
+from vtag.files.records import REASONS, Record
 
 HOSTILE = Path(__file__).parent / "hostile"
 GOLD = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
@@ -204,6 +206,98 @@ def test_many_files_become_one_and_errors_say_which(llm: LLM, tmp_path: Path) ->
         {"file": str(tmp_path / "b.txt"), "record": 2, "reason": "not UTF-8"},
     ]
     assert tag_files(llm, tmp_path, tmp_path / "out.jsonl") == state, "the output is none of its own inputs"
+
+
+ODD_CELLS = [
+    "I am Ann.",
+    'say "Bob"',
+    '"',
+    '""Tom""',
+    "a,b",
+    "a;b",
+    "a\tb",
+    "a\nb",
+    "a\r\nb",
+    "",
+    " ",
+    "|",
+    "\\",
+    "[{",
+    "ü 🙂",
+]
+LINE_ENDS = str.maketrans("\t\r\n", "   ")
+
+
+def write_as(path: Path, rows: list[dict[str, str]]) -> None:
+    """By those who write such files: the libraries' own writers."""
+    if path.suffix in (".csv", ".tsv"):
+        with path.open("w", encoding="utf-8", newline="") as file:
+            if path.suffix == ".tsv":
+                file.writelines(
+                    "\t".join(cells) + "\n" for cells in [list(rows[0]), *(list(row.values()) for row in rows)]
+                )
+            else:
+                writer = csv.DictWriter(file, list(rows[0]), delimiter=";" if path.stem == "semicolon" else ",")
+                writer.writeheader()
+                writer.writerows(rows)
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(rows, indent=2), "utf-8")
+    elif path.suffix == ".txt":
+        path.write_text("".join(row["text"] + "\n" for row in rows), "utf-8", newline="\n")
+    else:
+        write(path, rows)
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "out.csv", "out.tsv", "out.parquet"])
+@pytest.mark.parametrize("name", ["in.jsonl", "in.json", "in.csv", "semicolon.csv", "in.tsv", "in.parquet", "in.txt"])
+def test_every_row_is_in_the_output_or_among_the_errors(llm: LLM, tmp_path: Path, name: str, out: str) -> None:
+    cells = ODD_CELLS
+    if name.endswith((".tsv", ".txt")):  # which have no way to write line ends
+        cells = [cell.translate(LINE_ENDS) for cell in cells]
+    pairs = [*zip(cells, cells, strict=True), *zip(cells, cells[4:] + cells[:4], strict=True)]
+    rows = [{"id": str(i), "note": note, "text": text} for i, (note, text) in enumerate(pairs)]
+    write_as(tmp_path / name, rows)
+    state = tag_files(llm, tmp_path / name, tmp_path / out)
+    errors = read(tmp_path / f"{out}.errors.jsonl") if state.failures else []
+    with inputs.opened(found := inputs.find([str(tmp_path / out)])[0]) as raw:
+        written = [item.fields for item in inputs.records(found, raw) if isinstance(item, Record)]
+    assert state.records == len(rows) == len(written) + len(errors)
+    lost = {error["record"] for error in errors}
+    names = ["text"] if name == "in.txt" else ["id", "note", "text"]
+    kept = [row for number, row in enumerate(rows, 1) if number not in lost]
+    assert [[row[n] for n in names] for row in written] == [[row[n] for n in names] for row in kept]
+    cannot = [any(sign in row[n] for n in names for sign in "\t\r\n") and out == "out.tsv" for row in rows]
+    assert lost == {number for number, why in enumerate(cannot, 1) if why}
+
+
+def test_an_empty_shard_keeps_its_columns(llm: LLM, tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table({"text": pa.array([], pa.string()), "id": pa.array([], pa.int16())}), tmp_path / "in.parquet"
+    )
+    (tmp_path / "in.csv").write_bytes(b"text;id\n")
+    for name in ("in.parquet", "in.csv"):
+        for out in ("out.parquet", "out.csv", "out.tsv"):
+            tag_files(llm, tmp_path / name, tmp_path / out, restart=True)
+        assert (tmp_path / "out.csv").read_bytes() == b"text,id,spans\n"
+        assert (tmp_path / "out.tsv").read_bytes() == b"text\tid\tspans\n"
+        schema = pq.read_schema(tmp_path / "out.parquet")
+        assert schema.names == ["text", "id", "spans"]
+        assert schema.types[1] == (pa.int16() if name == "in.parquet" else pa.string())
+
+
+def test_a_field_within_a_record_is_read_by_its_path(llm: LLM, tmp_path: Path) -> None:
+    rows = [{"data": {"text": "I am Ann."}}, {"data": {}}, {"data": 1}, {"data.text": "I am Bob."}]
+    write(tmp_path / "in.jsonl", rows)
+    pq.write_table(pa.table({"data": [{"text": "I am Ann."}]}), tmp_path / "in.parquet")
+    state = tag_files(llm, tmp_path / "in.jsonl", tmp_path / "out.jsonl", text_field="data.text")
+    assert (state.records, state.failures) == (4, 2)
+    assert [[span["text"] for span in row["spans"]] for row in read(tmp_path / "out.jsonl")] == [["Ann"], ["Bob"]]
+    tag_files(llm, tmp_path / "in.parquet", tmp_path / "b.jsonl", text_field="data.text")
+    assert read(tmp_path / "b.jsonl")[0]["spans"][0]["text"] == "Ann"
+    with pytest.raises(InputError, match=r"with one of those there: data\.text$"):
+        tag_files(llm, tmp_path / "in.jsonl", tmp_path / "c.jsonl")
 
 
 def test_a_field_that_comes_too_late_for_a_table_is_an_error_of_its_record(llm: LLM, tmp_path: Path) -> None:

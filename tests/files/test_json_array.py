@@ -52,7 +52,7 @@ def test_what_is_not_ours_stays_as_it_is_written() -> None:
         "json", b'[{"n": 1.10, "big": 123456789012345678901234567890,\n "e": "\\u00e9", "half": "\\ud800"}]'
     )
     assert isinstance(record, Record)
-    assert record.source == '{"n": 1.10, "big": 123456789012345678901234567890,  "e": "\\u00e9", "half": "\\ud800"}'
+    assert record.source == '{"n": 1.10, "big": 123456789012345678901234567890, "e": "\\u00e9", "half": "\\ud800"}'
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from vtag.files.records import Bad, DamagedError, Record, has_surrogate
 
 READ = 1 << 16  # characters at once, to begin with
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
+_LINE_END = re.compile(r"[\r\n][ \t\r\n]*")
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
@@ -76,4 +77,4 @@ def elements(file: io.TextIOBase) -> Iterator[str]:
 
 def _one_line(element: str) -> str:
     """JSON has line ends between its words alone, not in strings."""
-    return element.replace("\r", " ").replace("\n", " ").strip(BLANK)
+    return _LINE_END.sub(" ", element).strip(BLANK)
