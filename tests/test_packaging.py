@@ -110,11 +110,11 @@ def test_vllm_is_imported_in_engine_and_serve_alone() -> None:
     assert users <= {"engine", "serve"}
 
 
-def test_decode_needs_numpy_and_for_grapheme_clusters_regex_alone() -> None:
+def test_decode_needs_numpy_and_for_what_characters_are_regex_alone() -> None:
     names = {name for path in FILES if unit_of(path) == "decode" for name in imported(path)}
     roots = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
     assert roots == {"numpy", "regex", "vtag"}
-    assert [path.name for path in FILES if "regex" in imported(path)] == ["graphemes.py"]
+    assert [path.name for path in FILES if "regex" in imported(path)] == ["characters.py", "graphemes.py"]
 
 
 def test_import_vtag_loads_nothing_heavy() -> None:

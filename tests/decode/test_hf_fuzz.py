@@ -26,8 +26,9 @@ LABELS = {
     "bio": ["O", *(f"{p}-{t}" for p in "BI" for t in TYPES)],
     "bioes": ["O", *(f"{p}-{t}" for p in "BIES" for t in TYPES), "B-O"],
     "plain": ["NOUN", "VERB", "O", "tax-percent", "B_PER", "LABEL_5"],
+    "one": ["KEEP"],
 }
-IGNORE = {"bio": ("O",), "bioes": (), "plain": ("O", "VERB", "percent")}
+IGNORE = {"bio": ("O",), "bioes": (), "plain": ("O", "VERB", "percent"), "one": ("O",)}
 MakeText = Callable[..., str]
 
 
@@ -109,7 +110,16 @@ def same_entities(ours: list[Span], theirs: list[dict[str, Any]], text: int) -> 
     return len(mine)
 
 
-@pytest.mark.parametrize("scheme", LABELS)
+@pytest.mark.parametrize("strategy", HF_STRATEGIES)
+def test_a_head_with_one_label_scores_as_hugging_face_has_it(
+    family: PreTrainedTokenizerFast, make_text: MakeText, strategy: str
+) -> None:
+    random_ = random.Random(strategy)
+    texts = [make_text(random_) for _ in range(50 * SCALE)]
+    assert compare(family, "one", strategy, texts) > len(texts) / 2
+
+
+@pytest.mark.parametrize("scheme", ["bio", "bioes", "plain"])
 @pytest.mark.parametrize("strategy", HF_STRATEGIES)
 def test_whole_texts_give_the_entities_of_hugging_face(
     family: PreTrainedTokenizerFast, make_text: MakeText, strategy: str, scheme: str

@@ -1,1 +1,1 @@
-"""From logits to spans; imports numpy alone."""
+"""From logits to spans; imports numpy and regex alone."""

@@ -31,13 +31,13 @@ FORMATS = {
     "json": Format(
         (".json",),
         "vtag.files.json_array",
-        "an array of objects, or objects in any layout",
+        "an array of objects, or objects one after another",
         writes=False,
         columns=False,
     ),
     "text": Format((".txt",), "vtag.files.lines", "plain text, a text a line", writes=False),
-    "csv": Format((".csv",), "vtag.files.table", "comma-separated, names in the first row"),
-    "tsv": Format((".tsv", ".tab"), "vtag.files.tsv", "tabs between fields, no quotes; names in the first row"),
+    "csv": Format((".csv",), "vtag.files.table", "comma, semicolon, tab or | between fields; names in the first row"),
+    "tsv": Format((".tsv", ".tab"), "vtag.files.tsv", "tab between fields, no quotes; names in the first row"),
     "parquet": Format((".parquet", ".pq"), "vtag.files.parquet", "Parquet, row group by row group", packs=False),
 }
 
