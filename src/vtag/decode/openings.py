@@ -19,10 +19,10 @@ _LEAST = 0.5
 _SURE = 0.95
 
 
-def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: Scheme) -> np.ndarray:
+def opened_by_begin(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> np.ndarray:
     """The label distributions of words, with B- for the I- that opens a span, of types whose spans open by I-.
 
-    chances: float32 [W, L]; text: int [W], the index of each word's text; texts: how many there are.
+    chances: float32 [W, L]; text: int [W], the index of each word's text, rising.
     """
     at = {pair: label for label, pair in enumerate(zip(scheme.prefixes, scheme.types, strict=True))}
     kinds = [kind for prefix, kind in at if prefix == "B" and ("I", kind) in at]
@@ -31,6 +31,8 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: S
     begin = np.array([at["B", kind] for kind in kinds])
     inside = np.array([at["I", kind] for kind in kinds])
     rows = np.flatnonzero(chances[:, scheme.outside].sum(axis=1) < _SURE)
+    if not len(rows):
+        return chances
     begins = (rows == 0) | (text[rows] != text[rows - 1])
     # How much the word before looks like a part of the same span: 1 where that is its likeliest type.
     _, groups = np.unique(scheme.type_ids, return_inverse=True)
@@ -38,13 +40,14 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: S
     share = mass / np.maximum(mass.max(axis=1), 1 - mass.sum(axis=1))[:, None]
     share[begins] = 0
     own = chances[rows]
+    _, first, at_text = np.unique(text[rows], return_index=True, return_inverse=True)
     by_inside, by_begin = own[:, inside], own[:, begin]
     # A type tells by B- wherever it is, and by I- where nothing goes on: by mistake that goes on with other types too.
     alone = begins | (chances[rows - 1][:, scheme.outside].sum(axis=1) > _SURE)
-    of_type = _by_inside(by_inside * alone[:, None], by_begin, text[rows], texts)
+    of_type = _by_inside(by_inside * alone[:, None], by_begin, first)
     # Of all types together no B- tells that follows on its own type: that is what B- is for in IOB1.
     both = [(part * (1 - share)).sum(axis=1, keepdims=True) for part in (by_inside, by_begin)]
-    odd = (of_type | _by_inside(both[0], both[1], text[rows], texts))[text[rows]]
+    odd = (of_type | _by_inside(both[0], both[1], first))[at_text]
     if not odd.any():
         return chances
     moved, rows = np.where(odd, by_inside * (1 - share), 0), rows[:, None]
@@ -54,9 +57,10 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, texts: int, scheme: S
     return changed
 
 
-def _by_inside(inside: np.ndarray, begin: np.ndarray, text: np.ndarray, texts: int) -> np.ndarray:
-    """bool [texts, K]: whether there is far more of `inside` than of `begin`, float [rows, K], in a text."""
-    total = np.zeros((2, texts, inside.shape[1]))
-    np.add.at(total[0], text, inside)
-    np.add.at(total[1], text, begin)
+def _by_inside(inside: np.ndarray, begin: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """bool [texts, K]: whether a text has far more of `inside` than of `begin`, float [rows, K].
+
+    first: int [texts], the first row of each text.
+    """
+    total = [np.add.reduceat(part, first, axis=0) for part in (inside, begin)]
     return np.asarray(total[0] > _ODDS * total[1] + _LEAST)

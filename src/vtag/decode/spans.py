@@ -9,7 +9,7 @@ import numpy as np
 
 from vtag.decode.openings import opened_by_begin
 from vtag.decode.scheme import Scheme, alone
-from vtag.decode.scores import columns, sums
+from vtag.decode.scores import columns
 from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
 from vtag.decode.words import Pieces, pieces, pool
 from vtag.types import Encoding, Span, make_many
@@ -61,7 +61,7 @@ def _decode(
     """One decode of all texts: rows float32 [N, L], of the batch's tokens laid end to end."""
     chances, first, last = pool(rows, found, scheme, words)
     text = found.text[first]
-    chances = opened_by_begin(chances, text, len(encodings), scheme)
+    chances = opened_by_begin(chances, text, scheme)
     path = best_paths(chances, np.bincount(text, minlength=len(encodings)), scheme, biases)
     kept = ~scheme.outside & np.array([kind == "O" or kind not in ignore_labels for kind in scheme.types])
     inside = kept[path]
@@ -98,7 +98,9 @@ def _scores(
     rows: int [K], the words of all spans; begin, end: int [spans], the first and the last word of each.
     """
     _, kinds = np.unique(type_ids, return_inverse=True)
-    of_type = sums(chances[rows], columns(kinds))[np.arange(len(rows)), kinds[path[rows]]]
-    total = np.concatenate([[0.0], np.cumsum(of_type, dtype=np.float64)])
+    labels = columns(kinds)[kinds[path[rows]]]  # those of each word's type, filled up with a label that is none
+    each = chances[rows[:, None], np.minimum(labels, chances.shape[1] - 1)]
+    of_type = np.where(labels < chances.shape[1], each, 0).sum(axis=1, dtype=np.float64)
+    total = np.concatenate([[0.0], np.cumsum(of_type)])
     first, last = np.searchsorted(rows, begin), np.searchsorted(rows, end)
     return np.asarray(np.clip((total[last + 1] - total[first]) / (end - begin + 1), 0.0, 1.0))
