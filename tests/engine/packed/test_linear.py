@@ -10,6 +10,7 @@ from torch import nn
 from transformers import BertConfig, BertForTokenClassification, GPT2Config, GPT2ForTokenClassification
 
 from vtag.engine.packed.linear import Int8Linear, LastQuantized, PackedLinear, packed, prepare, saturates, to_int8
+from vtag.engine.packed.shapes import TOKENS_PER_OCTAVE, rounded
 from vtag.errors import SettingError
 
 pytestmark = pytest.mark.kernels
@@ -39,6 +40,23 @@ def test_packed_weights_change_nothing_but_the_order_of_sums(tokens: int, bias: 
     assert relative(layer(x), linear(x)) < 1e-5
     linear, x = linear.bfloat16(), x.bfloat16()
     assert relative(packed(linear)(x), linear(x)) < 1e-2
+
+
+@torch.inference_mode()
+def test_products_have_few_sizes_whatever_the_groups_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = packed(nn.Linear(100, 36)), torch.randn(40, 25, 100)
+    assert layer(x[:0]).shape == (0, 25, 36)
+    product, seen = torch.ops.mkldnn._linear_pointwise, set()
+
+    def counted(given: torch.Tensor, *rest: object) -> torch.Tensor:
+        seen.add(given.numel() // 100)
+        return product(given, *rest)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", counted)
+    for texts in range(1, 41):
+        for length in (24, 25):
+            assert layer(x[:texts, :length]).shape == (texts, length, 36)
+    assert all(size == rounded(size, TOKENS_PER_OCTAVE) for size in seen)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from vtag.engine import cpu
+from vtag.engine.packed.shapes import TOKENS_PER_OCTAVE, rounded
 from vtag.errors import error
 
 # vLLM's product in int8 keeps a float32 for each output until it is multiplied by its token's scale: while these lie in
@@ -31,8 +32,12 @@ class PackedLinear(nn.Module):
         self.bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-        return out
+        # Rows have one of a few sizes already; groups of equal length have any.
+        tokens = x.numel() // x.shape[-1]
+        more = rounded(tokens, TOKENS_PER_OCTAVE) - tokens if tokens else 0
+        given = nn.functional.pad(x.reshape(tokens, -1), (0, 0, 0, more)) if more else x
+        out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(given, self.weight, self.bias, "none", [], "")
+        return out[:tokens].view(*x.shape[:-1], -1) if more else out
 
 
 class LastQuantized:

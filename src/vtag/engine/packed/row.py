@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from vtag.engine.packed import attention
-from vtag.engine.packed.shapes import rounded
+from vtag.engine.packed.shapes import TOKENS_PER_OCTAVE, rounded
 
 # Model types whose module does this; the tests hold each against the module run on one text at a time.
 MODEL_TYPES = frozenset({
@@ -27,9 +27,6 @@ MODEL_TYPES = frozenset({
     "roberta-prelayernorm", "roc_bert", "seed_oss", "smollm3", "stablelm", "starcoder2", "xlm-roberta",
     "xlm-roberta-xl", "xmod",
 })  # fmt: skip
-
-# Of rows, in tokens: 2 % more work.
-SIZES_PER_OCTAVE = 16
 
 
 def fits(model: nn.Module) -> bool:
@@ -55,7 +52,7 @@ class PackedRow:
 
     def __call__(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
         # Tokens of no text: of any id, at the first position, seen by none.
-        more = 0 if ids.is_cuda else rounded(len(ids), SIZES_PER_OCTAVE) - len(ids)
+        more = 0 if ids.is_cuda else rounded(len(ids), TOKENS_PER_OCTAVE) - len(ids)
         at = nn.functional.pad(positions(ids, lens, self.pad_offset), (0, more))
         row = nn.functional.pad(ids, (0, more))[None]
         given: dict[str, Any] = {
