@@ -15,7 +15,7 @@ from vtag.files.jsonl import BLANK, parsed
 from vtag.files.records import Bad, DamagedError, Record, has_surrogate
 
 READ = 1 << 16  # characters at once, to begin with
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
 _LINE_END = re.compile(r"[\r\n][ \t\r\n]*")
 
 
