@@ -11,7 +11,7 @@ from tests.cli.test_errors import fails
 
 def test_texts_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, line = fails(capsys, "bench", "demo", "--texts", str(tmp_path / "none.jsonl"))
-    assert code == 5
+    assert code == 4
     assert "none.jsonl" in line
 
 

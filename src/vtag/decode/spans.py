@@ -100,7 +100,8 @@ def _scores(
     _, kinds = np.unique(type_ids, return_inverse=True)
     labels = columns(kinds)[kinds[path[rows]]]  # those of each word's type, filled up with a label that is none
     each = chances[rows[:, None], np.minimum(labels, chances.shape[1] - 1)]
-    of_type = np.where(labels < chances.shape[1], each, 0).sum(axis=1, dtype=np.float64)
-    total = np.concatenate([[0.0], np.cumsum(of_type)])
+    # Sums of float32 are exact in float64, so that a score does not depend on what else is in the batch.
+    of_type = np.where(labels < chances.shape[1], each, np.float32(0)).sum(axis=1)
+    total = np.concatenate([[0.0], np.cumsum(of_type, dtype=np.float64)])
     first, last = np.searchsorted(rows, begin), np.searchsorted(rows, end)
     return np.asarray(np.clip((total[last + 1] - total[first]) / (end - begin + 1), 0.0, 1.0))
