@@ -69,7 +69,7 @@ def test_quiet_is_quiet_and_strict_stops_at_the_first_bad_record(capsys: pytest.
         (["in.jsonl", "-o", "out.xml"], 2, "use one of .jsonl, .csv, .tsv, .parquet"),
         (["none.jsonl", "-o", "out.jsonl"], 4, "none.jsonl: there is no such file"),
         (["in.jsonl", "-o", "in.jsonl"], 2, "name another output"),
-        (["in.jsonl", "-o", "out.jsonl", "--text-field", "body"], 4, "one of those there: text"),
+        (["in.jsonl", "-o", "out.jsonl", "--text-field", "body"], 4, "one of those there: id, text"),
         (["in.jsonl", "-o", "out.jsonl", "--delimiter", ";"], 2, "for CSV inputs"),
         (["in.jsonl", "-o", "out.jsonl", "--scheme", "no"], 2, "no such tag scheme"),
         (["in.jsonl", "-o", "out.jsonl", "--words-rule", "no"], 2, "use one of"),
