@@ -15,7 +15,7 @@ from vtag.decode.scores import columns, sums
 _ODDS = 2.0
 # Less than half a word is no evidence.
 _LEAST = 0.5
-# Words that are outside for sure tell nothing themselves, but of the word after them that it opens what it is in.
+# From here on a word is surely outside.
 _SURE = 0.95
 
 
@@ -42,10 +42,11 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> np
     own = chances[rows]
     _, first, at_text = np.unique(text[rows], return_index=True, return_inverse=True)
     by_inside, by_begin = own[:, inside], own[:, begin]
-    # A type tells by B- wherever it is, and by I- where nothing goes on: by mistake that goes on with other types too.
+    # Evidence for a type is its B- anywhere, and its I- at the start of a text or after a word that is surely outside:
+    # after a span of another type, I- is often the rest of that span, and its type a mistake.
     alone = begins | (chances[rows - 1][:, scheme.outside].sum(axis=1) > _SURE)
     of_type = _by_inside(by_inside * alone[:, None], by_begin, first)
-    # Of all types together no B- tells that follows on its own type: that is what B- is for in IOB1.
+    # Evidence for all types together is no B- right after its own type, where IOB1 has B- too.
     both = [(part * (1 - share)).sum(axis=1, keepdims=True) for part in (by_inside, by_begin)]
     odd = (of_type | _by_inside(both[0], both[1], first))[at_text]
     if not odd.any():

@@ -18,12 +18,12 @@ _SPACES = ("▁", "Ġ")
 
 
 class Characters:
-    """What has to be known of a tokenizer."""
+    """What has to be known of a tokenizer: the ids of its spaces and of its added tokens."""
 
     def __init__(self, backend: Any) -> None:
         self._spaces = [at for sign in _SPACES if (at := backend.token_to_id(sign)) is not None]
         added = list(backend.get_added_tokens_decoder())
-        self._added = np.zeros(max([0, *backend.get_vocab(with_added_tokens=True).values()]) + 1, bool)
+        self._added = np.zeros(max(added, default=-1) + 2, bool)  # the last stands for all other ids
         self._added[added] = True
         self._piece = backend.id_to_token
 
@@ -33,19 +33,27 @@ class Characters:
         ids, offsets: [N], [N, 2], the tokens of all texts, end to end; lengths: int [texts], tokens of each.
         """
         ends = np.cumsum(lengths)
-        changed = offsets
         before, after = offsets[:-1], offsets[1:]
-        for sign in self._spaces:
-            at = np.flatnonzero(ids[:-1] == sign)
-            at = at[(after[at, 0] < before[at, 1]) & (after[at, 1] > before[at, 0]) & ~np.isin(at + 1, ends)]
-            if len(at):
-                changed = changed.copy() if changed is offsets else changed
-                changed[at, 1] = changed[at, 0]
-        at = np.flatnonzero(self._added[ids[:-1]] & (after[:, 0] == before[:, 1] + 1)) + 1
-        for token, text in zip(at.tolist(), np.searchsorted(ends, at, side="right").tolist(), strict=True):
-            start = int(offsets[token, 0]) - 1
-            piece = self._piece(int(ids[token]))
-            if len(piece) > 1 and piece.startswith("Ġ") and not texts[text][start].isspace():
-                changed = changed.copy() if changed is offsets else changed
-                changed[token, 0] = start
-        return changed
+        # Spaces that share a character with the next token of their text.
+        space = np.flatnonzero(np.isin(ids[:-1], self._spaces))
+        shares = (after[space, 0] < before[space, 1]) & (after[space, 1] > before[space, 0])
+        space = space[shares & ~np.isin(space + 1, ends)]
+        # Tokens that leave one character out between themselves and an added token: all but those after white space.
+        added = self._added[np.minimum(ids[:-1], len(self._added) - 1)]
+        cut = np.flatnonzero(added & (after[:, 0] == before[:, 1] + 1)) + 1
+        of_text = np.searchsorted(ends, cut, side="right")
+        lost = [
+            not texts[text][start - 1].isspace() and self._begins_with_space(token)
+            for text, start, token in zip(of_text.tolist(), offsets[cut, 0].tolist(), ids[cut].tolist(), strict=True)
+        ]
+        cut = cut[np.array(lost, bool)]
+        if not len(space) and not len(cut):
+            return offsets
+        found = offsets.copy()
+        found[space, 1] = found[space, 0]
+        found[cut, 0] -= 1
+        return found
+
+    def _begins_with_space(self, token: int) -> bool:
+        piece = self._piece(token)
+        return len(piece) > 1 and bool(piece.startswith("Ġ"))
