@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ import pytest
 from tests import scripts
 from tests.parity.checkpoints import build
 from vtag import LLM, VtagError
+from vtag.engine import owner
+from vtag.engine.owner import Owner
 
 ROUTES = {"packed": "bert", "native": "qwen2"}
 WORDS = "anna smith called bob from paris about the quick brown fox that jumps over his lazy dog again and".split()
@@ -211,6 +214,24 @@ def test_close_frees_even_a_model_that_refers_to_itself_and_ends_every_call_in_o
     other.close()
 
 
+def test_an_engine_that_ends_while_another_starts_leaves_it_its_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vllm.distributed import parallel_state
+
+    monkeypatch.setattr(owner, "_in_process", set())
+    first = start("bert", tmp_path)
+
+    def made() -> Any:
+        first.close()
+        assert parallel_state._PP is not None
+        raise RuntimeError("as far as this test goes")
+
+    with pytest.raises(RuntimeError, match="as far as"):
+        Owner(made)
+    assert not owner._in_process
+
+
 def test_closing_ends_the_calls_of_other_threads(tmp_path: Path) -> None:
     llm = start("bert", tmp_path)
     ends: list[str] = []
@@ -275,6 +296,7 @@ def test_an_interrupt_and_a_fork_leave_the_engine_well_and_the_child_is_told_in_
 AGAIN = """
 import gc
 from pathlib import Path
+from typing import Any
 from vtag import LLM
 
 def memory():

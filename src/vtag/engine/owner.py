@@ -37,9 +37,14 @@ class Owner:
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-engine")
         with libraries_frozen():
-            with garbage.unasked():
-                self._client = self._thread.submit(start).result()
-            _outlive_others(self._client)
+            # While it starts it is one of the engines, or one that ends now would take its groups along.
+            _in_process.add(self)
+            try:
+                with garbage.unasked():
+                    self._client = self._thread.submit(start).result()
+                _outlive_others(self._client)
+            finally:
+                _in_process.discard(self)
         _owners.add(self)
 
     def check(self) -> None:
