@@ -32,8 +32,9 @@ def test_every_object_is_a_record_in_any_layout_and_whatever_is_read_at_once(
     objects: list[dict[str, Any]], indent: Any, plain: bool, layout: str, read: int
 ) -> None:
     def dump(value: Any) -> str:
-        return json.dumps(value, indent=indent, ensure_ascii=True if layout == "" else plain)
+        return json.dumps(value, indent=indent, ensure_ascii=plain)
 
+    objects = json.loads(json.dumps(objects))  # two halves of a surrogate pair side by side are one character there
     try:
         whole = dump(objects) if layout == "array" else ("\n" if layout == "lines" else "").join(map(dump, objects))
         data = f"\ufeff {whole}\r\n".encode()
