@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +36,38 @@ def test_unasked_calls_do_nothing_until_the_last_of_overlapping_blocks_ends() ->
     assert gc.get_freeze_count() == 0
     second.__exit__(None, None, None)
     assert (gc.collect, gc.freeze, gc.unfreeze) == stock
+
+
+def test_a_collection_is_made_even_while_another_thread_is_collecting() -> None:
+    collecting, go_on = threading.Event(), threading.Event()
+
+    def pause(phase: str, _: object) -> None:
+        if phase == "start" and threading.current_thread() is other:
+            collecting.set()
+            go_on.wait()
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    other = threading.Thread(target=gc.collect, args=(0,))
+    gc.callbacks.append(pause)
+    try:
+        cycle = Cycle()
+        gc.collect()  # it is of the oldest generation from here on, which the other thread does not look at
+        lost = weakref.ref(cycle)
+        del cycle
+        other.start()
+        collecting.wait()
+        assert gc.collect() == 0
+        assert lost() is not None
+        threading.Timer(0.05, go_on.set).start()
+        garbage.collect()
+        assert lost() is None
+    finally:
+        go_on.set()
+        other.join()
+        gc.callbacks.remove(pause)
 
 
 def test_what_was_frozen_is_thawed() -> None:

@@ -20,7 +20,7 @@ import pytest
 from tests import scripts
 from tests.parity.checkpoints import build
 from vtag import LLM, VtagError
-from vtag.engine import owner
+from vtag.engine import garbage, owner
 from vtag.engine.owner import Owner
 
 ROUTES = {"packed": "bert", "native": "qwen2"}
@@ -192,9 +192,9 @@ def test_close_frees_even_a_model_that_refers_to_itself_and_ends_every_call_in_o
         paused = llm.tag_stream(["anna"] * 5000)
         next(paused)
         shown, collections = repr(llm), []
-        monkeypatch.setattr(gc, "collect", lambda *_, collect=gc.collect: collections.append(collect()))
+        monkeypatch.setattr(garbage, "_collect", lambda: collections.append(gc.collect()))
     assert model() is None
-    assert len(collections) == 1
+    assert sum(found > 0 for found in collections) == 1  # 0: another thread was collecting
     assert (repr(llm), llm.id2label) == ("LLM(closed)", other.id2label)
     assert shown.startswith(f"LLM({str(tmp_path / 'model')!r}: ")
     calls: list[Callable[[], object]] = [
@@ -313,6 +313,8 @@ print(sizes[-1] / sizes[1], gc.get_freeze_count())
 gc.freeze()
 with LLM(model="demo") as llm:
     frozen = gc.get_freeze_count()
+    stream = llm.tag_stream(["I am Ann."] * 5000)
+    next(stream)
 print(frozen > 0, gc.get_freeze_count() > frozen * 0.9)
 """
 
@@ -321,7 +323,7 @@ print(frozen > 0, gc.get_freeze_count() > frozen * 0.9)
 def test_ten_engines_one_after_the_other_take_the_memory_of_two_and_leave_the_heap_as_it_was() -> None:
     """In a plain script: what the tests have frozen stays so."""
     done = subprocess.run([sys.executable, "-c", AGAIN], capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")  # also of the stream that is still open
     first, second = done.stdout.splitlines()
     growth, frozen = first.split()
     assert float(growth) < 1.05

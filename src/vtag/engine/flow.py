@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -56,6 +59,25 @@ def flow(
     engine runs only when neither is done. Where it has all of few cores, its threads share each product evenly, and
     wait for the one whose core another has taken.
     """
+    answers = _flow(given, prepare, start, finish, helper, apart)
+    _open.add(answers)
+    return answers
+
+
+_open: WeakSet[Generator[Any]] = WeakSet()
+
+
+@atexit.register
+def _close_open() -> None:
+    """Close what was read in part. Later, when the interpreter frees it, the modules that it needs are gone."""
+    for answers in list(_open):
+        with suppress(ValueError):  # a thread reads it
+            answers.close()
+
+
+def _flow(
+    given: Iterable[Block], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
+) -> Generator[tuple[list[list[Span] | InputError], int]]:
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
     decoded = Event()  # whether the block before the one that is begun is
     decoded.set()

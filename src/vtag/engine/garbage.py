@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Seconds that `collect` waits for another thread's collection. Within a finalizer it would wait for its own.
+LONGEST_WAIT = 1.0
+
+_collect = gc.collect  # itself, also while it does nothing for others
 _lock = threading.Lock()
 _depth = 0
 _stock: dict[str, Callable[..., Any]] = {}
@@ -43,6 +48,20 @@ def unasked() -> Iterator[None]:
 
 def _nothing(*_: object) -> int:
     return 0
+
+
+def collect() -> None:
+    """Run a full collection.
+
+    `gc.collect()` returns at once, and collects nothing, while another thread is collecting.
+    """
+    deadline = time.monotonic() + LONGEST_WAIT
+    while True:
+        before = gc.get_stats()[-1]["collections"]
+        _collect()
+        if gc.get_stats()[-1]["collections"] > before or time.monotonic() > deadline:
+            return
+        time.sleep(0.001)
 
 
 def freeze() -> None:

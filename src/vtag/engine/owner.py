@@ -8,7 +8,6 @@ for; the threads that ask wait without any lock.
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import weakref
 from collections.abc import Callable, Generator, Iterator
@@ -107,7 +106,7 @@ def free() -> None:
 
     One collection, for models that refer to themselves; without it they stay until Python collects by itself.
     """
-    gc.collect()
+    garbage.collect()
     _thaw_after_the_last()
     memory.trim()
 
