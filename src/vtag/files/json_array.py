@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from vtag.files.jsonl import BLANK, parsed
@@ -16,6 +17,7 @@ from vtag.files.records import Bad, DamagedError, Record, has_surrogate
 
 READ = 1 << 16  # characters at once, to begin with
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1, ",": 0, "": 0}  # how much deeper it is after each sign
 _LINE_END = re.compile(r"[\r\n][ \t\r\n]*")
 
 
@@ -32,47 +34,66 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
 
 
 def elements(file: io.TextIOBase) -> Iterator[str]:
-    """What stands between the commas of an array, or the brackets of each value where there is no array, on one line.
+    """The elements of an array, or the values that stand one after another where there is no array, each on one line.
 
     Raises DamagedError for an array that does not end, or that something follows.
     """
+    parts = _cut(file)
+    before, sign = next(parts)
+    if sign == "[" and not before.strip(BLANK):
+        return _of_array(parts)
+    return _one_after_another(chain([(before, sign)], parts))
+
+
+def _of_array(parts: Iterator[tuple[str, str]]) -> Iterator[str]:
+    """What stands between the commas, after the bracket that opens the array."""
+    element, depth = "", 0
+    for text, sign in parts:
+        element += text
+        depth += _STEP[sign]
+        if depth == 0 and sign == ",":
+            yield _one_line(element)
+            element = ""
+        elif depth < 0:
+            if last := _one_line(element):
+                yield last
+            if any(text.strip(BLANK) or sign for text, sign in parts):
+                raise DamagedError
+            return
+        else:
+            element += sign
+    raise DamagedError
+
+
+def _one_after_another(parts: Iterator[tuple[str, str]]) -> Iterator[str]:
+    """What ends with the bracket that closes the first one, and what is left."""
+    element, depth = "", 0
+    for text, sign in parts:
+        element += text + sign
+        depth = max(depth + _STEP[sign], 0)
+        if depth == 0 and sign in ("]", "}"):
+            yield _one_line(element)
+            element = ""
+    if rest := _one_line(element):
+        yield rest
+
+
+def _cut(file: io.TextIOBase) -> Iterator[tuple[str, str]]:
+    """The file cut at each bracket and comma outside strings: what stands before it, and the sign. The last sign is ""."""
     held, size = "", READ
-    begin = at = depth = 0
-    array: bool | None = None  # not known yet
-    ended = False
     while more := file.read(size):
-        held, begin, at = held[begin:] + more, 0, at - begin
-        if array is None and held.strip(BLANK):
-            array = held.lstrip(BLANK).startswith("[")
-        for token in () if ended else _TOKEN.finditer(held, at):
+        held += more
+        done = 0
+        for token in _TOKEN.finditer(held):
             sign = token[0]
             if sign == '"':  # of a string that goes on
                 break
-            at = token.end()
-            if sign in "[{":
-                depth += 1
-                if array and depth == 1:
-                    begin = at
-            elif sign in "]}":
-                depth = max(depth - 1, 0)
-            ended = bool(array) and depth == 0 and sign != ","
-            between = depth == 1 and sign == "," if array else depth == 0 and sign in "]}"
-            if ended or between:
-                element = _one_line(held[begin : at - bool(array)])
-                begin = at
-                if element or between:
-                    yield element
-            if ended:
-                break
-        else:
-            at = len(held)
-        if ended and held[begin:].strip(BLANK):
-            raise DamagedError
-        size = max(READ, len(held) - begin)
-    if array and not ended:
-        raise DamagedError
-    if not array and (rest := _one_line(held[begin:])):
-        yield rest
+            if sign in _STEP:
+                yield held[done : token.start()], sign
+                done = token.end()
+        held = held[done:]
+        size = max(READ, len(held))  # what is looked through again is never more than what is new
+    yield held, ""
 
 
 def _one_line(element: str) -> str:
