@@ -79,7 +79,7 @@ def _one_after_another(parts: Iterator[tuple[str, str]]) -> Iterator[str]:
 
 
 def _cut(file: io.TextIOBase) -> Iterator[tuple[str, str]]:
-    """The file cut at each bracket and comma outside strings: what stands before it, and the sign. The last sign is ""."""
+    """What stands before each bracket and comma outside strings, and that sign; at the end what is left, and ""."""
     held, size = "", READ
     while more := file.read(size):
         held += more
