@@ -272,9 +272,11 @@ for _ in range(3):
         print("interrupted")
     print(llm.tag(texts[:50]) == before, flush=True)
 
+half_read = llm.tag_stream(texts)
+next(half_read)
 child = os.fork()
 if child == 0:
-    for call in (llm.tag, llm.encode, llm.tag_stream):
+    for call in (llm.tag, llm.encode, llm.tag_stream, lambda _: list(half_read)):
         try:
             call("anna called bob")
         except Exception as error:
@@ -282,13 +284,13 @@ if child == 0:
     llm.close()
     sys.exit()
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-print(llm.tag(texts[:50]) == before)
+print(llm.tag(texts[:50]) == before, len(list(half_read)) == len(texts) - 1)
 """
 
 
 def test_an_interrupt_and_a_fork_leave_the_engine_well_and_the_child_is_told_in_one_line(tmp_path: Path) -> None:
     done = scripts.run(["-c", SCRIPT, str(build("bert", tmp_path, seed=0))], timeout=120)
-    expected = ["interrupted", "True"] * 3 + ["forked 1"] * 3 + ["0", "True"]
+    expected = ["interrupted", "True"] * 3 + ["forked 1"] * 4 + ["0", "True True"]
     assert done.stdout.splitlines() == expected, done.stderr
     assert done.returncode == 0
 

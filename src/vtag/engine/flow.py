@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -15,7 +16,7 @@ from weakref import WeakSet
 import numpy as np
 
 from vtag.engine.packing import blocks, one_ahead
-from vtag.errors import InputError
+from vtag.errors import InputError, error
 from vtag.tagger import Batch
 from vtag.types import Span, Window
 
@@ -78,6 +79,7 @@ def _close_open() -> None:
 def _flow(
     given: Iterable[Block], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
 ) -> Generator[tuple[list[list[Span] | InputError], int]]:
+    process = os.getpid()  # in a fork of it nobody works on what was begun
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
     decoded = Event()  # whether the block before the one that is begun is
     decoded.set()
@@ -103,13 +105,16 @@ def _flow(
             decoded.set()
             if block.last:
                 yield answers, tokens
+                if os.getpid() != process:
+                    raise error("forked")
                 answers, tokens = [], 0
     finally:
-        decoded.set()
-        for begun in in_hand:
-            if not begun.cancel():
-                for run in _runs(begun):
-                    run.cancel()
+        if os.getpid() == process:
+            decoded.set()
+            for begun in in_hand:
+                if not begun.cancel():
+                    for run in _runs(begun):
+                        run.cancel()
 
 
 def _begin(block: Block, prepare: Prepare, start: Start, decoded: Event) -> Begun:
