@@ -18,7 +18,7 @@ from typing import Any
 # Seconds that `collect` waits for another thread's collection. Within a finalizer it would wait for its own.
 LONGEST_WAIT = 1.0
 
-_collect = gc.collect  # itself, also while it does nothing for others
+_collect = gc.collect  # the real one, also within `unasked`
 _lock = threading.Lock()
 _depth = 0
 _stock: dict[str, Callable[..., Any]] = {}
