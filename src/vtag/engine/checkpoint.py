@@ -13,6 +13,7 @@ from typing import Any
 from huggingface_hub import metadata_load
 from yaml import YAMLError
 
+from vtag.compat import transformers_models
 from vtag.demo import demo_model
 from vtag.engine import weights
 from vtag.engine.architectures import ARCHITECTURES, Architecture, max_length
@@ -160,13 +161,11 @@ def _names_each_label(id2label: Any) -> bool:
 def load_config(model: str, **kwargs: Any) -> Any:
     """Hugging Face's config object, also of the model types for which vLLM puts a class of its own into AutoConfig."""
     import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    raw, _ = transformers.PretrainedConfig.get_config_dict(model, **kwargs)
-    model_type = raw.get("model_type")
+    model_type = transformers_models.raw_config(model, **kwargs).get("model_type")
     if model_type not in ARCHITECTURES:
         return transformers.AutoConfig.from_pretrained(model, **kwargs)
-    return getattr(transformers, CONFIG_MAPPING_NAMES[model_type]).from_pretrained(model, **kwargs)
+    return transformers_models.config_class(model_type).from_pretrained(model, **kwargs)
 
 
 def labels_for(checkpoint: Checkpoint, name: str, model_config: dict[str, Any] | None) -> tuple[dict[int, str], bool]:

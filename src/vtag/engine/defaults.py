@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from vtag.compat.transformers_models import LENGTH_DEPENDENT_ROPES
 from vtag.engine import cpu
 from vtag.engine.architectures import Architecture
 from vtag.engine.packed.shapes import row_tokens
@@ -52,10 +52,6 @@ def dtype() -> str:
     return "bfloat16" if cpu.has_bf16() else "float32"
 
 
-# Hugging Face lets these depend on the length of the text at hand, vLLM on that of the longest it may get.
-LENGTH_DEPENDENT_ROPES = ("dynamic", "longrope")
-
-
 def runs_natively(row: Architecture, config: Any) -> bool:
     """Whether vLLM can run this decoder itself here: its CPU attention takes certain head sizes only."""
     rope = getattr(config.get_text_config(), "rope_parameters", None) or {}
@@ -63,11 +59,11 @@ def runs_natively(row: Architecture, config: Any) -> bool:
         return False
     if on_cuda():
         return True
-    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+    from vtag.compat.vllm_kernels import attention_head_sizes
 
     text = config.get_text_config()
     size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return size in CPUAttentionBackend.get_supported_head_sizes()
+    return size in attention_head_sizes()
 
 
 def quantised_weights_run(config: Any, asked: Any) -> bool:
@@ -75,11 +71,11 @@ def quantised_weights_run(config: Any, asked: Any) -> bool:
 
     With AMX, vLLM's kernel for int8 weights takes bfloat16 and float16 alone, and fails at the first text.
     """
-    import torch
+    from vtag.compat import torch_cpu
 
     wanted = str(asked or dtype()).removeprefix("torch.")
     quantised = getattr(config, "quantization_config", None) is not None
-    amx = not on_cuda() and torch.cpu._is_amx_tile_supported()
+    amx = not on_cuda() and torch_cpu.has_amx()
     return not (quantised and amx and wanted in ("float", "float32"))
 
 
@@ -134,7 +130,6 @@ def native(max_length: int, config: Any) -> dict[str, Any]:
     }
 
 
-CPP_ERROR = 2  # above warnings
 ENVIRONMENT = {
     # One process: starts in a third of the time and lets a script without a main guard run.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -174,6 +169,8 @@ def quiet() -> Iterator[None]:
     """No word from the engine below an error, no bars and no deprecations of its libraries."""
     from transformers.utils import logging as transformers_logging
 
+    from vtag.compat.torch_cpu import no_warnings_in_cpp
+
     loggers = [logging.getLogger(name) for name in ("vllm", "torch", "transformers")]
     levels = [logger.level for logger in loggers]
     bars = transformers_logging.is_progress_bar_enabled()
@@ -181,7 +178,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings(), _no_warnings_in_cpp():
+        with warnings.catch_warnings(), no_warnings_in_cpp():
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
@@ -189,19 +186,3 @@ def quiet() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextmanager
-def _no_warnings_in_cpp() -> Iterator[None]:
-    """C++ warns by itself; its level is what TORCH_CPP_LOG_LEVEL sets while torch is loaded, and nothing in Python."""
-    try:
-        level = ctypes.c_int.in_dll(ctypes.CDLL("libc10.so"), "FLAGS_caffe2_log_level")
-    except (OSError, ValueError):  # not loaded, or of another name: then it warns
-        yield
-        return
-    before = level.value
-    level.value = max(before, CPP_ERROR)
-    try:
-        yield
-    finally:
-        level.value = before

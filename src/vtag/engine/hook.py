@@ -4,7 +4,7 @@ Standard library only: it runs in every process that imports vLLM.
 
 `platform` (entry point of the group `vllm.platform_plugins`) adds no platform. It is where vtag hears of vLLM's import
 early enough: general plugins load only after `LLM.__init__` has raised its TypeError. vLLM resolves its platform while
-`vllm.entrypoints.llm` is half imported, so an import hook can still wrap `LLM.__init__` before anyone can call it.
+the module of `vllm.LLM` is half imported, so an import hook can still wrap `LLM.__init__` before anyone can call it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-LLM_MODULE = "vllm.entrypoints.llm"
-MIXIN_MODULE = "vllm.entrypoints.pooling.offline"
+from vtag.compat.names import LLM_MODULE, MIXIN, MIXIN_MODULE
 
 
 def platform() -> None:
@@ -83,7 +82,7 @@ class _Loader(importlib.abc.Loader):
         if module.__name__ == LLM_MODULE:
             teach(module.LLM)
         else:
-            _teach_at_birth(module.PoolingOfflineMixin)
+            _teach_at_birth(getattr(module, MIXIN))
 
 
 def _teach_at_birth(mixin: type) -> None:

@@ -127,27 +127,16 @@ def attention_of_texts(dtype: torch.dtype) -> Tried:
 
 def _vllm(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
     """What vLLM multiplies by in a layer with these weights."""
-    from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
+    from vtag.compat import vllm_kernels
 
-    dispatch_cpu_unquantized_gemm(linear, remove_weight=False)
-    return lambda x: linear.cpu_linear(x, linear.weight, linear.bias)
+    return vllm_kernels.of_linear(linear)
 
 
 def _vllm_int8(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    """vLLM's product for checkpoints of int8 weights, with a scale for each output and each token."""
-    from vllm.model_executor.kernels.linear import init_int8_linear_kernel
+    """What it multiplies by in a layer of a checkpoint of int8 weights."""
+    from vtag.compat import vllm_kernels
 
-    kernel = init_int8_linear_kernel(
-        is_channelwise=True, is_static_input_scheme=False, input_symmetric=True, module_name="vtag"
-    )
-    layer = nn.Module()
-    weight_and_scale = to_int8(linear.weight, saturates())
-    for name, tensor in zip(kernel.layer_param_names, (*weight_and_scale, None, None, None), strict=True):
-        setattr(layer, name, None if tensor is None else nn.Parameter(tensor, requires_grad=False))
-    layer.logical_widths = [linear.out_features]
-    layer.bias = linear.bias
-    kernel.process_weights_after_loading(layer)
-    return lambda x: kernel.apply_weights(layer, x, layer.bias)
+    return vllm_kernels.of_int8_checkpoint(*to_int8(linear.weight, saturates()), linear.bias)
 
 
 # As a message names them.

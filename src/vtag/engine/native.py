@@ -6,20 +6,17 @@ class of that name, adapted; the classes are made when vLLM asks for them.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
-from vllm import ModelRegistry
 from vllm.config import VllmConfig
-from vllm.model_executor.layers.linear import LinearBase, UnquantizedLinearMethod
-from vllm.model_executor.layers.pooler import Pooler
-from vllm.model_executor.models.adapters import as_seq_cls_model
 from vllm.platforms import current_platform
 
+from vtag.compat.vllm_engine import known_architectures, model_class
+from vtag.compat.vllm_models import dequantise, int8_layers, with_head
 from vtag.engine import kernels
 from vtag.engine.packed.linear import saturates
 from vtag.engine.weights import check_finite
@@ -29,9 +26,9 @@ HEAD = re.compile(r"^(?:score|classifier)\.(weight|bias)$")
 
 
 def __getattr__(name: str) -> type[nn.Module]:
-    if name not in ModelRegistry.models:
+    if name not in known_architectures():
         raise AttributeError(name)
-    return adapt(ModelRegistry.models[name].load_model_cls())
+    return adapt(model_class(name))
 
 
 def adapt(base: type[nn.Module]) -> type[nn.Module]:
@@ -41,23 +38,15 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
     the head's other name and its bias, and a fresh head where the checkpoint has none.
     """
 
-    class ForTokenClassification(as_seq_cls_model(base)):  # type: ignore[misc]
+    class ForTokenClassification(with_head(base)):  # type: ignore[misc]
         def __init__(self, *, vllm_config: VllmConfig, prefix: str = "", **kwargs: Any) -> None:
             super().__init__(vllm_config=vllm_config, prefix=prefix, **kwargs)
             config = vllm_config.model_config.hf_config
-            if file := getattr(config, "vtag_weights", None):
-                self.allow_patterns_overrides = [file]  # vLLM would read what else lies in the folder, and mix them
             generator = torch.Generator().manual_seed(vllm_config.model_config.seed)
             fresh = torch.empty(self.score.weight.shape).normal_(
                 std=getattr(config, "initializer_range", 0.02), generator=generator
             )
             self.score.weight.data.copy_(fresh)
-
-        def _init_pooler(self, vllm_config: VllmConfig, prefix: str = "") -> Pooler:
-            # A head has few rows: it is never quantised, whatever the rest of the model is.
-            vllm_config = copy.copy(vllm_config)
-            vllm_config.quant_config = None
-            return super()._init_pooler(vllm_config, prefix)
 
         def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
             loaded: set[str] = super().load_weights((HEAD.sub(r"score.\1", name), weight) for name, weight in weights)
@@ -71,28 +60,14 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
 
 
 def _check_kernels(model: nn.Module, dtype: torch.dtype) -> None:
-    """Of a model whose weights are loaded, and not laid out yet."""
+    """Of a model whose weights are loaded, and not laid out yet.
+
+    Where products of int8 weights saturate they run dequantised: rounded again they would be as wrong as they are now.
+    """
     kernels.check("vLLM's linear layers", dtype)
-    quantised = [layer for layer in model.modules() if isinstance(layer, LinearBase) and _is_int8(layer)]
+    quantised = int8_layers(model)
     if quantised and saturates():
         for layer in quantised:
-            _dequantise(layer, dtype)
+            dequantise(layer, dtype)
     elif quantised:
         kernels.check("vLLM's linear layers in int8", dtype)
-
-
-def _is_int8(layer: LinearBase) -> bool:
-    weight = getattr(layer, "weight", None)  # other kinds of quantised weights have other names
-    return weight is not None and weight.dtype == torch.int8
-
-
-def _dequantise(layer: LinearBase, dtype: torch.dtype) -> None:
-    """Multiply weights [out, in] by their scales, as Hugging Face runs such a checkpoint.
-
-    For CPUs where products of such weights saturate: to round them again would add as much error as there is.
-    """
-    scales = layer.weight_scale  # of each output [out, 1], or of each matrix that vLLM has joined [matrices]
-    if scales.ndim == 1:
-        scales = scales.repeat_interleave(torch.tensor(layer.logical_widths))[:, None]
-    layer.weight = nn.Parameter((layer.weight * scales).to(dtype), requires_grad=False)
-    layer.quant_method = UnquantizedLinearMethod()

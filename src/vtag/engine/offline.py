@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-import vllm
 from tqdm.auto import tqdm
 from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
-from vtag.engine import arguments, defaults, registry, tokenizer
+from vtag.compat import vllm_tokenizers
+from vtag.compat.vllm_engine import CheckedLLM, prompt_of
+from vtag.engine import arguments, defaults, registry
 from vtag.engine.flow import Block, blocks_of, flow
 from vtag.engine.identity import identity
 from vtag.engine.owner import Owner, free, libraries_frozen
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
 
-class LLM(vllm.LLM):
+class LLM(CheckedLLM):
     """A token classifier on vLLM, offline.
 
     Args:
@@ -93,7 +95,7 @@ class LLM(vllm.LLM):
 
         def start() -> Any:
             super(LLM, self).__init__(**made.arguments)
-            return self.llm_engine.engine_core
+            return self.client
 
         with defaults.environment():
             registry.load(made.architecture)
@@ -104,6 +106,7 @@ class LLM(vllm.LLM):
             except Exception as cause:
                 raise arguments.refusal(made.name, cause) from cause
         self._vllm_config = self.llm_engine.vllm_config
+        self._keys = itertools.count()
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
 
     def identity(self) -> dict[str, str]:
@@ -337,7 +340,7 @@ class LLM(vllm.LLM):
         if not self._closed():
             # Tokenizers refer to themselves: beside a closed LLM that is still held they would outlive it.
             self.__dict__ = {name: self.__dict__[name] for name in ("id2label", "packed", "_owner")}
-            tokenizer.forget()
+            vllm_tokenizers.forget()
             free()
 
     def _closed(self) -> bool:
@@ -429,9 +432,8 @@ class LLM(vllm.LLM):
                 if self.packed:
                     params.extra_kwargs = {"lens": [len(windows[i].ids) for i in request]}
                 ids = np.concatenate([windows[i].ids for i in request]).tolist()
-                key = str(next(self.request_counter))
-                prompt = {"type": "token", "prompt_token_ids": ids}
-                engine.add_request(key, prompt, params, lora_request=adapters_of[request[0]])
+                key = f"vtag-{next(self._keys)}"
+                engine.add_request(key, prompt_of(ids), params, lora_request=adapters_of[request[0]])
                 running[key] = request
             while running:
                 for output in engine.step():
@@ -441,13 +443,12 @@ class LLM(vllm.LLM):
                 engine.abort_request(list(running))
         return done
 
-    def _add_request(self, prompt: Any, params: Any, *args: Any, **kwargs: Any) -> str:
-        """vLLM's own, on the way of `pooling_task`: a packed request may be longer than a text, so that vLLM lets a
-        text pass that is longer than the model takes."""
-        longest = max(text_lens(params.extra_kwargs, len(prompt["prompt_token_ids"])))
+    def check_prompt(self, tokens: int, params: PoolingParams) -> None:
+        """On the way of `pooling_task`: a packed request may be longer than a text, so that vLLM lets a text pass that
+        is longer than the model takes."""
+        longest = max(text_lens(params.extra_kwargs, tokens))
         if longest > self.plan.limit:
             raise error("prompt_too_long", tokens=longest, limit=self.plan.limit)
-        return super()._add_request(prompt, params, *args, **kwargs)
 
     def _check_lora(self, lora_request: list[LoRARequest] | LoRARequest) -> None:
         if self.packed:

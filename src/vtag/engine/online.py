@@ -8,8 +8,10 @@ import gc
 import logging
 import os
 import pickle
+import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import count
 from typing import Any
 
@@ -20,7 +22,9 @@ from vllm.engine.protocol import EngineClient
 from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from vtag.engine import arguments, defaults, registry
+from vtag.compat import vllm_engine
+from vtag.compat.names import ENGINE_LOGGER
+from vtag.engine import arguments, defaults, garbage, registry
 from vtag.engine.packing import logits_of
 from vtag.engine.plan import Plan
 from vtag.errors import VtagError, error, reason
@@ -37,25 +41,25 @@ def start(made: Plan) -> EngineClient:
     that leaves threads or OpenMP's workers behind.
     """
     registry.load(made.architecture)
-    death = _Death()
-    try:
-        config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
-        if not defaults.on_cuda():
-            os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
-            os.register_at_fork(after_in_child=_with_the_server)
-            logging.getLogger("vllm.v1.engine.core").addFilter(death)
-        gc.collect()
-        gc.freeze()  # the engine's collections would copy the pages that it shares with this process
-        return AsyncLLM.from_vllm_config(config, usage_context=UsageContext.OPENAI_API_SERVER)
-    except VtagError:
-        raise
-    except Exception as failed:
-        cause = death.cause()
-        if isinstance(cause, VtagError):
-            raise cause from failed
-        if cause:
-            raise error("engine_failed", model=made.name, reason=cause) from failed
-        raise arguments.refusal(made.name, failed) from failed
+    with closing(_Start()) as begun:
+        try:
+            config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
+            if not defaults.on_cuda():
+                os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+                os.register_at_fork(after_in_child=_with_the_server)
+            garbage.collect()
+            gc.freeze()  # the engine's collections would copy the pages that it shares with this process
+            with vllm_engine.forked_within(begun.in_engine):
+                return AsyncLLM.from_vllm_config(config, usage_context=UsageContext.OPENAI_API_SERVER)
+        except VtagError:
+            raise
+        except Exception as failed:
+            cause = begun.failure()
+            if isinstance(cause, VtagError):
+                raise cause from failed
+            if cause:
+                raise error("engine_failed", model=made.name, reason=cause) from failed
+            raise arguments.refusal(made.name, failed) from failed
 
 
 class AsyncEngine:
@@ -98,7 +102,7 @@ class AsyncEngine:
 def _arguments(made: Plan) -> dict[str, Any]:
     """Engine arguments; on a CPU without a worker of its own, for which the engine would wait spinning on a core."""
     parallel = any((made.arguments.get(f"{kind}_parallel_size") or 1) > 1 for kind in ("tensor", "pipeline", "data"))
-    own = {} if parallel or defaults.on_cuda() else {"distributed_executor_backend": "uni"}
+    own = {} if parallel or defaults.on_cuda() else {"distributed_executor_backend": vllm_engine.NO_WORKER}
     return own | made.arguments
 
 
@@ -119,27 +123,45 @@ def one_line(record: logging.LogRecord) -> bool:
     return True
 
 
-class _Death(logging.Filter):
-    """Why a forked engine did not start, told to its parent, in place of a stack trace on stderr."""
+class _Start(logging.Filter):
+    """Why a forked engine did not start, told to its parent through a pipe, in place of stack traces on stderr."""
 
     def __init__(self) -> None:
         super().__init__()
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
-        self._parent = os.getpid()
+
+    @contextmanager
+    def in_engine(self) -> Iterator[None]:
+        """In the engine's process, around all that it does."""
+        os.close(self._read)
+        logging.getLogger(ENGINE_LOGGER).addFilter(self)
+        try:
+            yield
+        except Exception as cause:
+            if self._awaited():
+                os.write(self._write, pickle.dumps(cause if isinstance(cause, VtagError) else reason(cause)))
+            os._exit(1)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Called in the engine, for what vLLM logs there."""
-        if os.getpid() == self._parent or not record.exc_info or "failed to start" not in str(record.msg):
-            return one_line(record)
-        cause = record.exc_info[1]
-        told = cause if isinstance(cause, VtagError) else reason(cause) if cause else None
-        os.write(self._write, pickle.dumps(told))
-        os._exit(1)
+        """Of what vLLM logs in the engine's process: no stack trace, and nothing of what the parent is told."""
+        return not (record.exc_info and self._awaited()) and one_line(record)
 
-    def cause(self) -> VtagError | str | None:
-        """Called in the parent, once the engine is gone; None where it said nothing."""
-        os.close(self._write)
-        with os.fdopen(self._read, "rb") as pipe:
-            told = pipe.read()
+    def _awaited(self) -> bool:
+        """Whether the parent still waits for the engine to start: once it has, its end of the pipe is closed."""
+        poll = select.poll()
+        poll.register(self._write, 0)
+        return not poll.poll(0)
+
+    def failure(self) -> VtagError | str | None:
+        """In the parent, once the engine is gone; None where it said nothing."""
+        try:
+            told = os.read(self._read, 1 << 16)
+        except BlockingIOError:
+            return None
         return pickle.loads(told) if told else None
+
+    def close(self) -> None:
+        """In the parent: the engine has started, or is gone."""
+        os.close(self._read)
+        os.close(self._write)

@@ -7,15 +7,14 @@ for; the threads that ask wait without any lock.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
+from vtag.compat import torch_cpu, vllm_engine
 from vtag.engine import garbage
 from vtag.engine.packed import memory
 from vtag.errors import error
@@ -27,7 +26,7 @@ class Owner:
     """The one thread that drives an engine."""
 
     def __init__(self, start: Callable[[], Any]) -> None:
-        """`start` makes the engine, on that thread too, and returns vLLM's client of it (`LLMEngine.engine_core`).
+        """`start` makes the engine, on that thread too, and returns vLLM's client of it (`CheckedLLM.client`).
 
         Were it made elsewhere, OpenMP would have two teams of workers, and its workers would go to sleep between the
         products of a small model (5 % of the time).
@@ -90,10 +89,10 @@ class Owner:
     def leave_to_the_parent(self) -> None:
         """In a fork: the end of this process is not the engine's."""
         if not self._closed:
-            self._client._finalizer.detach()
+            vllm_engine.leave_alone(self._client)
 
     def _shut_down(self) -> None:
-        self._client._finalizer()  # nothing, where that was done already
+        vllm_engine.end(self._client)
         del self._client
 
 
@@ -132,11 +131,7 @@ def _leave_all_to_the_parent() -> None:
         return
     for owner in list(_owners):
         owner.leave_to_the_parent()
-    from torch.distributed import distributed_c10d
-
-    # Gloo's destructor waits for threads that are not in this process: one more reference, so that it never runs.
-    for group in distributed_c10d._world.pg_map:
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
+    torch_cpu.keep_process_groups()
 
 
 os.register_at_fork(after_in_child=_leave_all_to_the_parent)
@@ -148,26 +143,20 @@ def _outlive_others(client: Any) -> None:
     vLLM's in-process engine takes the process's distributed groups down with it, also under its neighbours
     (`llm = LLM(a)`, then `llm = LLM(b)` in a notebook): only the last engine of vtag may do that.
     """
-    core = getattr(client, "engine_core", None)
+    core = vllm_engine.own_core(client)
     if core is None:
         return
-    client._finalizer.detach()
+    vllm_engine.end_with(client, _end, core)
     _in_process.add(core)
-    worker = getattr(core.model_executor, "driver_worker", None)  # none where the workers are processes
-    scheme, _, path = getattr(worker, "distributed_init_method", "").partition("://")
-    if scheme == "file":
-        Path(path).unlink(missing_ok=True)  # where processes find each other: there are none, and vLLM leaves it behind
-    client._finalizer = weakref.finalize(client, _end, core)
-    # Nor is it taken down at the end of the process, which frees all it has: three seconds for nothing.
-    client._finalizer.atexit = False
+    if rendezvous := vllm_engine.rendezvous(core):
+        rendezvous.unlink(missing_ok=True)  # there are no other processes, and vLLM leaves it behind
 
 
 def _end(core: Any) -> None:
     _in_process.discard(core)
     with garbage.unasked():
         if _in_process:
-            core.model_executor.shutdown()
-            core.scheduler.shutdown()
+            vllm_engine.stop_workers(core)
         else:
             memory.give_back_freed()
             core.shutdown()

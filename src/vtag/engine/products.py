@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from vllm.model_executor.layers.linear import LinearBase
 
+from vtag.compat.vllm_models import LinearBase
 from vtag.engine.packed.linear import Int8Linear, PackedLinear
 from vtag.types import Window
 

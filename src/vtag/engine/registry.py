@@ -24,5 +24,7 @@ def load(architecture: str) -> None:
     """Give vLLM the class itself: for a name alone it would start a process to look at it, some eight seconds."""
     from vllm import ModelRegistry
 
+    from vtag.compat.vllm_engine import model_class
+
     register()
-    ModelRegistry.register_model(architecture, ModelRegistry.models[architecture].load_model_cls())
+    ModelRegistry.register_model(architecture, model_class(architecture))

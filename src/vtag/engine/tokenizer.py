@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vtag.compat import vllm_tokenizers
 from vtag.engine.weights import refuse_pointer
 from vtag.errors import VtagError, error, reason
 
@@ -16,29 +17,18 @@ def load(model: str, name: str, *, mode: str = "auto", revision: str | None = No
     vLLM's own loading, with the arguments that it will use again: then it takes this one out of its cache, where none
     is left of a folder that has changed since.
     """
-    from vllm.tokenizers import cached_get_tokenizer
-
     folder = Path(model)
     for file in _files(folder):
         refuse_pointer(file, name)
-    forget()
+    vllm_tokenizers.forget()
     try:
-        return cached_get_tokenizer(
-            model, runner_type="pooling", tokenizer_mode=mode, revision=revision, trust_remote_code=remote_code
-        )
+        return vllm_tokenizers.load(model, mode=mode, revision=revision, remote_code=remote_code)
     except ImportError as cause:
         if folder.is_dir() and not _files(folder):
             raise error("tokenizer_missing", model=name) from cause
         raise error("tokenizer_needs", model=name, reason=reason(cause)) from cause
     except Exception as cause:  # each of its libraries has its own
         raise _why(folder, name, remote_code) from cause
-
-
-def forget() -> None:
-    """Empty vLLM's cache of tokenizers."""
-    from vllm.tokenizers import cached_get_tokenizer
-
-    cached_get_tokenizer.cache_clear()
 
 
 def check(tokenizer: Any, rows: int | None, name: str) -> None:

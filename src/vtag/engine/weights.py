@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vtag.compat import transformers_models
 from vtag.errors import error, reason
 
 if TYPE_CHECKING:
@@ -99,33 +100,25 @@ def check(found: Shapes, config: Any, name: str) -> bool:
     Returns whether the head is among them.
     """
     import torch
-    from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
 
-    if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING:  # code of the model's own
+    module: Any = transformers_models.token_classifier(config)
+    if module is None:  # code of the model's own
         return True
-    module = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
-    state = {key: torch.empty(shape, device="meta") for key, shape in found.items()}
+    tensors = {key: torch.empty(shape, device="meta") for key, shape in found.items()}
     try:
-        made, report = module.from_pretrained(
-            None,
-            config=copy.deepcopy(config),
-            state_dict=state,
-            device_map="meta",
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+        made, report = transformers_models.loaded_on_meta(module, copy.deepcopy(config), tensors)
     except Exception as cause:  # whatever Hugging Face's modules stumble over
         raise error("config_refused", model=name, type=config.model_type, reason=reason(cause)) from cause
-    for tensor, there, wanted in sorted(report["mismatched_keys"]):
-        raise error("shapes_disagree", model=name, tensor=tensor, found=list(there), wanted=list(wanted))
+    for tensor, there, wanted in report.mismatched:
+        raise error("shapes_disagree", model=name, tensor=tensor, found=there, wanted=wanted)
     layers = {part: len(m) for part, m in made.named_modules() if isinstance(m, torch.nn.ModuleList)}
-    for tensor in sorted(report["unexpected_keys"]):
+    for tensor in report.unexpected:
         for number in LAYER.finditer(tensor):
             part = tensor[: number.start()]
-            if int(number[1]) >= layers.get(part, layers.get(f"{made.base_model_prefix}.{part}", math.inf)):
+            if int(number[1]) >= layers.get(part, layers.get(f"{module.base_model_prefix}.{part}", math.inf)):
                 raise error("layers_disagree", model=name, tensor=tensor)
-    check_complete(report["missing_keys"], module.base_model_prefix, name)
-    return not any(map(HEAD.fullmatch, report["missing_keys"]))
+    check_complete(report.missing, module.base_model_prefix, name)
+    return not any(map(HEAD.fullmatch, report.missing))
 
 
 def check_complete(missing: Iterable[str], base: str, name: str) -> None:

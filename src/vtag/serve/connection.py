@@ -7,8 +7,8 @@ import socket
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from vtag.compat.uvicorn_http import HttpConnection, RequestResponseCycle, status_line
 from vtag.errors import VtagError, error
 from vtag.serve.http import to_json
 from vtag.serve.limits import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
@@ -19,7 +19,7 @@ GONE_SECONDS = 60
 ASKED_SECONDS = (0.1, 0.3, 1)
 
 
-class Connection(HttpToolsProtocol):
+class Connection(HttpConnection):
     """Closed where a head does not come, or a body goes on long after the answer. The body's own time: `body.whole`.
 
     Upgrades (to HTTP/2, to WebSocket) are ignored, as RFC 9110, 7.8 has it: the request is answered in HTTP/1.1.
@@ -46,7 +46,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._unset_keepalive_if_required()
+        self.no_longer_idle()
         self._begun, self._body = False, 0
         try:
             self.parser.feed_data(data)
@@ -127,7 +127,7 @@ class Connection(HttpToolsProtocol):
         self._refused = True
         body = to_json({"error": str(refused), "error_type": refused.kind})
         head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[refused.status] + head.encode() + body)
+        self.transport.write(status_line(refused.status) + head.encode() + body)
         self.transport.write_eof()
         self._wait(LINGER_SECONDS)
 

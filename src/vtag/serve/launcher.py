@@ -22,11 +22,9 @@ import uvloop
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 from vllm.engine.protocol import EngineClient
-from vllm.entrypoints.launchers.api_server.app_state import init_app_state
-from vllm.entrypoints.launchers.app import build_app
-from vllm.entrypoints.launchers.cli_args import make_arg_parser
-from vllm.utils.argparse_utils import FlexibleArgumentParser
 
+from vtag.compat import vllm_server
+from vtag.compat.names import ASYNC_LOGGER, PLUGIN_GROUPS
 from vtag.engine import defaults, online
 from vtag.errors import error
 from vtag.serve import long
@@ -44,8 +42,7 @@ SWITCH_SECONDS = 0.0005
 # After its death: long enough to say so, and no waiting for a body that is still on its way.
 FAREWELL_SECONDS = 2
 # Who would write stack traces: that the engine is gone is said by the responses and by the exit code.
-LOGS = ("vllm.v1.engine.async_llm", "uvicorn.error", "asyncio")
-GROUPS = ("general", "platform", "io_processor", "stat_logger")
+LOGS = (ASYNC_LOGGER, "uvicorn.error", "asyncio")
 
 
 def serve(served: Served, sock: socket.socket, access: Access, listening: Callable[[], None]) -> int:
@@ -59,7 +56,7 @@ def serve(served: Served, sock: socket.socket, access: Access, listening: Callab
     os.environ.pop("VLLM_SERVER_DEV_MODE", None)  # nor those that reset the engine
     os.environ.setdefault("OMP_NUM_THREADS", str(len(defaults.cores())))  # vLLM takes one thread otherwise
     # Endpoint plugins load only when named, and what is named leaves out all others.
-    named = {point.name for group in GROUPS for point in entry_points(group=f"vllm.{group}_plugins")}
+    named = {point.name for group in PLUGIN_GROUPS for point in entry_points(group=group)}
     os.environ.setdefault("VLLM_PLUGINS", ",".join(sorted({"vtag", *named})))
     with defaults.environment():
         for name in LOGS:
@@ -100,15 +97,11 @@ class _Server(uvicorn.Server):
 async def _serve(
     served: Served, client: EngineClient, sock: socket.socket, access: Access, listening: Callable[[], None]
 ) -> int:
-    args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
+    args = vllm_server.arguments()
     args.model = str(served.plan.arguments["model"])
     args.served_model_name = list(served.names)
-    args.allowed_origins = []  # of other sites' pages; vLLM lets in all
-    args.enable_offline_docs = True  # the scripts of /docs are this server's
     args.vtag = served
-    tasks = await client.get_supported_tasks()
-    app = build_app(args, tasks, client.vllm_config.model_config)
-    await init_app_state(client, app.state, args, tasks)
+    app = await vllm_server.app(client, args)
     keep(app)
     app.state.keys = access.keys
     gate: ASGIApp = Gate(app, access)

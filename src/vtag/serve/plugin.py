@@ -6,17 +6,16 @@ import os
 import socket
 from argparse import Namespace
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from vllm.engine.protocol import EngineClient
-from vllm.entrypoints.openai.models.protocol import BaseModelPath
 from vllm.tasks import SupportedTask
 
 import vtag
+from vtag.compat import vllm_server
 from vtag.engine import checkpoint
 from vtag.engine.online import AsyncEngine
 from vtag.engine.plan import Plan, of_engine
@@ -62,8 +61,8 @@ class Plugin:
         """Make what they share; in a server that vLLM started, what vtag cannot serve is said by the routes alone."""
         if hasattr(args, "vtag"):
             state.vtag = _service(args.vtag, state)
-            state.serving_pooling = AnyLength(state.serving_pooling, state.vtag)
-            _as_served(state, args.vtag.names, state.vtag.tagger.max_length)
+            vllm_server.set_handler(state, AnyLength(vllm_server.handler(state), state.vtag))
+            vllm_server.tell_of_model(state, args.vtag.names, state.vtag.tagger.max_length)
             return
         try:
             state.vtag = _service(await _found(engine_client, args), state)
@@ -73,22 +72,12 @@ class Plugin:
             state.vtag = error("not_for_spans", reason=reason(cause))
 
 
-def _as_served(state: State, names: Sequence[str], limit: int) -> None:
-    """What vLLM tells of the model: its name, not its path, and what it takes at once, not what a pack holds."""
-    registry = state.openai_serving_models.registry
-    told = copy(registry.model_config)
-    told.max_model_len = limit
-    registry.model_config = state.serving_tokenization.model_config = told
-    registry.base_model_paths = [BaseModelPath(name, name) for name in names]
-
-
 async def _found(client: EngineClient, args: Namespace) -> Served:
     """What a server of vLLM's own serves."""
     if (getattr(args, "api_server_count", None) or 1) > 1:
         raise error("several_servers")
     names = args.served_model_name or [args.model]
-    tasks = await client.get_supported_tasks()
-    if client.vllm_config.model_config.get_pooling_task(tasks) != "token_classify":
+    if not await vllm_server.is_per_token(client):
         raise error("sequence_classifier", model=names[0])
     return Served(of_engine(client.vllm_config, client.get_tokenizer()), names, Limits())
 
@@ -100,7 +89,7 @@ def _service(served: Served, state: State) -> Service:
         made.tagger,
         served.names,
         served.limits,
-        adapters=state.openai_serving_models.lora_requests,
+        adapters=vllm_server.adapters(state),
         languages=checkpoint.languages(made.checkpoint.folder),
         forks=served.forks,
     )

@@ -170,5 +170,5 @@ def test_int8_multiplies_without_an_error_of_its_own() -> None:
         int8 = Int8Linear(linear, linear, LastQuantized())
         for x in (torch.randn(tokens, inputs), torch.ones(tokens, inputs), -torch.ones(tokens, inputs)):
             rounded, scales = LastQuantized().get(x, 0)
-            exact = (rounded.double() * scales) @ (int8.int8.double() * int8.scales.t())
+            exact = (rounded.double() * scales) @ (int8.weights.int8.double() * int8.weights.scales.t())
             torch.testing.assert_close(int8(x).double(), exact, rtol=1e-5, atol=1e-4 * float(exact.abs().max()))

@@ -8,7 +8,6 @@ comes from the module's own mask function, asked for one text instead of the row
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +20,8 @@ import torch
 from torch.nn import functional
 from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
 
+from vtag.compat.transformers_models import is_causal_mask, is_full_mask, own_attention
 from vtag.engine.packed.shapes import rounded
 
 NAME = "vtag"
@@ -131,7 +130,7 @@ class TextMask:
         self.sees = sees
         self.local_size = local_size
         self.device = device
-        self.causal = sees is causal_mask_function
+        self.causal = is_causal_mask(sees)
         self._of: dict[int, torch.Tensor | None] = {}
 
     def of(self, length: int) -> torch.Tensor | None:
@@ -166,7 +165,7 @@ def text_mask(
     **_: Any,
 ) -> TextMask | None:
     """What transformers' mask makers call: None where every token sees its whole text."""
-    if mask_function is bidirectional_mask_function:
+    if is_full_mask(mask_function):
         return None
     return TextMask(mask_function, None if use_vmap else local_size, device)
 
@@ -286,7 +285,7 @@ def _as_the_module_does(
     kwargs: dict[str, Any],
 ) -> None:
     """The module's own plain attention, for what only it knows: sinks, soft caps, position biases."""
-    plain = sys.modules[type(module).__module__].eager_attention_forward
+    plain = own_attention(module)
     for rows, texts, length in row.runs():
         queries, keys, values = (part[:, rows].unflatten(1, (texts, length)).transpose(0, 1) for part in (q, k, v))
         allowed = mask.of(length) if mask is not None else None

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from vtag.compat import torch_cpu
+
 # Measured on two. Each row costs some Python, and one core at a time can run that.
 FEW = 2
 
@@ -33,7 +35,7 @@ class Cores:
             for started in [self._workers.submit(met.wait) for _ in range(self.count)]:
                 started.result()
             # What was set last is for all threads to come.
-            torch._C.set_num_threads(threads)
+            torch_cpu.set_threads(threads)
 
     def each(self, run: Callable[..., None], work: Iterable[tuple[Any, ...]]) -> None:
         """Run all of the work, and raise what the first of it to fail raised."""
@@ -48,6 +50,6 @@ class Cores:
 
 def _without_helpers() -> None:
     """Let torch run what this thread asks for in this thread alone."""
-    # `torch.set_num_threads` is out of reach: vLLM replaces it. A thread takes the number when it first asks for it.
-    torch._C.set_num_threads(1)
+    # A thread takes the number when it first asks for it.
+    torch_cpu.set_threads(1)
     torch.get_num_threads()

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
+from vtag.compat.transformers_models import loading_report
 from vtag.engine import kernels
 from vtag.engine.architectures import ARCHITECTURES
 from vtag.engine.checkpoint import load_config
@@ -86,7 +87,7 @@ class Encoder(nn.Module):
                 output_loading_info=True,
                 **kwargs,
             )
-            check_complete(report["missing_keys"], model.base_model_prefix, ours.served_model_name)
+            check_complete(loading_report(report).missing, model.base_model_prefix, ours.served_model_name)
             check_finite(model, ours.served_model_name)
         device = vllm_config.device_config.device
         if device.type == "cpu":

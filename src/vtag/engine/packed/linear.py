@@ -12,6 +12,7 @@ from functools import cache
 import torch
 from torch import nn
 
+from vtag.compat import torch_cpu
 from vtag.engine import cpu
 from vtag.engine.packed.shapes import TOKENS_PER_OCTAVE, rounded
 from vtag.errors import error
@@ -28,7 +29,7 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), TOKENS)
+        self.weight = torch_cpu.laid_out(linear.weight.detach(), TOKENS)
         self.bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -36,7 +37,7 @@ class PackedLinear(nn.Module):
         tokens = x.numel() // x.shape[-1]
         more = rounded(tokens, TOKENS_PER_OCTAVE) - tokens if tokens else 0
         given = nn.functional.pad(x.reshape(tokens, -1), (0, 0, 0, more)) if more else x
-        out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(given, self.weight, self.bias, "none", [], "")
+        out = torch_cpu.product(given, self.weight, self.bias)
         return out[:tokens].view(*x.shape[:-1], -1) if more else out
 
 
@@ -51,10 +52,9 @@ class LastQuantized:
     def get(self, x: torch.Tensor, parent: int) -> tuple[torch.Tensor, torch.Tensor]:
         """int8 [tokens, in] and the scale of each token, float32 [tokens, 1]."""
         if self._value is None or self._for != parent or self._of is None or self._of() is not x:
-            from vllm import _custom_ops as ops
+            from vtag.compat.vllm_kernels import quantised
 
-            int8, scales, _ = ops.onednn_scaled_int8_quant(x.reshape(-1, x.shape[-1]).contiguous())
-            self._of, self._for, self._value = weakref.ref(x), parent, (int8, scales)
+            self._of, self._for, self._value = weakref.ref(x), parent, quantised(x.reshape(-1, x.shape[-1]))
         return self._value
 
 
@@ -66,12 +66,11 @@ class Int8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear, parent: nn.Module, last: LastQuantized, pairwise: bool | None = None) -> None:
         super().__init__()
-        from vllm import _custom_ops as ops
+        from vtag.compat.vllm_kernels import Int8Weights
 
-        whole, self.scales = to_int8(linear.weight.detach(), saturates() if pairwise is None else pairwise)
-        # The handler reads both where they lie: they must live as long as it does.
-        self.int8 = whole.t()
-        self.handler = ops.create_onednn_scaled_mm(self.int8, self.scales, linear.weight.dtype, True, False, 128)
+        weight = linear.weight.detach()
+        int8, scales = to_int8(weight, saturates() if pairwise is None else pairwise)
+        self.weights = Int8Weights(int8, scales, weight.dtype)
         self.bias = None if linear.bias is None else linear.bias.detach()
         self.out_features = linear.out_features
         # A power of two, as the steps between the sizes of rows are: no new sizes.
@@ -81,12 +80,10 @@ class Int8Linear(nn.Module):
         self.last, self.parent = last, id(parent)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        from vllm import _custom_ops as ops
-
         int8, scales = self.last.get(x, self.parent)
         out = x.new_empty(len(int8), self.out_features)
-        for part in zip(int8.split(self.step), out.split(self.step), scales.split(self.step), strict=True):
-            ops.onednn_scaled_mm(self.handler, *part, None, None, self.bias)
+        for part in zip(int8.split(self.step), scales.split(self.step), out.split(self.step), strict=True):
+            self.weights.multiply(*part, bias=self.bias)
         return out.view(*x.shape[:-1], self.out_features)
 
 
@@ -152,4 +149,4 @@ def packed(linear: nn.Linear) -> nn.Module:
 def _onednn_takes_bf16() -> bool:
     """From AVX512 on; torch looks at the CPU alone, and not at what oneDNN is allowed."""
     lowered = "AVX512" in cpu.hardware() and "AVX512" not in cpu.features()
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported() and not lowered
+    return torch_cpu.takes_bf16() and not lowered

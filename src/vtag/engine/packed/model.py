@@ -8,33 +8,25 @@ so the class also works as a plain vLLM model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 from vllm.config import VllmConfig
-from vllm.model_executor.layers.pooler import Pooler
-from vllm.model_executor.layers.pooler.activations import resolve_classifier_act_fn
-from vllm.model_executor.models.interfaces import IsAttentionFree
-from vllm.model_executor.models.interfaces_base import attn_type, default_pooling_type
-from vllm.tasks import PoolingTask
-from vllm.v1.pool.metadata import PoolingMetadata
 
+from vtag.compat.vllm_models import IsAttentionFree, PoolingMetadata, TokenPooler, activation, per_token, scheduled
 from vtag.engine.packed.encoder import Encoder
 from vtag.engine.packing import text_lens
 
 
-@attn_type("attention_free")
-@default_pooling_type(tok_pooling_type="ALL")
+@per_token
 class PackedForTokenClassification(nn.Module, IsAttentionFree):
     """vLLM's view of the encoder: ids in, logits of every token out."""
-
-    is_pooling_model = True
 
     def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
         super().__init__()
         self.encoder = Encoder.load(vllm_config)
-        self.pooler = PackedPooler(self.encoder, resolve_classifier_act_fn(vllm_config.model_config))
+        self.pooler = PackedPooler(self.encoder, activation(vllm_config.model_config))
 
     def embed_input_ids(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Ids as float32 [tokens, 1]: exact below 2**24."""
@@ -56,7 +48,7 @@ class PackedForTokenClassification(nn.Module, IsAttentionFree):
         return {name for name, _ in self.named_parameters()}
 
 
-class PackedPooler(Pooler):
+class PackedPooler(TokenPooler):
     """Runs the encoder over all scheduled requests at once and gives each its rows."""
 
     def __init__(self, encoder: Encoder, activation: nn.Module) -> None:
@@ -64,13 +56,9 @@ class PackedPooler(Pooler):
         self.encoder = encoder
         self.activation = activation
 
-    def get_supported_tasks(self) -> Set[PoolingTask]:
-        return {"token_classify"}
-
     def forward(self, hidden_states: torch.Tensor, pooling_metadata: PoolingMetadata) -> list[torch.Tensor]:
         """float32 [tokens, 1] ids -> one float32 [request's tokens, labels] per request."""
-        sizes: list[int] = pooling_metadata.get_pooling_cursor().num_scheduled_tokens_cpu.tolist()
-        params = pooling_metadata.pooling_params
+        sizes, params = scheduled(pooling_metadata)
         lens = [n for size, param in zip(sizes, params, strict=True) for n in text_lens(param.extra_kwargs, size)]
         logits = self.encoder(hidden_states.squeeze(-1).to(torch.int64), lens)
         rows = torch.split(logits, sizes)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vtag.compat.transformers_models import LENGTH_DEPENDENT_ROPES, is_transformers_own, position_padding, rope_types
 from vtag.engine.packed import attention
 from vtag.engine.packed.shapes import TOKENS_PER_OCTAVE, rounded
 
@@ -32,9 +33,8 @@ MODEL_TYPES = frozenset({
 def fits(model: nn.Module) -> bool:
     """Whether the module takes a row of many texts."""
     # A rope that stretches with the longest text would let texts see each other's lengths.
-    stretches = any(getattr(m, "rope_type", None) in ("dynamic", "longrope") for m in model.modules())
-    ours = type(model).__module__.startswith("transformers.models.")
-    return ours and model.config.model_type in MODEL_TYPES and not stretches
+    stretches = not rope_types(model).isdisjoint(LENGTH_DEPENDENT_ROPES)
+    return is_transformers_own(model) and model.config.model_type in MODEL_TYPES and not stretches
 
 
 class PackedRow:
@@ -48,7 +48,7 @@ class PackedRow:
         self.inputs = inputs
         model.set_attn_implementation(attention.NAME)
         self.takes = set(inspect.signature(model.forward).parameters)
-        self.pad_offset = next((m.padding_idx for m in model.modules() if _skips_padding(m)), None)
+        self.pad_offset = position_padding(model)
 
     def __call__(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
         # Tokens of no text: of any id, at the first position, seen by none.
@@ -68,11 +68,6 @@ class PackedRow:
         with attention.packed(lens, ids.device):
             logits: torch.Tensor = self.model(**given).logits
         return logits[0, : len(ids)]
-
-
-def _skips_padding(module: nn.Module) -> bool:
-    """Whether positions count from the padding id, and only tokens that are not padding (RoBERTa's rule)."""
-    return hasattr(module, "create_position_ids_from_input_ids")
 
 
 def positions(ids: torch.Tensor, lens: Sequence[int], pad_offset: int | None) -> torch.Tensor:

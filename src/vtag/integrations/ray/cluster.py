@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from vtag.compat import ray_cluster
 from vtag.engine.identity import commit, shared_identity
 from vtag.engine.plan import plan
 from vtag.errors import error, reason
@@ -112,13 +113,8 @@ def _joined(address: str | None) -> Iterator[None]:
             settings: dict[str, Any] = {"address": address}
         else:
             stack.enter_context(_own_environment())
-            settings = {
-                "address": "local",
-                "include_dashboard": False,
-                "object_store_memory": OBJECT_STORE,
-                "_temp_dir": stack.enter_context(TemporaryDirectory(prefix="vtag-ray-", ignore_cleanup_errors=True)),
-                "_node_ip_address": "127.0.0.2",  # for 127.0.0.1 Ray would put the machine's own
-            }
+            folder = stack.enter_context(TemporaryDirectory(prefix="vtag-ray-", ignore_cleanup_errors=True))
+            settings = ray_cluster.own(folder, OBJECT_STORE)
         try:
             _knock(address)
             ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
@@ -153,9 +149,10 @@ def _term_is_ctrl_c() -> Iterator[None]:
 @contextmanager
 def _own_environment() -> Iterator[None]:
     """A Ray of our own reports to nobody, and has a token that is in no file."""
-    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED")}
-    os.environ.setdefault("RAY_AUTH_TOKEN", TOKEN)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    names = (ray_cluster.AUTH_MODE, ray_cluster.TOKEN, ray_cluster.STATISTICS)
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.setdefault(ray_cluster.TOKEN, TOKEN)
+    os.environ[ray_cluster.STATISTICS] = "0"
     try:
         yield
     finally:

@@ -1,0 +1,562 @@
+"""ONE table: what vtag needs of other packages and they do not promise, why, and until when."""
+
+from __future__ import annotations
+
+from vtag.compat import shown
+from vtag.compat.contract import Row, fields, finds, gives, sets, takes, there, variable
+
+# When a row can go.
+ARGUMENT = "vLLM's LLM takes task= and model_config="
+CLOSE = "vLLM has a public end of an in-process engine"
+WINDOWS = "vLLM's /pooling answers for prompts of any length"
+CLASSES = "vLLM documents what a pooling model's class needs"
+TOKENS = "vLLM documents a head for every token"
+APP = "vLLM documents how to build its app"
+KERNELS = "torch has documented products for packed weights and int8"
+SMALL_BATCHES = "vLLM runs encoders without padding at this speed"
+LOADING = "transformers can check a checkpoint without reading it"
+STAYS = "never: a documented name, looked at because all depends on it"
+
+VLLM = (
+    # --- from vllm import LLM ---
+    Row("vllm.entrypoints.llm:LLM", "add arguments to vllm.LLM", ARGUMENT, sets("llm_engine")),
+    Row(
+        "vllm.entrypoints.pooling.offline:PoolingOfflineMixin.__init_subclass__",
+        "reach vllm.LLM while it is made",
+        ARGUMENT,
+        there,
+        ("PoolingOfflineMixin",),
+    ),
+    Row(
+        "vllm.entrypoints.llm:LLM.__init__",
+        "pass engine arguments on",
+        STAYS,
+        takes("model", "runner", "tokenizer", "dtype", "hf_overrides"),
+    ),
+    Row(
+        "vllm.entrypoints.llm:LLM._add_request",
+        "refuse prompts that are too long before they reach the engine",
+        "vLLM lets a model limit a prompt apart from max_model_len",
+        takes("prompt", "params"),
+        ("_add_request",),
+    ),
+    Row("vllm.entrypoints.llm:LLM.encode", "give vLLM's own answers", STAYS, takes("pooling_params", "pooling_task")),
+    Row("vllm.entrypoints.llm:LLM.apply_model", "measure a model's products", STAYS, takes("func")),
+    Row("vllm:PoolingParams", "ask for the logits of tokens", STAYS, sets("task", "use_activation")),
+    Row(
+        "vllm:PoolingParams",
+        "say where the texts of a request begin",
+        "vLLM takes many texts a request",
+        sets("extra_kwargs"),
+    ),
+    Row("vllm:PoolingRequestOutput", "answer /pooling", STAYS, takes("request_id", "outputs", "num_cached_tokens")),
+    Row("vllm.outputs:PoolingOutput", "give logits as vLLM does", STAYS, takes("data")),
+    Row("vllm.lora.request:LoRARequest", "take adapters", STAYS, sets("lora_name", "lora_int_id", "lora_path")),
+    Row("vllm.platforms:current_platform", "tell a CPU from a GPU", STAYS, there),
+    Row("vllm.config:VllmConfig", "read the engine's settings", STAYS, fields("model_config", "scheduler_config")),
+    Row(
+        "vllm.config.scheduler:SchedulerConfig",
+        "fill a step of the engine",
+        STAYS,
+        fields("max_num_batched_tokens", "max_num_seqs"),
+    ),
+    Row(
+        "vllm.engine.arg_utils:AsyncEngineArgs",
+        "know the engine's arguments",
+        STAYS,
+        fields("kv_cache_memory_bytes", "enforce_eager", "enable_chunked_prefill", "use_tqdm_on_load", "quantization"),
+    ),
+    # --- an engine in this process ---
+    Row(
+        "vllm.v1.engine.llm_engine:LLMEngine",
+        "run windows",
+        STAYS,
+        sets("engine_core", "add_request", "step", "abort_request"),
+        ("engine_core",),
+    ),
+    Row(
+        "vllm.v1.engine.llm_engine:LLMEngine.add_request",
+        "hand a window to the engine",
+        STAYS,
+        takes("request_id", "prompt", "params", "lora_request"),
+    ),
+    Row(
+        "vllm.v1.engine.core_client:InprocClient",
+        "end an engine when it is closed, and leave it alone in forks",
+        CLOSE,
+        gives(shown.one_finalizer),
+        ("_finalizer",),
+    ),
+    Row(
+        "vllm.v1.engine.core:EngineCore",
+        "end one of two engines",
+        CLOSE,
+        sets("model_executor", "scheduler", "shutdown"),
+        ("model_executor",),
+    ),
+    Row(
+        "vllm.v1.worker.cpu_worker:CPUWorker",
+        "remove the file by which processes find each other",
+        "vLLM removes it",
+        sets("distributed_init_method"),
+        ("driver_worker", "distributed_init_method"),
+        on="cpu",
+    ),
+    Row(
+        "vllm.tokenizers:cached_get_tokenizer",
+        "load the tokenizer that the engine will use, and let go of it",
+        "an engine takes a tokenizer that is loaded",
+        takes("runner_type", "tokenizer_mode", "revision", "trust_remote_code"),
+        ("cached_get_tokenizer", "cache_clear"),
+    ),
+    Row("vllm.tokenizers:cached_get_tokenizer.cache_clear", "let go of a closed model's tokenizer", CLOSE, there),
+    # --- model classes ---
+    Row("vllm:ModelRegistry.register_model", "make its model classes known", STAYS, takes("model_arch", "model_cls")),
+    Row("vllm:ModelRegistry.get_supported_archs", "register classes once", STAYS, there),
+    Row(
+        "vllm:ModelRegistry.models",
+        "import vLLM's class of a decoder",
+        "ModelRegistry has a documented way",
+        gives(shown.classes_load),
+        ("load_model_cls",),
+    ),
+    Row(
+        "vllm.model_executor.models.adapters:as_seq_cls_model",
+        "put a head on vLLM's decoders",
+        TOKENS,
+        there,
+        ("as_seq_cls_model",),
+    ),
+    Row(
+        "vllm.model_executor.models.adapters:as_seq_cls_model",
+        "keep the head from being quantised",
+        TOKENS,
+        finds(lambda: shown.says("vllm.model_executor.models.adapters:as_seq_cls_model", "def _init_pooler(")),
+        ("_init_pooler",),
+    ),
+    Row(
+        "vllm.model_executor.model_loader.default_loader:DefaultModelLoader",
+        "read one file of weights where a folder has several",
+        "vLLM reads the files that config.json means",
+        finds(
+            lambda: shown.says(
+                "vllm.model_executor.model_loader.default_loader:DefaultModelLoader", "allow_patterns_overrides"
+            )
+        ),
+        ("allow_patterns_overrides",),
+    ),
+    Row("vllm.model_executor.layers.pooler:Pooler", "answer for each token", CLASSES, sets("get_supported_tasks")),
+    Row(
+        "vllm.model_executor.layers.pooler.activations:resolve_classifier_act_fn",
+        "make probabilities of logits as vLLM does",
+        CLASSES,
+        takes("model_config"),
+        ("resolve_classifier_act_fn",),
+    ),
+    Row("vllm.model_executor.models.interfaces:IsAttentionFree", "run without a KV cache", CLASSES, there),
+    Row(
+        "vllm.model_executor.models.interfaces_base:attn_type",
+        "run without a KV cache",
+        CLASSES,
+        there,
+        ("attn_type",),
+    ),
+    Row(
+        "vllm.model_executor.models.interfaces_base:default_pooling_type",
+        "answer for each token",
+        CLASSES,
+        takes("tok_pooling_type"),
+        ("default_pooling_type",),
+    ),
+    Row(
+        "vllm.v1.pool.metadata:PoolingMetadata",
+        "know where requests begin",
+        CLASSES,
+        sets("get_pooling_cursor", "pooling_params"),
+        ("get_pooling_cursor",),
+    ),
+    Row(
+        "vllm.v1.pool.metadata:PoolingCursor",
+        "know where requests begin",
+        CLASSES,
+        sets("num_scheduled_tokens_cpu"),
+        ("num_scheduled_tokens_cpu",),
+    ),
+    Row(
+        "vllm.model_executor.layers.linear:LinearBase",
+        "find vLLM's linear layers",
+        "vLLM's int8 is right without VNNI",
+        sets("quant_method"),
+        ("LinearBase", "quant_method"),
+    ),
+    Row(
+        "vllm.model_executor.layers.linear:UnquantizedLinearMethod",
+        "run int8 weights dequantised",
+        "vLLM's int8 is right without VNNI",
+        there,
+        ("UnquantizedLinearMethod", "logical_widths", "weight_scale"),
+    ),
+    # --- products on CPU ---
+    Row(
+        "vllm._custom_ops:onednn_scaled_int8_quant",
+        "quantise activations",
+        KERNELS,
+        takes("input", "symmetric"),
+        ("_custom_ops", "onednn_scaled_int8_quant"),
+    ),
+    Row(
+        "vllm._custom_ops:create_onednn_scaled_mm",
+        "lay int8 weights out",
+        KERNELS,
+        takes("weight", "weight_scales", "output_type", "dynamic_quant", "use_azp", "primitive_cache_size"),
+        ("create_onednn_scaled_mm",),
+    ),
+    Row(
+        "vllm._custom_ops:onednn_scaled_mm",
+        "multiply int8",
+        KERNELS,
+        takes("dnnl_handler", "x", "output", "input_scale", "input_zp", "input_zp_adj", "bias"),
+        ("onednn_scaled_mm",),
+    ),
+    Row("vllm._custom_ops:onednn_scaled_mm", "multiply int8", KERNELS, gives(shown.int8_multiplies), on="cpu"),
+    Row(
+        "vllm.model_executor.layers.utils:dispatch_cpu_unquantized_gemm",
+        "look at vLLM's products before the first text",
+        "vLLM looks at them itself",
+        gives(shown.vllm_multiplies),
+        ("dispatch_cpu_unquantized_gemm", "cpu_linear"),
+        on="cpu",
+    ),
+    Row(
+        "vllm.model_executor.kernels.linear:init_int8_linear_kernel",
+        "look at vLLM's int8 products before the first text",
+        "vLLM looks at them itself",
+        gives(shown.vllm_multiplies_int8),
+        ("init_int8_linear_kernel", "layer_param_names", "process_weights_after_loading"),
+        on="cpu",
+    ),
+    Row(
+        "vllm.v1.attention.backends.cpu_attn:CPUAttentionBackend.get_supported_head_sizes",
+        "choose the route of a decoder",
+        "vLLM says which models it runs",
+        gives(shown.head_sizes),
+        ("CPUAttentionBackend", "get_supported_head_sizes"),
+    ),
+    # --- adapters ---
+    Row(
+        "vllm.lora.utils:get_adapter_absolute_path",
+        "find an adapter",
+        "vLLM refuses adapters that it cannot apply in full",
+        takes("lora_path"),
+        ("get_adapter_absolute_path",),
+    ),
+    Row(
+        "vllm.lora.peft_helper:PEFTHelper.from_local_dir",
+        "read an adapter's config",
+        "vLLM refuses adapters that it cannot apply in full",
+        takes("lora_path", "max_position_embeddings"),
+        ("PEFTHelper",),
+    ),
+    Row(
+        "vllm.lora.peft_helper:PEFTHelper.validate_legal",
+        "refuse an adapter that vLLM would refuse later",
+        "vLLM refuses adapters that it cannot apply in full",
+        takes("lora_config"),
+        ("validate_legal",),
+    ),
+    # --- the server ---
+    Row("vllm.v1.engine.async_llm:AsyncLLM.from_vllm_config", "start the server's engine", STAYS, takes("vllm_config")),
+    Row(
+        "vllm.engine.protocol:EngineClient",
+        "use the server's engine",
+        STAYS,
+        sets("encode", "errored", "shutdown", "vllm_config", "get_supported_tasks"),
+    ),
+    Row("vllm.v1.engine.async_llm:AsyncLLM.get_tokenizer", "tag in a server that vLLM starts", STAYS, there),
+    Row("vllm.usage.usage_lib:UsageContext.OPENAI_API_SERVER", "start the server's engine", STAYS, there),
+    Row(
+        "vllm.v1.engine.core:EngineCoreProc.run_engine_core",
+        "tell why an engine did not start",
+        "vLLM hands the cause to the parent",
+        there,
+        ("EngineCoreProc", "run_engine_core"),
+    ),
+    Row(
+        "vllm.v1.engine.utils:CoreEngineProcManager",
+        "tell why an engine did not start",
+        "vLLM hands the cause to the parent",
+        finds(
+            lambda: shown.says("vllm.v1.engine.utils:CoreEngineProcManager", "target=EngineCoreProc.run_engine_core")
+        ),
+    ),
+    Row("vllm.v1.engine.core:logger", "keep stack traces out of the log", "vLLM hands the cause to the parent", there),
+    Row(
+        "vllm.v1.engine.async_llm:logger",
+        "keep stack traces out of the log",
+        "vLLM hands the cause to the parent",
+        there,
+    ),
+    Row(
+        "vllm.config.parallel:DistributedExecutorBackend",
+        "run the server's engine without a worker process",
+        STAYS,
+        finds(shown.no_worker),
+    ),
+    Row("vllm.entrypoints.launchers.app:build_app", "serve", APP, there, ("build_app",)),
+    Row(
+        "vllm.entrypoints.launchers.api_server.app_state:init_app_state",
+        "serve",
+        APP,
+        takes("engine_client", "state", "args"),
+        ("init_app_state",),
+    ),
+    Row(
+        "vllm.entrypoints.common.cli_args:make_arg_parser",
+        "serve",
+        APP,
+        finds(shown.server_has_arguments),
+        ("make_arg_parser",),
+    ),
+    Row("vllm.utils.argparse_utils:FlexibleArgumentParser", "serve", APP, there, ("FlexibleArgumentParser",)),
+    Row("vllm.plugins.endpoint_plugins.interface:EndpointPlugin", "serve", STAYS, sets("attach_router", "init_state")),
+    Row(
+        "vllm.entrypoints.openai.models.protocol:BaseModelPath",
+        "name the model without its path",
+        "vLLM serves a folder by its name",
+        takes("name", "model_path"),
+        ("BaseModelPath", "base_model_paths"),
+    ),
+    Row(
+        "vllm.entrypoints.pooling.pooling.serving:ServingPooling",
+        "answer /pooling for prompts of any length",
+        WINDOWS,
+        sets(
+            *("engine_client", "models", "supported_tasks", "request_logger", "chat_template_config", "renderer"),
+            *("vllm_config", "io_processors", "max_model_len", "_prepare_generators", "_collect_batch"),
+        ),
+        ("ServingPooling", "io_processors", "_prepare_generators", "_collect_batch", "serving_pooling"),
+    ),
+    Row(
+        "vllm.entrypoints.pooling.base.serving:PoolingBaseServing._prepare_generators",
+        "know which request a prompt is of",
+        WINDOWS,
+        finds(
+            lambda: shown.says(
+                "vllm.entrypoints.pooling.base.serving:PoolingBaseServing._prepare_generators", "{ctx.request_id}-{i}"
+            )
+        ),
+    ),
+    Row(
+        "vllm.entrypoints.pooling.classify.io_processor:TokenClassifyIOProcessor.get_request_factory_online",
+        "let /pooling take prompts of any length",
+        WINDOWS,
+        takes("ctx"),
+        ("TokenClassifyIOProcessor", "get_request_factory_online", "tok_params"),
+    ),
+    Row(
+        "vllm.renderers:TokenizeParams",
+        "let /pooling take prompts of any length",
+        WINDOWS,
+        fields("max_total_tokens", "truncate_prompt_tokens"),
+        ("max_total_tokens", "truncate_prompt_tokens"),
+    ),
+    Row(
+        "vllm.entrypoints.pooling.typing:PoolingServeContext",
+        "answer /pooling for prompts of any length",
+        WINDOWS,
+        fields("request_id", "engine_inputs"),
+        ("PoolingServeContext", "AnyRenderParam", "engine_inputs"),
+    ),
+    Row(
+        "vllm.config:ModelConfig.get_pooling_task",
+        "tell models for tokens from those for whole texts",
+        APP,
+        takes("supported_tasks"),
+        ("get_pooling_task",),
+    ),
+    *(
+        Row(name, use, STAYS, variable)
+        for name, use in {
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "start an engine in this process",
+            "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "put many texts into a request",
+            "VLLM_LOGGING_LEVEL": "start without a word",
+            "VLLM_NO_USAGE_STATS": "report to nobody",
+            "VLLM_CPU_OMP_THREADS_BIND": "use all cores",
+            "VLLM_WORKER_MULTIPROC_METHOD": "start the server's engine as a fork",
+            "VLLM_PLUGINS": "load vtag's plugins",
+            "VLLM_TARGET_DEVICE": "say why vllm.LLM does not take its arguments",
+            "VLLM_API_KEY": "ask for the key that vLLM's users have set",
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "leave out routes that load adapters",
+            "VLLM_SERVER_DEV_MODE": "leave out routes that reset the engine",
+            "VLLM_RPC_BASE_PATH": "put the server's sockets where they are removed",
+        }.items()
+    ),
+)
+
+TRANSFORMERS = (
+    Row(
+        "transformers.models.auto.configuration_auto:CONFIG_MAPPING_NAMES",
+        "read a config by Hugging Face's class",
+        "vLLM leaves AutoConfig alone",
+        there,
+        ("CONFIG_MAPPING_NAMES",),
+    ),
+    Row("transformers:PretrainedConfig.get_config_dict", "read config.json", LOADING, there, ("get_config_dict",)),
+    Row(
+        "transformers.models.auto.modeling_auto:MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING",
+        "find the module of a config",
+        LOADING,
+        there,
+        ("MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING",),
+    ),
+    Row(
+        "transformers:PreTrainedModel.from_pretrained",
+        "check weights against their config without reading them",
+        LOADING,
+        gives(shown.weights_checked),
+        ("mismatched_keys", "unexpected_keys", "missing_keys"),
+    ),
+    Row("transformers:AttentionInterface.register", "run many texts as one row", STAYS, there),
+    Row("transformers:AttentionMaskInterface.register", "run many texts as one row", STAYS, there),
+    Row(
+        "transformers.masking_utils:sdpa_mask",
+        "mask many texts as one row",
+        SMALL_BATCHES,
+        takes("mask_function", "device", "local_size", "use_vmap"),
+    ),
+    Row("transformers.masking_utils:causal_mask_function", "mask many texts as one row", SMALL_BATCHES, there),
+    Row("transformers.masking_utils:bidirectional_mask_function", "mask many texts as one row", SMALL_BATCHES, there),
+    Row(
+        "transformers.models.gpt_oss.modeling_gpt_oss:eager_attention_forward",
+        "run attention with sinks and soft caps",
+        SMALL_BATCHES,
+        takes("module", "query", "key", "value", "attention_mask", "scaling"),
+        ("eager_attention_forward",),
+    ),
+    Row(
+        "transformers.models.llama.modeling_llama:LlamaRotaryEmbedding",
+        "know ropes that stretch with the longest text",
+        SMALL_BATCHES,
+        sets("rope_type"),
+    ),
+    Row(
+        "transformers.models.roberta.modeling_roberta:RobertaEmbeddings",
+        "count positions from the padding id",
+        SMALL_BATCHES,
+        sets("create_position_ids_from_input_ids", "padding_idx"),
+        ("create_position_ids_from_input_ids", "padding_idx"),
+    ),
+    Row("transformers:PreTrainedModel.set_attn_implementation", "run many texts as one row", STAYS, there),
+    Row(
+        "transformers.models.big_bird.modeling_big_bird:BigBirdModel.set_attention_type",
+        "run BigBird after a short text",
+        "BigBird turns back by itself",
+        takes("value"),
+    ),
+    Row("transformers.utils:logging.is_progress_bar_enabled", "start without a word", STAYS, there),
+)
+
+TORCH = (
+    Row(
+        "torch:ops.mkldnn._linear_pointwise",
+        "multiply by weights in oneDNN's layout",
+        KERNELS,
+        gives(shown.onednn_multiplies),
+        ("_linear_pointwise", "_reorder_linear_weight"),
+        on="cpu",
+    ),
+    Row(
+        "torch:ops.mkldnn._is_mkldnn_bf16_supported",
+        "know whether oneDNN takes bfloat16",
+        KERNELS,
+        gives(shown.onednn_says_bf16),
+        ("_is_mkldnn_bf16_supported",),
+        on="cpu",
+    ),
+    Row(
+        "torch.cpu:_is_amx_tile_supported",
+        "know whether the CPU has AMX",
+        "torch.cpu has a documented way",
+        there,
+        ("_is_amx_tile_supported",),
+    ),
+    Row(
+        "torch:_C.set_num_threads",
+        "give each core rows of its own",
+        "vLLM leaves torch.set_num_threads alone",
+        gives(shown.threads_set),
+        on="cpu",
+    ),
+    Row(
+        "torch.lib.libc10:FLAGS_caffe2_log_level",
+        "keep warnings of C++ from stderr",
+        "torch sets the level of C++ from Python",
+        finds(shown.cpp_level),
+        ("FLAGS_caffe2_log_level",),
+        on="cpu",
+    ),
+    Row(
+        "torch.distributed.distributed_c10d:_world.pg_map",
+        "end a fork of a process that has an engine",
+        "Gloo can be left in a fork",
+        gives(shown.groups_found),
+        ("distributed_c10d", "_world", "pg_map"),
+    ),
+    Row(
+        "torch.nn.attention.varlen:varlen_attn",
+        "run all texts of a row in one call on a GPU",
+        STAYS,
+        takes("query", "key", "value", "cu_seq_q", "cu_seq_k", "scale", "window_size", "enable_gqa"),
+    ),
+)
+
+SERVER = (
+    Row(
+        "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol",
+        "end connections that say nothing or too much",
+        "uvicorn has limits for slow heads and bodies",
+        sets(
+            *("parser", "transport", "loop", "url", "headers", "cycle", "_unset_keepalive_if_required"),
+            *("connection_made", "connection_lost", "data_received", "eof_received", "on_message_begin"),
+            *("on_headers_complete", "on_body", "on_message_complete", "on_response_complete"),
+        ),
+        ("HttpToolsProtocol", "_unset_keepalive_if_required"),
+    ),
+    Row(
+        "uvicorn.protocols.http.httptools_impl:RequestResponseCycle",
+        "know whether somebody waits for an answer",
+        "uvicorn has limits for slow heads and bodies",
+        sets("more_body", "response_started", "response_complete", "keep_alive", "scope"),
+    ),
+    Row(
+        "uvicorn.protocols.http.httptools_impl:STATUS_LINE",
+        "refuse what is no request",
+        "uvicorn lets its refusals be written",
+        gives(shown.status_lines),
+        ("STATUS_LINE",),
+    ),
+    Row("uvicorn:Server.startup", "say when it listens", STAYS, takes("sockets")),
+    Row("uvicorn:Server.shutdown", "end with the requests under way", STAYS, takes("sockets")),
+    Row("uvicorn:Config", "serve", STAYS, takes("http", "timeout_graceful_shutdown", "timeout_keep_alive")),
+    Row(
+        "fastapi.routing:APIRoute",
+        "check bodies by vtag's rules",
+        STAYS,
+        sets("dependant", "handle", "methods", "path"),
+    ),
+)
+
+RAY = (
+    Row(
+        "ray:init",
+        "start a cluster of its own that nobody else reaches",
+        "ray.init documents them",
+        finds(shown.ray_starts_apart),
+        ("_temp_dir", "_node_ip_address"),
+        on="ray",
+    ),
+    Row("ray.util:get_node_ip_address", "name the node of a worker", STAYS, there, on="ray"),
+    Row("ray.exceptions:RayTaskError", "tell an error from a death", STAYS, there, on="ray"),
+)
+
+ROWS = VLLM + TRANSFORMERS + TORCH + SERVER + RAY

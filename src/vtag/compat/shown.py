@@ -1,0 +1,232 @@
+"""What rows try out: True where it does what vtag takes it for."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import threading
+import weakref
+from typing import TYPE_CHECKING, get_args
+
+from vtag.compat.contract import resolve
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Of products of random numbers, beside those in float32; int8 is off by a percent.
+BOUND, INT8_BOUND = 1e-4, 0.05
+
+
+def says(name: str, text: str) -> bool:
+    """Its source has this text."""
+    return text in inspect.getsource(resolve(name))
+
+
+def one_finalizer() -> bool:
+    """A client has exactly one `weakref.finalize`, which ends its engine."""
+    from vtag.compat.vllm_engine import end_with, finalizer
+
+    class Client:
+        pass
+
+    clients = ("InprocClient", "MPClient")
+    sources = [inspect.getsource(resolve(f"vllm.v1.engine.core_client:{name}")) for name in clients]
+    client, ended = Client(), list[str]()
+    client.held = weakref.finalize(client, ended.append, "by vLLM")  # type: ignore[attr-defined]
+    end_with(client, ended.append, "by vtag")
+    finalizer(client)[1]()
+    return ended == ["by vtag"] and all(source.count("weakref.finalize(self, ") == 1 for source in sources)
+
+
+def classes_load() -> bool:
+    """A registered model class is imported by its name."""
+    from vtag.compat.vllm_engine import known_architectures, model_class
+
+    name = "Qwen2ForCausalLM"
+    return name in known_architectures() and model_class(name).__name__ == name
+
+
+def no_worker() -> bool:
+    """The executor without a worker process has the name that vtag gives it."""
+    from vtag.compat.vllm_engine import NO_WORKER
+
+    return NO_WORKER in get_args(resolve("vllm.config.parallel:DistributedExecutorBackend"))
+
+
+def server_has_arguments() -> bool:
+    """Those that vtag sets, or reads, of a server of vLLM's; the parser stands in one place or another."""
+    from vtag.compat.vllm_server import arguments
+
+    wanted = ("model", "served_model_name", "api_key", "allowed_origins", "enable_offline_docs", "api_server_count")
+    return all(hasattr(arguments(), name) for name in wanted)
+
+
+def head_sizes() -> bool:
+    """They are numbers, the usual ones among them."""
+    from vtag.compat.vllm_kernels import attention_head_sizes
+
+    return {64, 128} <= set(attention_head_sizes())
+
+
+# --- products, beside torch's own ---
+
+
+def onednn_multiplies() -> bool:
+    """By a weight in oneDNN's layout."""
+    from vtag.compat import torch_cpu
+
+    weight, bias, x = _numbers()
+    return _near(torch_cpu.product(x, torch_cpu.laid_out(weight, len(x)), bias), x @ weight.t() + bias, BOUND)
+
+
+def onednn_says_bf16() -> bool:
+    """Whether oneDNN takes bfloat16 is yes or no."""
+    from vtag.compat import torch_cpu
+
+    return torch_cpu.takes_bf16() in (True, False)
+
+
+def int8_multiplies() -> bool:
+    """Activations and weights quantised, and multiplied."""
+    from vtag.compat.vllm_kernels import Int8Weights, quantised
+
+    weight, bias, x = _numbers()
+    int8, scales = _int8(weight)
+    out = x.new_empty(len(x), len(weight))
+    rounded, of_tokens = quantised(x)
+    Int8Weights(int8, scales, x.dtype).multiply(rounded, of_tokens, out, bias)
+    return _near(out, x @ weight.t() + bias, INT8_BOUND)
+
+
+def vllm_multiplies() -> bool:
+    """A layer whose weights are not quantised."""
+    from torch import nn
+
+    from vtag.compat.vllm_kernels import of_linear
+
+    weight, bias, x = _numbers()
+    linear = nn.Linear(*weight.shape[::-1])
+    linear.weight, linear.bias = nn.Parameter(weight, False), nn.Parameter(bias, False)
+    return _near(of_linear(linear)(x), x @ weight.t() + bias, BOUND)
+
+
+def vllm_multiplies_int8() -> bool:
+    """A layer of a checkpoint of int8 weights. With AMX its product takes 16 bits alone."""
+    import torch
+
+    from vtag.compat.vllm_kernels import of_int8_checkpoint
+
+    weight, bias, x = _numbers()
+    dtype = torch.bfloat16 if torch.cpu._is_amx_tile_supported() else torch.float32
+    int8, scales = _int8(weight)
+    multiply = of_int8_checkpoint(int8, scales, bias.to(dtype))
+    return _near(multiply(x.to(dtype)).float(), x @ weight.t() + bias, INT8_BOUND)
+
+
+def _numbers() -> tuple[Tensor, Tensor, Tensor]:
+    """A weight [out, in], a bias [out] and activations [tokens, in], float32; no int8 product of them saturates."""
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    weight = torch.randn(64, 128, generator=random)
+    weight[:, ::2] = 0
+    return weight, torch.randn(64, generator=random), torch.randn(48, 128, generator=random)
+
+
+def _int8(weight: Tensor) -> tuple[Tensor, Tensor]:
+    import torch
+
+    scales = weight.abs().amax(1, keepdim=True) / 127
+    return (weight / scales).round().to(torch.int8), scales
+
+
+def _near(got: Tensor, want: Tensor, bound: float) -> bool:
+    """In the mean, as a share of the mean."""
+    return bool((got.float() - want).abs().mean() <= bound * want.abs().mean())
+
+
+# --- the rest of torch ---
+
+
+def threads_set() -> bool:
+    """Of this thread and those to come; all is as it was afterwards."""
+    import torch
+
+    from vtag.compat.torch_cpu import set_threads
+
+    before, seen = torch.get_num_threads(), list[int]()
+
+    def look() -> None:
+        set_threads(1)
+        seen.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    set_threads(before)
+    return seen == [1]
+
+
+def cpp_level() -> bool:
+    """The level of C++'s warnings is a number of a library that torch has loaded."""
+    from vtag.compat.torch_cpu import CPP_LEVEL
+
+    return ctypes.c_int.in_dll(ctypes.CDLL("libc10.so"), CPP_LEVEL).value >= 0
+
+
+def groups_found() -> bool:
+    """torch's list of process groups has the one with all processes in it, where there is one."""
+    from torch import distributed
+
+    from vtag.compat.torch_cpu import process_groups
+
+    made = not distributed.is_initialized()
+    if made:
+        distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        listed = resolve("torch.distributed.distributed_c10d:_world.pg_map")
+        return distributed.group.WORLD in process_groups() and distributed.group.WORLD in listed
+    finally:
+        if made:
+            distributed.destroy_process_group()
+
+
+# --- transformers, uvicorn, Ray ---
+
+
+def weights_checked() -> bool:
+    """A module is loaded by names and shapes alone, and what does not fit is reported."""
+    import torch
+    from transformers import BertConfig
+
+    from vtag.compat.transformers_models import loaded_on_meta, token_classifier
+
+    size = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1, "intermediate_size": 8}
+    config = BertConfig(**size, vocab_size=8, max_position_embeddings=8, num_labels=2)
+    tensors = {"classifier.weight": (3, 8), "bert.embeddings.word_embeddings.weight": (8, 8), "extra": (1,)}
+    made, report = loaded_on_meta(
+        token_classifier(config), config, {name: torch.empty(shape, device="meta") for name, shape in tensors.items()}
+    )
+    on_meta = all(parameter.is_meta for parameter in made.parameters())
+    lost = "bert.encoder.layer.0.attention.self.query.weight" in report.missing
+    return (
+        on_meta
+        and lost
+        and report.unexpected == ["extra"]
+        and report.mismatched == [("classifier.weight", [3, 8], [2, 8])]
+    )
+
+
+def status_lines() -> bool:
+    """A status has the first line of its response."""
+    from vtag.compat.uvicorn_http import status_line
+
+    return status_line(413).startswith(b"HTTP/1.1 413 ") and status_line(413).endswith(b"\r\n")
+
+
+def ray_starts_apart() -> bool:
+    """ray.init takes a folder and an address of its own."""
+    from vtag.compat import ray_cluster
+
+    private = [name for name in ray_cluster.own("/", 1) if name.startswith("_")]
+    return all(says("ray:init", f'"{name}"') for name in private)

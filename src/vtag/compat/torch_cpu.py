@@ -1,0 +1,77 @@
+"""torch's own: oneDNN's products, the number of threads, what the CPU has, C++ warnings, process groups."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+# A level above warnings.
+CPP_ERROR = 2
+CPP_LEVEL = "FLAGS_caffe2_log_level"
+
+
+def laid_out(weight: torch.Tensor, tokens: int) -> torch.Tensor:
+    """A weight [out, in] in the layout that oneDNN takes best for so many tokens; for `product` alone."""
+    made: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, tokens)
+    return made
+
+
+def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """[..., in] and a weight that is `laid_out` -> [..., out]."""
+    made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return made
+
+
+def takes_bf16() -> bool:
+    """Whether oneDNN takes bfloat16 on this CPU, whatever it is told by environment variables."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def has_amx() -> bool:
+    """Whether the CPU has AMX."""
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def set_threads(count: int) -> None:
+    """How many threads torch has in this thread, and in those to come.
+
+    `torch.set_num_threads` is out of reach: vLLM replaces it by a function that does nothing.
+    """
+    torch._C.set_num_threads(count)
+
+
+@contextmanager
+def no_warnings_in_cpp() -> Iterator[None]:
+    """C++ warns by itself; its level is what TORCH_CPP_LOG_LEVEL sets while torch is loaded, and nothing in Python."""
+    try:
+        level = ctypes.c_int.in_dll(ctypes.CDLL("libc10.so"), CPP_LEVEL)
+    except (OSError, ValueError):  # not loaded, or of another name: then it warns
+        yield
+        return
+    before = level.value
+    level.value = max(before, CPP_ERROR)
+    try:
+        yield
+    finally:
+        level.value = before
+
+
+def keep_process_groups() -> None:
+    """In a fork: never destroy the groups of the parent.
+
+    Gloo's destructor waits for threads that are not in this process: one more reference, so that it never runs.
+    """
+    for group in process_groups():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
+
+
+def process_groups() -> list[torch.distributed.ProcessGroup]:
+    """All of this process: torch's list of them, or at least the one that has all processes in it."""
+    from torch.distributed import distributed_c10d
+
+    world = getattr(distributed_c10d, "_world", None)
+    known = list(getattr(world, "pg_map", ()))
+    return known or ([torch.distributed.group.WORLD] if torch.distributed.is_initialized() else [])

@@ -1,0 +1,78 @@
+"""vLLM's matrix products on CPU, called by the names of their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+from vllm import _custom_ops as ops
+
+Product = Callable[[torch.Tensor], torch.Tensor]
+# How many layouts of one product, by its number of tokens, oneDNN keeps.
+LAYOUTS = 128
+
+
+def quantised(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """[tokens, in] -> int8 [tokens, in] and the scale of each token, float32 [tokens, 1]."""
+    int8, scales, _ = ops.onednn_scaled_int8_quant(input=x.contiguous(), symmetric=True)
+    return int8, scales
+
+
+class Int8Weights:
+    """int8 [out, in], and the scale of each output, float32 [out, 1], laid out for a product that gives `dtype`."""
+
+    def __init__(self, int8: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype) -> None:
+        # The handler reads both where they lie: they must live as long as it does.
+        self.int8, self.scales = int8.t(), scales
+        self._handler = ops.create_onednn_scaled_mm(
+            weight=self.int8,
+            weight_scales=self.scales,
+            output_type=dtype,
+            dynamic_quant=True,
+            use_azp=False,
+            primitive_cache_size=LAYOUTS,
+        )
+
+    def multiply(self, x: torch.Tensor, scales: torch.Tensor, out: torch.Tensor, bias: torch.Tensor | None) -> None:
+        """int8 [tokens, in] and the scale of each token -> `out` [tokens, out]."""
+        ops.onednn_scaled_mm(
+            dnnl_handler=self._handler,
+            x=x,
+            output=out,
+            input_scale=scales,
+            input_zp=None,
+            input_zp_adj=None,
+            bias=bias,
+        )
+
+
+def of_linear(linear: nn.Linear) -> Product:
+    """What vLLM multiplies by in a layer with these weights."""
+    from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
+
+    dispatch_cpu_unquantized_gemm(linear, remove_weight=False)
+    return lambda x: linear.cpu_linear(x, linear.weight, linear.bias)
+
+
+def of_int8_checkpoint(int8: torch.Tensor, scales: torch.Tensor, bias: torch.Tensor | None) -> Product:
+    """vLLM's product for checkpoints of int8 weights [out, in], with a scale for each output and each token."""
+    from vllm.model_executor.kernels.linear import init_int8_linear_kernel
+
+    kernel = init_int8_linear_kernel(
+        is_channelwise=True, is_static_input_scheme=False, input_symmetric=True, module_name="vtag"
+    )
+    layer = nn.Module()
+    for name, tensor in zip(kernel.layer_param_names, (int8, scales, None, None, None), strict=True):
+        setattr(layer, name, None if tensor is None else nn.Parameter(tensor, requires_grad=False))
+    layer.logical_widths = [len(int8)]
+    layer.bias = bias
+    kernel.process_weights_after_loading(layer)
+    return lambda x: kernel.apply_weights(layer, x, layer.bias)
+
+
+def attention_head_sizes() -> Sequence[int]:
+    """The sizes of heads that vLLM's attention on CPU takes."""
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    return list(CPUAttentionBackend.get_supported_head_sizes())

