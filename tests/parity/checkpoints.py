@@ -13,6 +13,7 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoModelForTokenClassification, PreTrainedTokenizerBase
 
 from tests.parity import tokenizers as toks
+from vtag.compat.transformers_models import model_types
 
 # Set where the model type's config has the name.
 SMALL: dict[str, Any] = {
@@ -58,7 +59,7 @@ BOS = Row(partial(toks.decoder, "<bos>"))
 GEMMA = Row(toks.gemma)
 DECODER = Row()
 
-ROWS: dict[str, Row] = {
+KNOWN: dict[str, Row] = {
     "albert": Row(partial(toks.unigram, "AlbertTokenizer", toks.ALBERT)),
     "apertus": BOS,
     "arcee": BOS,
@@ -193,6 +194,7 @@ ROWS: dict[str, Row] = {
         SLIDING | {"query_pre_attn_scalar": 8},
         parts=("encoder.text_config", "encoder.vision_config", "decoder"),
     ),
+    "ultrabert": Row(toks.wordpiece, {"num_hidden_layers": 3, "num_key_value_heads": 4} | SLIDING),
     "umt5": Row(partial(toks.unigram, "T5Tokenizer", toks.T5, extra_ids=0)),
     "xlm": Row(toks.xlm),
     "xlm-roberta": PAD_OFFSET_UNIGRAM,
@@ -201,6 +203,9 @@ ROWS: dict[str, Row] = {
     "xmod": Row(toks.unigram, {"languages": ["de_DE", "en_XX"], "default_language": "en_XX"}, longest=128),
     "yoso": Row(partial(toks.unigram, "AlbertTokenizer", toks.ALBERT)),
 }
+
+# Of the installed transformers.
+ROWS = {model_type: row for model_type, row in KNOWN.items() if model_type in model_types()}
 
 
 def small_config(model_type: str, tokenizer: PreTrainedTokenizerBase, num_labels: int) -> Any:

@@ -95,6 +95,7 @@ class Architecture:
     reset: puts back what the module keeps from one call to the next.
     float32_only: the module mixes dtypes and fails in half precision; it is run in float32 whatever was asked for.
     since: the version of vtag that first tested it.
+    transformers: the version that brings it, where vtag runs with older ones too.
     """
 
     native: str | None = None
@@ -107,6 +108,7 @@ class Architecture:
     reset: Callable[[Any], None] | None = None
     float32_only: bool = False
     since: str = "0.1"
+    transformers: str | None = None
 
     @property
     def route(self) -> str | None:
@@ -224,6 +226,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "t5": RELATIVE,
     "t5gemma": ENCODER,
     "t5gemma2": ENCODER,
+    "ultrabert": Architecture(transformers="5.20"),
     "umt5": RELATIVE,
     "xlm": Architecture(inputs=segments()),
     "xlm-roberta": FAIRSEQ,

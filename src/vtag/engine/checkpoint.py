@@ -128,6 +128,9 @@ def read_config(folder: Path, name: str, remote_code: bool = False) -> Any:
         raise error("bad_config", model=name)
     if "auto_map" in raw and model_type not in ARCHITECTURES and not remote_code:
         raise error("remote_code", model=name)
+    row = ARCHITECTURES.get(model_type)
+    if row is not None and row.transformers and model_type not in transformers_models.model_types():
+        raise error("transformers_too_old", model=name, type=model_type, version=row.transformers)
     if not _names_each_label(raw.get("id2label")):
         raise error("bad_labels", model=name)
     try:

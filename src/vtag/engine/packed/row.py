@@ -25,7 +25,7 @@ MODEL_TYPES = frozenset({
     "gpt2", "gpt_bigcode", "gpt_neox", "gpt_oss", "gte", "helium", "jina_embeddings_v3", "llama", "ministral",
     "ministral3", "mistral", "mistral4", "mixtral", "modernbert", "modernvbert", "nemotron", "nomic_bert",
     "openai_privacy_filter", "persimmon", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "roberta",
-    "roberta-prelayernorm", "roc_bert", "seed_oss", "smollm3", "stablelm", "starcoder2", "xlm-roberta",
+    "roberta-prelayernorm", "roc_bert", "seed_oss", "smollm3", "stablelm", "starcoder2", "ultrabert", "xlm-roberta",
     "xlm-roberta-xl", "xmod",
 })  # fmt: skip
 
