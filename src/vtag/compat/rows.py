@@ -21,10 +21,10 @@ VLLM = (
     # --- from vllm import LLM ---
     Row("vllm.entrypoints.llm:LLM", "add arguments to vllm.LLM", ARGUMENT, sets("llm_engine")),
     Row(
-        "vllm.entrypoints.pooling.offline:PoolingOfflineMixin.__init_subclass__",
+        "vllm.entrypoints.pooling.offline:PoolingOfflineMixin",
         "reach vllm.LLM while it is made",
         ARGUMENT,
-        there,
+        gives(shown.llm_has_the_mixin),
         ("PoolingOfflineMixin",),
     ),
     Row(
@@ -109,7 +109,12 @@ VLLM = (
         takes("runner_type", "tokenizer_mode", "revision", "trust_remote_code"),
         ("cached_get_tokenizer", "cache_clear"),
     ),
-    Row("vllm.tokenizers:cached_get_tokenizer.cache_clear", "let go of a closed model's tokenizer", CLOSE, there),
+    Row(
+        "vllm.tokenizers:cached_get_tokenizer",
+        "let go of a closed model's tokenizer",
+        CLOSE,
+        gives(shown.tokenizers_are_cached),
+    ),
     # --- model classes ---
     Row("vllm:ModelRegistry.register_model", "make its model classes known", STAYS, takes("model_arch", "model_cls")),
     Row("vllm:ModelRegistry.get_supported_archs", "register classes once", STAYS, there),
@@ -273,7 +278,7 @@ VLLM = (
         sets("encode", "errored", "shutdown", "vllm_config", "get_supported_tasks"),
     ),
     Row("vllm.v1.engine.async_llm:AsyncLLM.get_tokenizer", "tag in a server that vLLM starts", STAYS, there),
-    Row("vllm.usage.usage_lib:UsageContext.OPENAI_API_SERVER", "start the server's engine", STAYS, there),
+    Row("vllm.usage.usage_lib:UsageContext", "start the server's engine", STAYS, sets("OPENAI_API_SERVER")),
     Row(
         "vllm.v1.engine.core:EngineCoreProc.run_engine_core",
         "tell why an engine did not start",

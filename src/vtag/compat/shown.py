@@ -22,6 +22,18 @@ def says(name: str, text: str) -> bool:
     return text in inspect.getsource(resolve(name))
 
 
+def llm_has_the_mixin() -> bool:
+    """vllm.LLM stands in one module that vtag waits for, and is made of a class of the other."""
+    from vtag.compat.names import LLM_MODULE, MIXIN, MIXIN_MODULE
+
+    return issubclass(resolve(f"{LLM_MODULE}:LLM"), resolve(f"{MIXIN_MODULE}:{MIXIN}"))
+
+
+def tokenizers_are_cached() -> bool:
+    """vLLM's cache of tokenizers can be emptied."""
+    return callable(resolve("vllm.tokenizers:cached_get_tokenizer").cache_clear)
+
+
 def one_finalizer() -> bool:
     """A client has exactly one `weakref.finalize`, which ends its engine."""
     from vtag.compat.vllm_engine import end_with, finalizer

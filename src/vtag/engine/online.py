@@ -11,7 +11,7 @@ import pickle
 import select
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from itertools import count
 from typing import Any
 
@@ -44,12 +44,14 @@ def start(made: Plan) -> EngineClient:
     with closing(_Start()) as begun:
         try:
             config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
+            watched: AbstractContextManager[None] = nullcontext()
             if not defaults.on_cuda():
                 os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
                 os.register_at_fork(after_in_child=_with_the_server)
+                watched = vllm_engine.forked_within(begun.in_engine)
             garbage.collect()
             gc.freeze()  # the engine's collections would copy the pages that it shares with this process
-            with vllm_engine.forked_within(begun.in_engine):
+            with watched:
                 return AsyncLLM.from_vllm_config(config, usage_context=UsageContext.OPENAI_API_SERVER)
         except VtagError:
             raise
