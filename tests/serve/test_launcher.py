@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from tests import scripts
 from tests.checkpoints import good
 from tests.parity.checkpoints import build
 from tests.serve.servers import Server, listening, serving, start
@@ -286,6 +287,26 @@ def test_a_model_that_only_the_engine_finds_broken_is_one_line_too(tmp_path: Pat
     assert process.wait(120) == 3
     said = (tmp_path / "log").read_text("utf-8")
     assert re.fullmatch("vtag: broken: NaN or infinity in the weights, .*\n", said), said
+
+
+@pytest.mark.long
+def test_why_an_engine_did_not_start_is_told_whatever_vllm_logs(tmp_path: Path) -> None:
+    code = """
+import vllm.v1.engine.core as core
+
+def broken(*args, **kwargs):
+    core.logger.error("other words than ever", exc_info=True)
+    raise RuntimeError("no engine today")
+
+core.EngineCoreProc.__init__ = broken
+core.logger.exception = lambda *args, **kwargs: core.logger.error("of another kind", exc_info=True)
+from vtag.cli.main import main
+
+raise SystemExit(main(["serve", "demo", "--port", "0"]))
+"""
+    done = scripts.run(["-c", code], timeout=120)
+    assert done.returncode != 0
+    assert re.fullmatch("vtag: demo: .*no engine today.*\n", done.stderr), done.stderr
 
 
 @pytest.mark.long

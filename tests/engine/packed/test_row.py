@@ -137,3 +137,15 @@ def test_a_rope_that_stretches_with_the_longest_text_takes_no_row() -> None:
     assert fits(model)
     stretching = LlamaConfig(**SMALL, rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0})
     assert not fits(AutoModelForTokenClassification.from_config(stretching))
+
+
+def test_a_stretching_rope_of_one_kind_of_layer_is_seen_too() -> None:
+    """ModernBERT and UltraBERT have a rope for each kind of attention."""
+    ropes = {
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        "full_attention": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0},
+    }
+    stretching = copy.deepcopy(CONFIGS["modernbert"])
+    stretching.rope_parameters = ropes
+    assert fits(build("modernbert"))
+    assert not fits(AutoModelForTokenClassification.from_config(stretching))
