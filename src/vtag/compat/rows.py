@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vtag.compat import shown
-from vtag.compat.contract import Row, fields, finds, gives, sets, takes, there, variable
+from vtag.compat.contract import Row, fields, finds, gives, says, sets, takes, there, variable
 
 # When a row can go.
 ARGUMENT = "vLLM's LLM takes task= and model_config="
@@ -66,6 +66,12 @@ VLLM = (
         STAYS,
         fields("kv_cache_memory_bytes", "enforce_eager", "enable_chunked_prefill", "use_tqdm_on_load", "quantization"),
     ),
+    Row(
+        "vllm.engine.arg_utils:AsyncEngineArgs.create_engine_config",
+        "start the server's engine",
+        STAYS,
+        takes("usage_context"),
+    ),
     # --- an engine in this process ---
     Row(
         "vllm.v1.engine.llm_engine:LLMEngine",
@@ -79,6 +85,13 @@ VLLM = (
         "hand a window to the engine",
         STAYS,
         takes("request_id", "prompt", "params", "lora_request"),
+    ),
+    Row(
+        "vllm.inputs:tokens_input",
+        "hand token ids to the engine",
+        STAYS,
+        gives(shown.prompts_are_tokens),
+        ("tokens_input",),
     ),
     Row(
         "vllm.v1.engine.core_client:InprocClient",
@@ -136,19 +149,21 @@ VLLM = (
         "vllm.model_executor.models.adapters:as_seq_cls_model",
         "keep the head from being quantised",
         TOKENS,
-        finds(lambda: shown.says("vllm.model_executor.models.adapters:as_seq_cls_model", "def _init_pooler(")),
+        says("def _init_pooler("),
         ("_init_pooler",),
     ),
     Row(
         "vllm.model_executor.model_loader.default_loader:DefaultModelLoader",
         "read one file of weights where a folder has several",
         "vLLM reads the files that config.json means",
-        finds(
-            lambda: shown.says(
-                "vllm.model_executor.model_loader.default_loader:DefaultModelLoader", "allow_patterns_overrides"
-            )
-        ),
+        says("allow_patterns_overrides"),
         ("allow_patterns_overrides",),
+    ),
+    Row(
+        "vllm.model_executor.models.adapters:as_seq_cls_model",
+        "make a fresh head where there is none",
+        TOKENS,
+        says("self.score = "),
     ),
     Row("vllm.model_executor.layers.pooler:Pooler", "answer for each token", CLASSES, sets("get_supported_tasks")),
     Row(
@@ -290,9 +305,7 @@ VLLM = (
         "vllm.v1.engine.utils:CoreEngineProcManager",
         "tell why an engine did not start",
         "vLLM hands the cause to the parent",
-        finds(
-            lambda: shown.says("vllm.v1.engine.utils:CoreEngineProcManager", "target=EngineCoreProc.run_engine_core")
-        ),
+        says("target=EngineCoreProc.run_engine_core"),
     ),
     Row("vllm.v1.engine.core:logger", "keep stack traces out of the log", "vLLM hands the cause to the parent", there),
     Row(
@@ -332,6 +345,41 @@ VLLM = (
         ("BaseModelPath", "base_model_paths"),
     ),
     Row(
+        "vllm.entrypoints.openai.models.serving:OpenAIServingModels",
+        "know the adapters of a server that vLLM starts",
+        APP,
+        sets("registry", "lora_requests"),
+        ("openai_serving_models",),
+    ),
+    Row(
+        "vllm.entrypoints.openai.models.serving:OpenAIModelRegistry",
+        "name the model without its path",
+        "vLLM serves a folder by its name",
+        sets("model_config", "base_model_paths"),
+    ),
+    Row(
+        "vllm.entrypoints.serve.tokenize.serving:ServingTokenization",
+        "tell how long a text may be",
+        "vLLM lets a model limit a prompt apart from max_model_len",
+        sets("model_config"),
+        ("serving_tokenization",),
+    ),
+    *(
+        Row(
+            name,
+            "find what the app has made",
+            APP,
+            says(f"{said} = "),
+        )
+        for name, said in (
+            ("vllm.entrypoints.launchers.app:build_app", "app.state.args"),
+            ("vllm.entrypoints.launchers.api_server.app_state:init_app_state", "state.engine_client"),
+            ("vllm.entrypoints.launchers.api_server.app_state:init_app_state", "state.openai_serving_models"),
+            ("vllm.entrypoints.launchers.api_server.app_state:init_app_state", "state.serving_tokenization"),
+            ("vllm.entrypoints.pooling.factories:init_pooling_state", "state.serving_pooling"),
+        )
+    ),
+    Row(
         "vllm.entrypoints.pooling.pooling.serving:ServingPooling",
         "answer /pooling for prompts of any length",
         WINDOWS,
@@ -345,11 +393,7 @@ VLLM = (
         "vllm.entrypoints.pooling.base.serving:PoolingBaseServing._prepare_generators",
         "know which request a prompt is of",
         WINDOWS,
-        finds(
-            lambda: shown.says(
-                "vllm.entrypoints.pooling.base.serving:PoolingBaseServing._prepare_generators", "{ctx.request_id}-{i}"
-            )
-        ),
+        says("{ctx.request_id}-{i}"),
     ),
     Row(
         "vllm.entrypoints.pooling.classify.io_processor:TokenClassifyIOProcessor.get_request_factory_online",
@@ -420,6 +464,12 @@ TRANSFORMERS = (
         LOADING,
         gives(shown.weights_checked),
         ("mismatched_keys", "unexpected_keys", "missing_keys"),
+    ),
+    Row(
+        "transformers:PreTrainedTokenizerFast",
+        "tokenize many texts at once",
+        STAYS,
+        sets("backend_tokenizer", "truncation_side", "all_special_tokens", "added_tokens_encoder"),
     ),
     Row("transformers:AttentionInterface.register", "run many texts as one row", STAYS, there),
     Row("transformers:AttentionMaskInterface.register", "run many texts as one row", STAYS, there),

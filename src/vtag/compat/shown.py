@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 BOUND, INT8_BOUND = 1e-4, 0.05
 
 
-def says(name: str, text: str) -> bool:
-    """Its source has this text."""
-    return text in inspect.getsource(resolve(name))
-
-
 def llm_has_the_mixin() -> bool:
     """vllm.LLM stands in one module that vtag waits for, and is made of a class of the other."""
     from vtag.compat.names import LLM_MODULE, MIXIN, MIXIN_MODULE
@@ -32,6 +27,13 @@ def llm_has_the_mixin() -> bool:
 def tokenizers_are_cached() -> bool:
     """vLLM's cache of tokenizers can be emptied."""
     return callable(resolve("vllm.tokenizers:cached_get_tokenizer").cache_clear)
+
+
+def prompts_are_tokens() -> bool:
+    """Token ids are a prompt, and found again in it."""
+    from vtag.compat.vllm_engine import prompt_of
+
+    return list(prompt_of([1, 2])["prompt_token_ids"]) == [1, 2]
 
 
 def one_finalizer() -> bool:
@@ -241,4 +243,4 @@ def ray_starts_apart() -> bool:
     from vtag.compat import ray_cluster
 
     private = [name for name in ray_cluster.own("/", 1) if name.startswith("_")]
-    return all(says("ray:init", f'"{name}"') for name in private)
+    return all(f'"{name}"' in inspect.getsource(resolve("ray:init")) for name in private)

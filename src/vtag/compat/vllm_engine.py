@@ -10,6 +10,7 @@ from typing import Any
 
 import vllm
 from vllm import ModelRegistry
+from vllm.inputs import tokens_input
 from vllm.v1.engine.core import EngineCoreProc
 
 # Executor of an engine that runs its model itself, without a worker process.
@@ -34,7 +35,7 @@ class CheckedLLM(vllm.LLM):
 
 def prompt_of(ids: list[int]) -> Any:
     """Token ids as the prompt that is not looked at again."""
-    return {"type": "token", "prompt_token_ids": ids}
+    return tokens_input(ids)
 
 
 # --- model classes ---

@@ -93,7 +93,7 @@ class AsyncEngine:
         params = PoolingParams(task="token_classify", use_activation=False)
         if lens is not None:
             params.extra_kwargs = {"lens": lens}
-        prompt: Any = {"type": "token", "prompt_token_ids": ids.tolist()}
+        prompt = vllm_engine.prompt_of(ids.tolist())
         async for output in self.client.encode(prompt, params, f"vtag-{next(self._keys)}"):
             rows = logits_of(output, self.plan.name)
         if rows.shape != (len(ids), len(self.plan.id2label)):
