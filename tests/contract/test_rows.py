@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -106,7 +105,6 @@ def test_arguments_in_another_order_change_nothing_and_a_wrong_product_is_report
     assert look(row) == "no longer does what it did"
 
 
-@dataclass
 class Theirs:
     """What a class of another package may be like."""
 
@@ -123,28 +121,29 @@ HERE = f"{__name__}:Theirs"
 @pytest.mark.parametrize(
     ("asked", "missed"),
     [
-        (contract.sets("field", "made", "typed"), ""),
-        (contract.sets("field", "other"), "no longer has other"),
+        (contract.has("field", "made", "typed"), ""),
+        (contract.has("field", "other"), "no longer has other"),
         (contract.takes("argument"), ""),
         (contract.takes("argument", "other"), "no longer takes other"),
-        (contract.fields("field"), ""),
-        (contract.fields("field", "made"), "no longer has made"),
-        (contract.there, ""),
-        (contract.says("self.made = 1"), ""),
-        (contract.says("self.made = 2"), "no longer says 'self.made = 2'"),
-        (contract.gives(lambda: True), ""),
-        (contract.gives(lambda: False), "no longer does what it did"),
-        (contract.finds(lambda: False), "is no longer what it was"),
+        (contract.exists, ""),
+        (contract.source_has("self.made = 1"), ""),
+        (contract.source_has("self.made = 2"), "no longer says 'self.made = 2'"),
+        (contract.passes(lambda: True), ""),
+        (contract.passes(lambda: False), "no longer does what it did"),
     ],
 )
 def test_each_kind_of_look_sees_what_is_there_and_what_is_not(asked: contract.Look, missed: str) -> None:
     assert asked(HERE) == missed
-    if missed != "is no longer what it was":
-        assert asked(f"{__name__}:Gone") == "is gone"
+    assert asked(f"{__name__}:Gone") == "is gone"
+
+
+def test_what_cannot_be_imported_is_asked_for_by_a_probe_alone() -> None:
+    assert contract.passes(lambda: True, imported=False)("libc10.so:a_level") == ""
+    assert contract.passes(lambda: False, imported=False)("libc10.so:a_level") == "no longer does what it did"
 
 
 def test_a_variable_that_vllm_no_longer_knows_is_reported() -> None:
-    assert contract.variable("VLLM_NO_SUCH_VARIABLE") == "is no variable of vLLM's any more"
+    assert contract.is_variable("VLLM_NO_SUCH_VARIABLE") == "is no variable of vLLM's any more"
 
 
 def test_what_another_package_raises_is_what_is_wrong() -> None:

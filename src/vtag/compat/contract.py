@@ -5,7 +5,6 @@ Nothing is imported before a row is looked at, so that a name that has gone cost
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import re
@@ -22,6 +21,8 @@ TESTED = {
     "uvicorn": ("0.54.0",),
     "fastapi": ("0.136.3",),
 }
+
+ASSIGNED = re.compile(r"\bself\.(\w+)(?:: [^=\n]+)?(?:, self\.\w+)* = ")
 
 # Given a row's name: "", or what is wrong.
 Look = Callable[[str], str]
@@ -122,7 +123,7 @@ def resolve(name: str) -> Any:
     return found
 
 
-def there(name: str) -> str:
+def exists(name: str) -> str:
     """It can be imported."""
     try:
         resolve(name)
@@ -134,76 +135,56 @@ def there(name: str) -> str:
 def takes(*parameters: str) -> Look:
     """It can be called with these arguments, by name."""
 
-    def look(name: str) -> str:
-        if missing := there(name):
-            return missing
-        known = inspect.signature(resolve(name)).parameters
+    def look(found: Any) -> str:
+        known = inspect.signature(found).parameters
         if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values()):
             return ""
         lost = [parameter for parameter in parameters if parameter not in known]
         return f"no longer takes {', '.join(lost)}" if lost else ""
 
-    return look
+    return _of(look)
 
 
-def sets(*attributes: str) -> Look:
+def has(*attributes: str) -> Look:
     """Objects of the class have these attributes: of the class, its fields, or assigned in its methods."""
 
-    def look(name: str) -> str:
-        if missing := there(name):
-            return missing
-        classes = [one for one in resolve(name).__mro__ if one is not object]
-        known = {field for one in classes for field in (*vars(one), *getattr(one, "__annotations__", ()))}
-        source = "\n".join(filter(None, map(_source, classes)))
-        known |= set(re.findall(r"\bself\.(\w+)(?::[^=\n]+)?(?:, self\.\w+)* = ", source))
+    def look(found: type) -> str:
+        classes = [one for one in found.__mro__ if one is not object]
+        known = {name for one in classes for name in (*vars(one), *getattr(one, "__annotations__", ()))}
+        known.update(*(ASSIGNED.findall(_source(one)) for one in classes))
         lost = [attribute for attribute in attributes if attribute not in known]
         return f"no longer has {', '.join(lost)}" if lost else ""
 
-    return look
+    return _of(look)
 
 
-def fields(*names: str) -> Look:
-    """The dataclass has these fields."""
+def source_has(text: str) -> Look:
+    """Its source has this text."""
+    return _of(lambda found: "" if text in inspect.getsource(found) else f"no longer says {text!r}")
+
+
+def passes(probe: Callable[[], bool], *, imported: bool = True) -> Look:
+    """What vtag makes of it is right, as `probe` finds out. imported: its name is one that can be imported."""
 
     def look(name: str) -> str:
-        if missing := there(name):
-            return missing
-        lost = set(names) - {field.name for field in dataclasses.fields(resolve(name))}
-        return f"no longer has {', '.join(sorted(lost))}" if lost else ""
+        missing = exists(name) if imported else ""
+        return missing or ("" if probe() else "no longer does what it did")
 
     return look
 
 
-def variable(name: str) -> str:
+def is_variable(name: str) -> str:
     """vLLM knows this environment variable."""
     return "" if name in resolve("vllm.envs:environment_variables") else "is no variable of vLLM's any more"
 
 
-def finds(shown: Callable[[], bool]) -> Look:
-    """What vtag looks for is there, as `shown` finds out; its name is none that can be imported, or not enough."""
-    return lambda name: "" if shown() else "is no longer what it was"
+def _of(look: Callable[[Any], str]) -> Look:
+    """A look at the object that a name stands for."""
+    return lambda name: exists(name) or look(resolve(name))
 
 
-def says(text: str) -> Look:
-    """Its source has this text."""
-
-    def look(name: str) -> str:
-        return there(name) or ("" if text in inspect.getsource(resolve(name)) else f"no longer says {text!r}")
-
-    return look
-
-
-def gives(shown: Callable[[], bool]) -> Look:
-    """What vtag makes of it is right, as `shown` finds out."""
-
-    def look(name: str) -> str:
-        return there(name) or ("" if shown() else "no longer does what it did")
-
-    return look
-
-
-def _source(one: type) -> str | None:
+def _source(one: type) -> str:
     try:
         return inspect.getsource(one)
-    except (OSError, TypeError):
-        return None
+    except (OSError, TypeError):  # made by a decorator, or not in Python
+        return ""

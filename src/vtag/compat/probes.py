@@ -1,4 +1,4 @@
-"""What rows try out: True where it does what vtag takes it for."""
+"""What rows try out: each is true where a name does what vtag takes it for."""
 
 from __future__ import annotations
 
