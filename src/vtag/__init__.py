@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from vtag.errors import VtagError
+from vtag.errors import VtagError, error, reason
 from vtag.imports import no_garbage
 
 if TYPE_CHECKING:
@@ -32,5 +32,10 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with no_garbage():
-        return getattr(importlib.import_module(_LAZY[name]), name)
+    try:
+        with no_garbage():
+            return getattr(importlib.import_module(_LAZY[name]), name)
+    except VtagError:
+        raise
+    except ImportError as cause:
+        raise error("cannot_import", reason=reason(cause)) from cause

@@ -230,6 +230,9 @@ TABLE: dict[str, Kind] = {
         "this LLM lives in the process that made it, of which this one is a fork: make the LLM in the process that uses"
         " it, started by spawn",
     ),
+    "cannot_import": Kind(
+        MissingPackageError, 503, 5, "{reason}: `vtag doctor` says what is missing, and which versions vtag runs with"
+    ),
     "internal": Kind(EngineError, 500, 70, "unexpected {type}: VTAG_DEBUG=1 shows where; please report it"),
     "no_texts": Kind(InputError, 422, 4, '{path}: has no texts: name a file with texts in the field "text"'),
     "bench_died": Kind(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import vtag
 from tests.checkpoints import good
 from vtag.cli.main import main
-from vtag.errors import error
+from vtag.errors import MissingPackageError, error
 
 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -89,6 +91,28 @@ def test_what_nobody_expected_says_its_type_and_no_more(
     assert code == 70
     assert "KeyError" in line
     assert "secret" not in line
+
+
+@pytest.fixture
+def of_another_vllm(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Take a name of vLLM's away before vtag imports it; what is said of that."""
+    monkeypatch.delattr("vllm.v1.engine.core.EngineCoreProc")
+    for module in ("vtag.engine.offline", "vtag.engine.owner", "vtag.compat.vllm_engine"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    return "cannot import name 'EngineCoreProc' from 'vllm.v1.engine.core'.*: `vtag doctor` says what is missing"
+
+
+def test_a_name_that_vllm_no_longer_has_is_one_line_that_names_doctor(
+    of_another_vllm: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, line = fails(capsys, "tag", "demo", "text")
+    assert code == 5
+    assert re.match(f"vtag: {of_another_vllm}", line)
+
+
+def test_so_it_is_in_python(of_another_vllm: str) -> None:
+    with pytest.raises(MissingPackageError, match=of_another_vllm):
+        vtag.LLM  # noqa: B018
 
 
 def test_debugging_shows_the_trace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

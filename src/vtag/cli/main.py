@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from vtag import __version__
 from vtag.cli import streams
-from vtag.errors import INTERRUPTED, VtagError, error
+from vtag.errors import INTERRUPTED, VtagError, error, reason
 
 # Each is a module of this package with `parser()` and `run(arguments)`.
 COMMANDS = {
@@ -72,6 +72,8 @@ def _main(arguments: Sequence[str] | None) -> int:
             if cause.filename is not None or cause.errno not in streams.FAILED:
                 raise error("internal", type=type(cause).__name__) from cause
             raise error("stdout_failed", reason=cause.strerror) from cause
+        except ImportError as cause:
+            raise error("cannot_import", reason=reason(cause)) from cause
         except Exception as unexpected:
             raise error("internal", type=type(unexpected).__name__) from unexpected
     except VtagError as failed:
