@@ -84,7 +84,7 @@ lock: .venv/uv ## Resolve the lock again from pyproject.toml
 		--universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet -o $(LOCK)
 
 clean: ## Remove .venv and everything built
-	rm -rf .venv .venv-bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-trial build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/uv:

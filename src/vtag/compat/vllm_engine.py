@@ -18,19 +18,19 @@ NO_WORKER = "uni"
 
 
 class CheckedLLM(vllm.LLM):
-    """vLLM's LLM, which asks `check_prompt` before a request reaches the engine."""
+    """vLLM's LLM, which asks `_check_prompt` before a request reaches the engine."""
 
-    def check_prompt(self, tokens: int, params: Any) -> None:
+    def _check_prompt(self, tokens: int, params: Any) -> None:
         """Raise for a prompt that may not run."""
 
     def _add_request(self, prompt: Any, params: Any, *args: Any, **kwargs: Any) -> str:
-        self.check_prompt(len(prompt["prompt_token_ids"]), params)
+        self._check_prompt(len(prompt["prompt_token_ids"]), params)
         return str(super()._add_request(prompt, params, *args, **kwargs))
 
-    @property
-    def client(self) -> Any:
-        """What stands between the LLM and its engine, in this process or in another."""
-        return self.llm_engine.engine_core
+
+def client_of(llm: vllm.LLM) -> Any:
+    """What stands between the LLM and its engine, in this process or in another."""
+    return llm.llm_engine.engine_core
 
 
 def prompt_of(ids: list[int]) -> Any:

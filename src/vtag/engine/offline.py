@@ -17,7 +17,7 @@ from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
 from vtag.compat import vllm_tokenizers
-from vtag.compat.vllm_engine import CheckedLLM, prompt_of
+from vtag.compat.vllm_engine import CheckedLLM, client_of, prompt_of
 from vtag.engine import arguments, defaults, registry
 from vtag.engine.flow import Block, blocks_of, flow
 from vtag.engine.identity import identity
@@ -95,7 +95,7 @@ class LLM(CheckedLLM):
 
         def start() -> Any:
             super(LLM, self).__init__(**made.arguments)
-            return self.client
+            return client_of(self)
 
         with defaults.environment():
             registry.load(made.architecture)
@@ -443,7 +443,7 @@ class LLM(CheckedLLM):
                 engine.abort_request(list(running))
         return done
 
-    def check_prompt(self, tokens: int, params: PoolingParams) -> None:
+    def _check_prompt(self, tokens: int, params: PoolingParams) -> None:
         """On the way of `pooling_task`: a packed request may be longer than a text, so that vLLM lets a text pass that
         is longer than the model takes."""
         longest = max(text_lens(params.extra_kwargs, tokens))

@@ -26,7 +26,7 @@ class Owner:
     """The one thread that drives an engine."""
 
     def __init__(self, start: Callable[[], Any]) -> None:
-        """`start` makes the engine, on that thread too, and returns vLLM's client of it (`CheckedLLM.client`).
+        """`start` makes the engine, on that thread too, and returns vLLM's client of it (`vllm_engine.client_of`).
 
         Were it made elsewhere, OpenMP would have two teams of workers, and its workers would go to sleep between the
         products of a small model (5 % of the time).
