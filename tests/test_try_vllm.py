@@ -52,6 +52,16 @@ def test_the_python_files_of_a_wheel_are_a_build_for_cpus(wheel: Path, tmp_path:
     assert (there.name, there.version) == ("vllm", "0.99.0+cpu")
 
 
+def test_the_locked_version_is_tried_with_what_its_build_for_cpus_corrects(tmp_path: Path) -> None:
+    trial = runpy.run_path(str(ROOT / "scripts" / "try_vllm.py"))
+    for build, fixed in (("locked", "right"), ("trial", "wrong")):
+        (tmp_path / build / "utils").mkdir(parents=True)
+        (tmp_path / build / "utils" / "cpu.py").write_text(fixed, "utf-8")
+        (tmp_path / build / "same.py").write_text("same", "utf-8")
+    assert trial["correct"](tmp_path / "locked", tmp_path / "trial") == ["utils/cpu.py"]
+    assert (tmp_path / "trial" / "utils" / "cpu.py").read_text("utf-8") == "right"
+
+
 def test_transformers_is_asked_for_as_vtag_does() -> None:
     trial = runpy.run_path(str(ROOT / "scripts" / "try_vllm.py"))
     asked = Requirement(f"transformers{trial['vtags_transformers']()}")

@@ -111,6 +111,8 @@ def _defined(tree: ast.AST) -> set[str]:
                 defined.add(name)
             case ast.alias(name=name, asname=asname):
                 defined.add(asname or name)
+            case ast.arg(arg=name):
+                defined.add(name)
     return defined
 
 
@@ -144,7 +146,11 @@ MOVED_BACK = {
     "engine/offline.py": ["def _add_request(self): ..."],
     "engine/registry.py": ["ModelRegistry.models[name].load_model_cls()"],
     "serve/launcher.py": ["from vllm.entrypoints.launchers.app import build_app"],
-    "serve/plugin.py": ["state.serving_pooling = None", 'os.environ["VLLM_NOT_IN_THE_TABLE"] = "1"'],
+    "serve/plugin.py": [
+        "state.serving_pooling = None",
+        "state.engine_client.errored",
+        'os.environ["VLLM_NOT_IN_THE_TABLE"] = "1"',
+    ],
     "serve/connection.py": ["import uvicorn.protocols.http.httptools_impl", "self._unset_keepalive_if_required()"],
     "integrations/ray/cluster.py": ["ray.init(_temp_dir=folder)", "from ray._private import services"],
 }

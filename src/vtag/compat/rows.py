@@ -373,7 +373,6 @@ VLLM = (
         )
         for name, said in (
             ("vllm.entrypoints.launchers.app:build_app", "app.state.args"),
-            ("vllm.entrypoints.launchers.api_server.app_state:init_app_state", "state.engine_client"),
             ("vllm.entrypoints.launchers.api_server.app_state:init_app_state", "state.openai_serving_models"),
             ("vllm.entrypoints.launchers.api_server.app_state:init_app_state", "state.serving_tokenization"),
             ("vllm.entrypoints.pooling.factories:init_pooling_state", "state.serving_pooling"),
@@ -387,7 +386,14 @@ VLLM = (
             *("engine_client", "models", "supported_tasks", "request_logger", "chat_template_config", "renderer"),
             *("vllm_config", "io_processors", "max_model_len", "_prepare_generators", "_collect_batch"),
         ),
-        ("ServingPooling", "io_processors", "_prepare_generators", "_collect_batch", "serving_pooling"),
+        (
+            "ServingPooling",
+            "engine_client",
+            "io_processors",
+            "_prepare_generators",
+            "_collect_batch",
+            "serving_pooling",
+        ),
     ),
     Row(
         "vllm.entrypoints.pooling.base.serving:PoolingBaseServing._prepare_generators",

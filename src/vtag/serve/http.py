@@ -133,7 +133,7 @@ async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent |
         again = {"Retry-After": str(serving(request).queue.retry_after())} if refused.status == 429 else None
         return refusal(refused, again)
     except Exception as unexpected:
-        if request.app.state.engine_client.errored:
+        if request.app.state.client.errored:
             return refusal(error("engine_gone"))
         LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
         return refusal(error("internal", type=type(unexpected).__name__))

@@ -351,5 +351,5 @@ def _model_ready(request: Request, name: str) -> dict[str, Any]:
 
 def _check_ready(request: Request) -> None:
     serving(request)
-    if request.app.state.engine_client.errored:
+    if request.app.state.client.errored:
         raise error("engine_gone")

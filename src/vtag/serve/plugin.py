@@ -59,9 +59,10 @@ class Plugin:
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:
         """Make what they share; in a server that vLLM started, what vtag cannot serve is said by the routes alone."""
+        state.client = engine_client
         if hasattr(args, "vtag"):
             state.vtag = _service(args.vtag, state)
-            vllm_server.set_handler(state, AnyLength(vllm_server.handler(state), state.vtag))
+            vllm_server.set_handler(state, AnyLength(vllm_server.handler(state), engine_client, state.vtag))
             vllm_server.tell_of_model(state, args.vtag.names, state.vtag.tagger.max_length)
             return
         try:
@@ -85,7 +86,7 @@ async def _found(client: EngineClient, args: Namespace) -> Served:
 def _service(served: Served, state: State) -> Service:
     made = served.plan
     return Service(
-        AsyncEngine(made, state.engine_client),
+        AsyncEngine(made, state.client),
         made.tagger,
         served.names,
         served.limits,

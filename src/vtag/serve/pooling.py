@@ -30,8 +30,8 @@ async def limit_exceeded(request: Request, raised: Exception) -> Response:
 class AnyLength(PoolingHandler):
     """vLLM's handler, which on the packed route would take a pack's length for a text's."""
 
-    def __init__(self, stock: Any, service: Service) -> None:
-        self._windows = _InWindows(stock.engine_client, service)
+    def __init__(self, stock: Any, client: EngineClient, service: Service) -> None:
+        self._windows = _InWindows(client, service)
         super().__init__(stock, self._windows, service.tagger.max_length)
         self._most_tokens = service.limits.scores // len(service.tagger.id2label)
         self._limit = service.limits.scores
