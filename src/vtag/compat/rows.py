@@ -588,6 +588,7 @@ SERVER = (
         "know whether somebody waits for an answer",
         "uvicorn has limits for slow heads and bodies",
         has("more_body", "response_started", "response_complete", "keep_alive", "scope"),
+        ("response_started", "response_complete"),
     ),
     Row(
         "uvicorn.protocols.http.httptools_impl:STATUS_LINE",

@@ -8,6 +8,7 @@ from typing import Any
 
 import httptools
 
+from vtag.compat import uvicorn_http
 from vtag.compat.uvicorn_http import HttpConnection, RequestResponseCycle, status_line
 from vtag.errors import VtagError, error
 from vtag.serve.http import to_json
@@ -66,10 +67,11 @@ class Connection(HttpConnection):
         It is told to continue: who is gone answers with a reset.
         """
         cycle = self.cycle
-        waits = cycle is not None and not cycle.more_body and not cycle.response_complete
-        if not waits or cycle.scope["http_version"] == "1.0":
+        if cycle is None or uvicorn_http.body_comes(cycle) or uvicorn_http.is_answered(cycle):
             return False
-        cycle.keep_alive = False
+        if uvicorn_http.version(cycle) == "1.0":
+            return False
+        uvicorn_http.close_after(cycle)
         for seconds in ASKED_SECONDS:
             self.loop.call_later(seconds, self._ask, cycle)
         return True
@@ -98,11 +100,11 @@ class Connection(HttpConnection):
         if self._upgrading:
             return
         super().on_message_complete()
-        if self.cycle.response_complete:
+        if uvicorn_http.is_answered(self.cycle):
             self._wait(HEAD_SECONDS)
 
     def on_response_complete(self) -> None:
-        if self.cycle.more_body:
+        if uvicorn_http.body_comes(self.cycle):
             self._wait(LINGER_SECONDS)
         super().on_response_complete()
 
@@ -119,7 +121,7 @@ class Connection(HttpConnection):
 
     def _ask(self, cycle: RequestResponseCycle) -> None:
         """Whether somebody still waits for the answer."""
-        if not (self.transport.is_closing() or cycle.response_started):
+        if not (self.transport.is_closing() or uvicorn_http.is_being_answered(cycle)):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, refused: VtagError) -> None:
