@@ -69,7 +69,9 @@ SUMMARY = re.compile(r"^=* ?((?:\d+ \w+,? ?)+) in [\d.]+s", re.MULTILINE)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", metavar="VERSION", help="of vLLM, as PyPI has it")
-    parser.add_argument("--only", metavar="PART", action="append", help="of the parts below, instead of all")
+    parser.add_argument(
+        "--only", choices=TESTS, action="append", help="this part of the tests; may be repeated (default: all)"
+    )
     args = parser.parse_args()
     subprocess.run(["make", "--silent", ".venv/ready"], cwd=ROOT, check=True)
     python = environment(args.version)

@@ -94,7 +94,7 @@ def onednn_multiplies() -> bool:
 
 
 def onednn_says_bf16() -> bool:
-    """Whether oneDNN takes bfloat16 is yes or no."""
+    """It says yes or no."""
     from vtag.compat import torch_cpu
 
     return torch_cpu.takes_bf16() in (True, False)

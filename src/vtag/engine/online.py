@@ -147,7 +147,8 @@ class _Start(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Of what vLLM logs in the engine's process: no stack trace, and nothing of what the parent is told."""
-        return not (record.exc_info and self._awaited()) and one_line(record)
+        told = record.exc_info and self._awaited() and "VTAG_DEBUG" not in os.environ
+        return not told and one_line(record)
 
     def _awaited(self) -> bool:
         """Whether the parent still waits for the engine to start: once it has, its end of the pipe is closed."""
