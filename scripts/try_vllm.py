@@ -55,7 +55,7 @@ TESTS: dict[str, Sequence[str]] = {
     "architectures": ["tests/parity/test_architectures.py", "-k", "sampled or table"],
     "ultrabert": ["tests/parity/test_architectures.py", "-m", "long", "-k", "test_row_equals and ultrabert"],
     "adapters": ["tests/engine/test_adapters.py"],
-    "many engines, forks, the end": ["tests/engine/test_owner.py"],
+    "ends and forks": ["tests/engine/test_owner.py"],
     "int8 and kernels": ["tests/engine/packed/test_linear.py", "tests/engine/test_kernels.py"],
     "vtag serve": ["tests/serve/test_routes.py", "tests/serve/test_launcher.py"],
     "/pooling": ["tests/serve/test_pooling.py"],

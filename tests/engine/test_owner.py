@@ -19,7 +19,8 @@ import pytest
 
 from tests import scripts
 from tests.parity.checkpoints import build
-from vtag import LLM, VtagError
+from vtag import LLM
+from vtag.compat import VtagError, vllm_engine
 from vtag.engine import garbage, owner
 from vtag.engine.owner import Owner
 
@@ -174,8 +175,9 @@ def test_a_bad_text_is_named_after_the_results_of_all_texts_before_it(llm: LLM, 
 
 
 def test_an_engine_in_the_process_ends_with_it_and_is_not_taken_down_before(llm: LLM) -> None:
-    assert llm._owner._client._finalizer.alive
-    assert not llm._owner._client._finalizer.atexit
+    _, finalizer = vllm_engine.finalizer(llm._owner._client)
+    assert finalizer.alive
+    assert not finalizer.atexit
 
 
 @pytest.mark.parametrize("model_type", ROUTES.values(), ids=ROUTES)
