@@ -19,8 +19,8 @@ import pytest
 
 from tests import scripts
 from tests.parity.checkpoints import build
-from vtag import LLM
-from vtag.compat import VtagError, vllm_engine
+from vtag import LLM, VtagError
+from vtag.compat import vllm_engine
 from vtag.engine import garbage, owner
 from vtag.engine.owner import Owner
 
@@ -265,7 +265,7 @@ def test_closing_ends_the_calls_of_other_threads(tmp_path: Path) -> None:
 # In a process of its own: a fork of all that the tests have loaded proves little, and an interrupt may hit their tools.
 SCRIPT = """
 import os, signal, sys, threading, time
-from vtag import LLM
+from vtag import LLM, VtagError
 
 llm = LLM(sys.argv[1], dtype="float32", kv_cache_memory_bytes=1 << 26)
 texts = ["anna called bob"] * 20_000
@@ -308,7 +308,7 @@ AGAIN = """
 import gc
 from pathlib import Path
 from typing import Any
-from vtag import LLM
+from vtag import LLM, VtagError
 
 def memory():
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
