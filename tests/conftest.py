@@ -35,11 +35,6 @@ def pytest_report_header() -> str:
     return f"cpu: {cpu.describe()}, {len(os.sched_getaffinity(0))} cores"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What vtag needs of other packages comes first: where that has gone, nothing else is worth waiting for."""
-    items.sort(key=lambda item: "contract" not in item.path.parts)
-
-
 # --- three families of tiny tokenizers, trained here on made-up text, and texts that are hard to split ---
 
 NAMES = ["John", "Smith", "Anna", "München", "Microsoft", "Zürich", "Åsa", "O'Neil", "Jean-Pierre", "U.S.A.", "São"]
