@@ -94,7 +94,7 @@ def onednn_multiplies() -> bool:
 
 
 def onednn_says_bf16() -> bool:
-    """It says yes or no."""
+    """It is there, and answers yes or no; that the answer is right shows only in products of bfloat16 (tests/engine)."""
     from vtag.compat import torch_cpu
 
     return torch_cpu.takes_bf16() in (True, False)
