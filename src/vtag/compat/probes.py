@@ -72,7 +72,8 @@ def server_has_arguments() -> bool:
     from vtag.compat.vllm_server import arguments
 
     wanted = ("model", "served_model_name", "api_key", "allowed_origins", "enable_offline_docs", "api_server_count")
-    return all(hasattr(arguments(), name) for name in wanted)
+    made = arguments()
+    return all(hasattr(made, name) for name in wanted)
 
 
 def head_sizes() -> bool:
@@ -94,7 +95,7 @@ def onednn_multiplies() -> bool:
 
 
 def onednn_says_bf16() -> bool:
-    """It is there, and answers yes or no; that the answer is right shows only in products of bfloat16 (tests/engine)."""
+    """It is there, and answers yes or no; whether it is right shows in products of bfloat16 alone (tests/engine)."""
     from vtag.compat import torch_cpu
 
     return torch_cpu.takes_bf16() in (True, False)
