@@ -44,7 +44,7 @@ def one_finalizer() -> bool:
         pass
 
     clients = ("InprocClient", "MPClient")
-    sources = [inspect.getsource(resolve(f"vllm.v1.engine.core_client:{name}")) for name in clients]
+    sources = [inspect.getsource(resolve(f"vllm.v1.engine.core_client:{name}.__init__")) for name in clients]
     client, ended = Client(), list[str]()
     client.held = weakref.finalize(client, ended.append, "by vLLM")  # type: ignore[attr-defined]
     end_with(client, ended.append, "by vtag")
