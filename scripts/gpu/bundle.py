@@ -15,6 +15,8 @@ run without a GPU (`dry_run.py`).
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import re
 import shutil
@@ -35,24 +37,22 @@ PYTHON = "3.12"
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(39, 4, -1)] + ["manylinux2014_x86_64", "linux_x86_64"]
 # What vLLM and vtag import on their way to spans, found by importing. Versions are those of the lock, where it has them.
 PACKAGES = """
-    accelerate aiohappyeyeballs aiohttp aiosignal annotated-doc annotated-types anyio attrs cachetools cbor2 certifi
+    accelerate aiohappyeyeballs aiohttp aiosignal annotated-doc annotated-types anyio apache-tvm-ffi attrs cachetools cbor2 certifi
     charset-normalizer click cloudpickle compressed-tensors dill einops email-validator fastapi filelock frozenlist
     googleapis-common-protos h11 httpcore2 httptools httpx2 huggingface-hub idna jinja2 loguru markupsafe msgspec
-    multidict openai opentelemetry-api opentelemetry-exporter-http-transport opentelemetry-exporter-otlp
+    multidict openai oss-harmony opentelemetry-api opentelemetry-exporter-http-transport opentelemetry-exporter-otlp
     opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc
     opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions
     opentelemetry-semantic-conventions-ai orjson packaging partial-json-parser prometheus-client propcache protobuf
     psutil py-cpuinfo pybase64 pydantic pydantic-core pydantic-extra-types python-multipart pyyaml pyzmq regex requests
-    safetensors sentencepiece sniffio starlette tokenizers tqdm transformers truststore typing-extensions
-    typing-inspection urllib3 uvicorn uvloop watchfiles yarl
+    safetensors sniffio starlette tokenizers tqdm transformers truststore typing-extensions
+    typing-inspection urllib3 uvicorn uvloop watchfiles xgrammar yarl
     hatchling pathspec pluggy trove-classifiers
 """.split()  # fmt: skip
 # Package -> its modules that are imported, and never called.
 STAND_INS = {
     "llguidance": [],
-    "openai_harmony": [],
     "PIL": ["Image", "ImageOps"],
-    "xgrammar": ["structural_tag", "openai_tool_call_schema"],
 }
 # Files of vLLM's wheel that are not taken: compiled, C++ sources, and kernels that ask for a compiled module.
 LEFT_OUT = re.compile(r"\.so$|^vllm/vllm-rs$|\.(hpp|h|cuh|inl|cu|cpp)$|^vllm/third_party/(deep_gemm|fmha_sm100|tml_fa4)/")
@@ -153,7 +153,9 @@ def write_wheel(folder: Path, name: str, files: Mapping[str, bytes]) -> Path:
     about = f"{name}.dist-info"
     inside = {f"{about}/METADATA" if path == "METADATA" else path: text for path, text in files.items()}
     inside[f"{about}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: vtag\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    inside[f"{about}/RECORD"] = "".join(f"{path},,\n" for path in [*inside, f"{about}/RECORD"]).encode()
+    record = io.StringIO()
+    csv.writer(record, lineterminator="\n").writerows([path, "", ""] for path in [*inside, f"{about}/RECORD"])
+    inside[f"{about}/RECORD"] = record.getvalue().encode()
     made = folder / f"{name}-py3-none-any.whl"
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as opened:
         for path, text in inside.items():

@@ -20,5 +20,5 @@ install() {
 
 install "$bundle"/*.whl
 export PYTHONPATH=$aside HF_HUB_OFFLINE=1
-install --no-build-isolation "$here/../.."
+install --upgrade --no-build-isolation "$here/../.."
 python3 "$here/check.py" --bundle "$bundle/bundle.json" "$@"

@@ -26,6 +26,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import without_gpu
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path += [str(ROOT), str(ROOT / "benchmarks" / "peers")]
@@ -60,9 +62,22 @@ GPU = Size("cuda", ("base", "minilm"), 20_000, 3, (1, 32), 6.0, ROW_TYPES, GROUP
 CPU = Size("cpu", ("tiny",), 300, 1, (1, 4), 1.0, ROW_TYPES[:2], GROUP_TYPES[:1])
 
 
-def machine(size: Size, folder: Path) -> Rows:
-    """What this ran on."""
+def version(package: str) -> str | None:
+    """As it is installed, None where it is not."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def document(size: Size, folder: Path) -> Rows:
+    """What this runs on; and the lines of the document that vtag implements, on random models."""
+    import models
     import torch
+    from vllm import LLM
+
+    from tests.parity.huggingface import largest_difference
+    from vtag.engine import cpu, defaults
 
     def versions() -> Row:
         names = ("torch", "triton", "transformers", "tokenizers", "vllm", "vtag")
@@ -70,8 +85,6 @@ def machine(size: Size, folder: Path) -> Rows:
         return {"right": True, "python": sys.version.split()[0], **found, "cuda": torch.version.cuda}
 
     def device() -> Row:
-        from vtag.engine import cpu, defaults
-
         cores = len(defaults.cores())
         if size.device == "cpu":
             return {"right": not defaults.on_cuda(), "name": cpu.describe(), "cores": cores}
@@ -84,26 +97,6 @@ def machine(size: Size, folder: Path) -> Rows:
             "total_gib": round(total / 2**30, 1),
             "cores": cores,
         }
-
-    yield "versions", versions
-    yield "device", device
-
-
-def version(package: str) -> str | None:
-    """As it is installed, None where it is not."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def document(size: Size, folder: Path) -> Rows:
-    """The lines of the document that vtag implements, on random models."""
-    import models
-    import torch
-    from vllm import LLM
-
-    from tests.parity.huggingface import largest_difference
 
     def lines(model_type: str) -> Row:
         model = str(models.build(model_type, size.shapes[-1], folder / model_type, ["A", "B"]))
@@ -119,6 +112,8 @@ def document(size: Size, folder: Path) -> Rows:
         right = probabilities.shape == exact[0].shape and far <= max(NEAR, BFLOAT16_TIMES * itself)
         return {"right": right, "dtype": dtype, "off": digits(far), "hugging_face_off": digits(itself)}
 
+    yield "versions", versions
+    yield "device", device
     for model_type in models.TOKENIZERS:
         yield model_type, partial(lines, model_type)
 
@@ -317,7 +312,6 @@ def names(size: Size, folder: Path) -> Rows:
 
 
 PARTS: dict[str, Callable[[Size, Path], Rows]] = {
-    "machine": machine,
     "document": document,
     "parity": parity,
     "stream": stream,
@@ -325,6 +319,8 @@ PARTS: dict[str, Callable[[Size, Path], Rows]] = {
     "memory": memory,
     "native": native,
     "names": names,
+    "as_cuda": without_gpu.as_cuda,
+    "runner_of_gpus": without_gpu.runner_of_gpus,
 }
 
 
