@@ -1,4 +1,4 @@
-"""Make a folder of wheels that lets vtag run on a GPU host without a network: vLLM's Python files, and what they import.
+"""Make a folder of wheels with which vtag runs on a GPU host without a network: vLLM's Python files, and their imports.
 
     python scripts/gpu/bundle.py [FOLDER] [--max-mib 60] [--try PYTHON]
 
@@ -35,41 +35,34 @@ ROOT = HERE.parent.parent
 LOCK = ROOT / "requirements" / "cpu.txt"
 PYTHON = "3.12"
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(39, 4, -1)] + ["manylinux2014_x86_64", "linux_x86_64"]
-# What vLLM and vtag import on their way to spans, found by importing. Versions are those of the lock, where it has them.
+# What vLLM and vtag import on their way to spans, found by importing; in the versions of the lock, where it has them.
 PACKAGES = """
-    accelerate aiohappyeyeballs aiohttp aiosignal annotated-doc annotated-types anyio apache-tvm-ffi attrs cachetools cbor2 certifi
-    charset-normalizer click cloudpickle compressed-tensors dill einops email-validator fastapi filelock frozenlist
-    googleapis-common-protos h11 httpcore2 httptools httpx2 huggingface-hub idna jinja2 loguru markupsafe msgspec
-    multidict openai oss-harmony opentelemetry-api opentelemetry-exporter-http-transport opentelemetry-exporter-otlp
-    opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc
-    opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions
-    opentelemetry-semantic-conventions-ai orjson packaging partial-json-parser prometheus-client propcache protobuf
-    psutil py-cpuinfo pybase64 pydantic pydantic-core pydantic-extra-types python-multipart pyyaml pyzmq regex requests
-    safetensors sniffio starlette tokenizers tqdm transformers truststore typing-extensions
-    typing-inspection urllib3 uvicorn uvloop watchfiles xgrammar yarl
+    accelerate aiohappyeyeballs aiohttp aiosignal annotated-doc annotated-types anyio apache-tvm-ffi attrs
+    cachetools cbor2 certifi charset-normalizer click cloudpickle compressed-tensors dill einops email-validator
+    fastapi filelock frozenlist googleapis-common-protos h11 httpcore2 httptools httpx2 huggingface-hub idna jinja2
+    loguru markupsafe msgspec multidict openai opentelemetry-api opentelemetry-exporter-http-transport
+    opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common
+    opentelemetry-exporter-otlp-proto-grpc opentelemetry-exporter-otlp-proto-http opentelemetry-proto
+    opentelemetry-sdk opentelemetry-semantic-conventions opentelemetry-semantic-conventions-ai orjson oss-harmony
+    packaging partial-json-parser prometheus-client propcache protobuf psutil py-cpuinfo pybase64 pydantic
+    pydantic-core pydantic-extra-types python-multipart pyyaml pyzmq regex requests safetensors sniffio starlette
+    tokenizers tqdm transformers truststore typing-extensions typing-inspection urllib3 uvicorn uvloop watchfiles
+    xgrammar yarl
     hatchling pathspec pluggy trove-classifiers
 """.split()  # fmt: skip
-# Package -> its modules that are imported, and never called.
+# Package -> its modules that are imported, and never called; see stand_in.py.
 STAND_INS = {
     "llguidance": [],
     "PIL": ["Image", "ImageOps"],
 }
 # Files of vLLM's wheel that are not taken: compiled, C++ sources, and kernels that ask for a compiled module.
-LEFT_OUT = re.compile(r"\.so$|^vllm/vllm-rs$|\.(hpp|h|cuh|inl|cu|cpp)$|^vllm/third_party/(deep_gemm|fmha_sm100|tml_fa4)/")
-# vLLM imports these two without asking whether they are there.
-EMPTY = "# Empty: the compiled module is not in this bundle.\n"
+LEFT_OUT = re.compile(
+    r"\.so$|^vllm/vllm-rs$|\.(hpp|h|cuh|inl|cu|cpp)$|^vllm/third_party/(deep_gemm|fmha_sm100|tml_fa4)/"
+)
+# vLLM does not start without these two of its compiled modules: file -> what is in its place.
 COMPILED = {
-    # Asked at import which kernels there are.
-    "vllm/_C_stable_libtorch.py": '''"""In place of vLLM's kernels, none of which is here; asked for some at import, it says so."""
-
-import torch
-
-library = torch.library.Library("_C", "FRAGMENT")
-for name in ("fp8", "block_fp8", "fp4"):
-    library.define(f"cutlass_scaled_mm_supports_{name}(int capability) -> bool")
-    library.impl(f"cutlass_scaled_mm_supports_{name}", lambda capability: False, "CompositeExplicitAutograd")
-''',
-    "vllm/vllm_flash_attn/_vllm_fa2_C.py": EMPTY,
+    "vllm/_C_stable_libtorch.py": (HERE / "no_kernels.py").read_bytes(),
+    "vllm/vllm_flash_attn/_vllm_fa2_C.py": b"# Empty: the compiled module is not in this bundle.\n",
 }
 
 
@@ -106,7 +99,7 @@ def make(folder: Path) -> None:
     about = {
         "wheels": sorted(path.name for path in folder.glob("*.whl")),
         "stand-ins": sorted(STAND_INS),
-        "empty modules": sorted(COMPILED),
+        "compiled modules left empty": sorted(COMPILED),
         "made for": f"Python {PYTHON}, Linux, x86-64",
     }
     (folder / "bundle.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
@@ -114,7 +107,7 @@ def make(folder: Path) -> None:
 
 def pins(lock: str) -> dict[str, str]:
     """Canonical name -> "name==version" of what the lock installs on the host's Python."""
-    found = {}
+    found: dict[str, str] = {}
     for line in re.findall(r"^[A-Za-z0-9].*==[^\\\n]*", lock, re.MULTILINE):
         pin = Requirement(line)
         if pin.marker is None or pin.marker.evaluate({"python_version": PYTHON, "python_full_version": f"{PYTHON}.0"}):
@@ -131,14 +124,13 @@ def download(folder: Path, requirements: Iterable[str]) -> None:
 
 
 def python_files(wheel: Path) -> tuple[str, dict[str, bytes]]:
-    """"name-version" of vLLM's wheel, and its files without compiled ones, with what stands in for two of these."""
+    """ "name-version" of vLLM's wheel, and its files without compiled ones, with what stands in for two of these."""
     with zipfile.ZipFile(wheel) as opened:
         names = [name for name in opened.namelist() if not LEFT_OUT.search(name) and not name.endswith("/")]
         files = {name: opened.read(name) for name in names if ".dist-info/" not in name}
         (known,) = (name for name in names if name.endswith(".dist-info/METADATA"))
         files["METADATA"] = opened.read(known)
-    files |= {name: text.encode() for name, text in COMPILED.items()}
-    return known.partition(".dist-info/")[0], files
+    return known.partition(".dist-info/")[0], files | COMPILED
 
 
 def stand_ins() -> dict[str, bytes]:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,8 @@ def run(part: str, seconds: float, cpu: bool) -> dict[str, dict[str, Any]]:
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """End what is left of a part and of the processes that it has started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

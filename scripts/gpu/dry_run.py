@@ -56,12 +56,12 @@ def check(python: Path, bundle: Path, *options: str) -> int:
     """check.sh with that python; its exit code."""
     path = f"{python.parent}:{os.environ['PATH']}"
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        command = [HERE / "check.sh", bundle, "--minutes", "20", "--out", out.name, *options]
+        command: list[str | Path] = [HERE / "check.sh", bundle, "--minutes", "20", "--out", out.name, *options]
         return subprocess.run(command, env=os.environ | {"PATH": path}, check=False).returncode
 
 
 def for_cpus(bundle: Path, folder: Path) -> Path:
-    """A copy of the bundle whose vLLM is a build for CPUs: the locked one's kernels, and its files where they differ."""
+    """A copy of the bundle whose vLLM is a build for CPUs, with the kernels and the Python files of the locked one."""
     shutil.copytree(bundle, folder)
     (wheel,) = folder.glob("vllm-*.whl")
     locked = Path(subprocess.check_output([sys.executable, "-c", LOCKED], text=True).strip())

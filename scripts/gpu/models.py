@@ -61,7 +61,9 @@ def byte_pairs() -> Any:
     trainer = trainers.BpeTrainer(vocab_size=8000, special_tokens=ROBERTA, initial_alphabet=alphabet)
     made.train_from_iterator(texts(), trainer)
     model = json.loads(made.to_str())["model"]
-    return RobertaTokenizer(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], model_max_length=512)
+    return RobertaTokenizer(
+        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], model_max_length=512
+    )
 
 
 TOKENIZERS = {"bert": wordpiece, "roberta": byte_pairs}

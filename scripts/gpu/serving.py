@@ -69,7 +69,7 @@ def some_clients(url: str, texts: Sequence[str], clients: int, seconds: float) -
 def client(url: str, texts: Sequence[str], seconds: float) -> list[float]:
     """One text after the other over one connection."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    waits = []
+    waits: list[float] = []
     ends = time.perf_counter() + seconds
     while (begun := time.perf_counter()) < ends:
         body = json.dumps({"input": texts[len(waits) % len(texts)]})

@@ -1,4 +1,4 @@
-"""Stands in for a package that a bundle leaves out: what is imported from it has a name, and fails when it is called."""
+"""Stands in for a package that a bundle leaves out: what is imported from it has a name, and fails when called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def absent(module: str, name: str) -> Absent:
     """The class of that name; what Python itself asks a module for is not there."""
     if name.startswith("__"):
         raise AttributeError(name)
-    return type.__call__(Absent, name, (), {"__module__": module})  # type: ignore[no-any-return]
+    return type.__call__(Absent, name, (), {"__module__": module})
 
 
 def __getattr__(name: str) -> Absent:

@@ -98,7 +98,7 @@ def runner_of_gpus(size: object, folder: Path) -> Rows:
         texts = models.texts()[:40]
         rows, runners = [], []
         for number in "10":
-            with environment("VLLM_USE_V2_MODEL_RUNNER", number), LLM(model, dtype="float32") as llm:
+            with environment("VLLM_USE_V2_MODEL_RUNNER", number), LLM(model, dtype="bfloat16") as llm:
                 rows.append(np.concatenate([output.data for output in llm.encode(texts, use_tqdm=False)]))
                 worker = own_core(client_of(llm)).engine_core.model_executor.driver_worker.worker
                 runners.append(f"{type(worker.model_runner).__module__}")

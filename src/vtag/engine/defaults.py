@@ -19,6 +19,8 @@ from vtag.engine.packed.shapes import row_tokens
 PACK_TOKENS = 8192
 # Small models take more: a step costs 2 ms whatever is in it.
 ROWS = 2
+# Of a GPU's memory, to be free when a packed model starts: its weights and a row's activations.
+GPU_SHARE = 0.1
 # The longest window of the native route on a CPU, unless max_model_len says more: a cache for longer ones takes GiBs.
 NATIVE_TOKENS = 8192
 # A KV cache for 256 short texts at once, each with a block of its own.
@@ -45,10 +47,12 @@ def on_cuda() -> bool:
 
 def dtype() -> str:
     """bfloat16 where the hardware has it, else float32 (vLLM would take float16, which CPUs only emulate)."""
-    import torch
-
     if on_cuda():
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+        import torch
+        from vllm.platforms import current_platform
+
+        # torch would answer by starting CUDA in this process, of which an engine's could then not be a fork.
+        return "bfloat16" if torch.bfloat16 in current_platform.supported_dtypes else "float16"
     return "bfloat16" if cpu.has_bf16() else "float32"
 
 
@@ -96,9 +100,9 @@ def int8_weights_run(config: Any) -> bool:
 
 def packed(max_length: int, config: Any) -> dict[str, Any]:
     """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache."""
-    rows = 0 if on_cuda() else ROWS * row_tokens(config, itemsize=2)
+    rows = row_tokens(config, itemsize=2, cuda=True) if on_cuda() else ROWS * row_tokens(config, itemsize=2)
     tokens = max(PACK_TOKENS, rows, max_length)
-    return {
+    settings = {
         "max_model_len": tokens,
         "max_num_batched_tokens": tokens,
         "enable_chunked_prefill": False,
@@ -108,6 +112,8 @@ def packed(max_length: int, config: Any) -> dict[str, Any]:
         "use_tqdm_on_load": False,
         "dtype": dtype(),
     }
+    # vLLM starts where this share of the GPU is free, 0.92 by itself: for a cache, which there is none of.
+    return settings | {"gpu_memory_utilization": GPU_SHARE} if on_cuda() else settings
 
 
 def native(max_length: int, config: Any) -> dict[str, Any]:

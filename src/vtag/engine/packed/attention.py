@@ -22,6 +22,7 @@ from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from vtag.compat.transformers_models import is_causal_mask, is_full_mask, own_attention
+from vtag.engine.packed.copies import on_device
 from vtag.engine.packed.shapes import rounded
 
 NAME = "vtag"
@@ -66,7 +67,7 @@ class Row:
     @cached_property
     def bounds(self) -> torch.Tensor:
         """Where texts begin and end, int32 [texts + 1]."""
-        return torch.tensor([0, *self.lens], dtype=torch.int32).cumsum(0, dtype=torch.int32).to(self.device)
+        return on_device(np.cumsum([0, *self.lens], dtype=np.int32), self.device)
 
     def runs(self, longer_than: int = 0) -> Iterator[tuple[slice, int, int]]:
         """Texts of exactly one length: their slice of the row, how many, their length."""
@@ -134,13 +135,18 @@ class TextMask:
         self._of: dict[int, torch.Tensor | None] = {}
 
     def of(self, length: int) -> torch.Tensor | None:
-        """bool [length, length], or None where every token sees every other."""
+        """bool [length, length] on the device, or None where every token sees every other."""
         if length not in self._of:
-            at = torch.arange(length, device=self.device)
-            zero = at.new_zeros(1, 1, 1, 1)
-            mask = self.sees(zero, zero, at[None, None, :, None], at[None, None, None, :])[0, 0]
-            self._of[length] = None if bool(mask.all()) else mask.expand(length, length)
+            mask = self._seen(length)
+            self._of[length] = None if bool(mask.all()) else mask.to(self.device)
         return self._of[length]
+
+    def _seen(self, length: int) -> torch.Tensor:
+        """bool [length, length] on the host: what is read from it would wait for all that a GPU has to do."""
+        at = torch.arange(length)
+        zero = at.new_zeros(1, 1, 1, 1)
+        mask = self.sees(zero, zero, at[None, None, :, None], at[None, None, None, :])[0, 0]
+        return mask.expand(length, length)
 
     @cached_property
     def window(self) -> tuple[int, int] | None:
@@ -149,8 +155,7 @@ class TextMask:
             return -1, 0
         if self.local_size is None:
             return None
-        seen = self.of(2 * self.local_size + 3)
-        assert seen is not None
+        seen = self._seen(2 * self.local_size + 3)
         middle = self.local_size + 1
         columns = seen[middle].nonzero()
         return middle - int(columns.min()), int(columns.max()) - middle
@@ -182,14 +187,15 @@ def attend(
     """query, key, value [1, heads, tokens, size] -> [1, tokens, heads, size]."""
     row: Row = _here.row
     q, k, v = query[0], key[0], value[0]
+    scale = q.shape[2] ** -0.5 if scaling is None else scaling
+    own = any(kwargs.get(name) is not None for name in ("softcap", "s_aux", "position_bias"))
+    if not own and _takes_varlen(q, v, attention_mask):
+        return _varlen(row, q, k, v, attention_mask, scale)[None], None
     out = v.new_empty(q.shape[1], q.shape[0], v.shape[2])
     out[row.tokens :] = 0
-    if any(kwargs.get(name) is not None for name in ("softcap", "s_aux", "position_bias")):
+    if own:
         _as_the_module_does(row, out, module, q, k, v, attention_mask, scaling, kwargs)
         return out[None], None
-    scale = q.shape[2] ** -0.5 if scaling is None else scaling
-    if _takes_varlen(q, v, attention_mask):
-        return _varlen(row, q, k, v, attention_mask, scale)[None], None
     if len(k) != len(q):
         k, v = (part.repeat_interleave(len(q) // len(part), dim=0) for part in (k, v))
     if q.is_cuda or q.dtype == torch.float32:
@@ -254,9 +260,10 @@ def _varlen(
     window = (-1, -1) if mask is None else mask.window
     q, k, v = (part.transpose(0, 1).contiguous() for part in (q, k, v))
     bounds, longest = row.bounds, row.lens[-1]
-    grouped = k.shape[1] != q.shape[1]
+    # torch 2.11 has no such argument.
+    grouped = {"enable_gqa": True} if k.shape[1] != q.shape[1] else {}
     out: torch.Tensor = varlen_attn(
-        q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=window, enable_gqa=grouped
+        q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=window, **grouped
     )
     return out
 

@@ -21,6 +21,7 @@ from vtag.compat.transformers_models import loading_report
 from vtag.engine import kernels
 from vtag.engine.architectures import ARCHITECTURES
 from vtag.engine.checkpoint import load_config
+from vtag.engine.packed.copies import on_device
 from vtag.engine.packed.cores import Cores
 from vtag.engine.packed.linear import Int8Linear, prepare
 from vtag.engine.packed.memory import keep_freed
@@ -31,7 +32,6 @@ from vtag.engine.weights import check_complete, check_finite
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
 
-CUDA_ROW_TOKENS = 1 << 16
 # Bound a group, and with it its largest matrix: on a CPU such matrices stay near the cache, and in memory that is kept.
 GROUP_TOKENS = 8192
 GROUP_BYTES = 16 << 20
@@ -63,8 +63,7 @@ class Encoder(nn.Module):
         weight = next(model.parameters())
         int8 = any(isinstance(layer, Int8Linear) for layer in model.modules())
         self.cores = Cores(apart=not (weight.is_cuda or int8))
-        itemsize = weight.element_size()
-        self.row_tokens = CUDA_ROW_TOKENS if weight.is_cuda else row_tokens(config, itemsize, self.cores.count)
+        self.row_tokens = row_tokens(config, weight.element_size(), self.cores.count, weight.is_cuda)
 
     @classmethod
     def load(cls, vllm_config: VllmConfig) -> Encoder:
@@ -112,7 +111,7 @@ class Encoder(nn.Module):
             self.cores.each(partial(self.run_row, self.row, ids, logits), made)
             return logits
         for group in equal_lengths(lens, self.group_tokens):
-            index = torch.from_numpy(group[:, : self.longest]).to(ids.device)
+            index = on_device(group[:, : self.longest], ids.device)
             logits[index] = self.group(ids[index]).to(torch.float32)
         return logits
 
@@ -124,7 +123,7 @@ class Encoder(nn.Module):
         # Texts that came in order of length, as those of a pack, are where they stand: no copies.
         whole = slice(int(tokens[0]), int(tokens[-1]) + 1)
         stand = (tokens[1:] == tokens[:-1] + 1).all()
-        index = whole if stand else torch.from_numpy(tokens).to(ids.device)
+        index = whole if stand else on_device(tokens, ids.device)
         logits[index] = row(ids[index], lens).to(torch.float32)
 
     def group_tokens(self, length: int) -> int:

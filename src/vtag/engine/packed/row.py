@@ -16,6 +16,7 @@ from torch import nn
 
 from vtag.compat.transformers_models import LENGTH_DEPENDENT_ROPES, is_transformers_own, position_padding, rope_types
 from vtag.engine.packed import attention
+from vtag.engine.packed.copies import on_device
 from vtag.engine.packed.shapes import TOKENS_PER_OCTAVE, rounded
 
 # Model types whose module does this; the tests hold each against the module run on one text at a time.
@@ -76,12 +77,12 @@ def positions(ids: torch.Tensor, lens: Sequence[int], pad_offset: int | None) ->
     ends = np.cumsum(sizes)
     starts = ends - sizes
     if pad_offset is None:
-        at = np.arange(ends[-1]) - np.repeat(starts, sizes)
-        return torch.from_numpy(at).to(ids.device)
+        return on_device(np.arange(ends[-1]) - np.repeat(starts, sizes), ids.device)
     real = (ids != pad_offset).to(torch.int64)
     count = real.cumsum(0)
-    before = torch.from_numpy(starts).to(ids.device)
-    base = (count - real)[before].repeat_interleave(torch.from_numpy(sizes).to(ids.device))
+    before, repeats = (on_device(numbers, ids.device) for numbers in (starts, sizes))
+    # With its size said, a GPU need not be asked for it.
+    base = (count - real)[before].repeat_interleave(repeats, output_size=len(ids))
     return (count - base) * real + pad_offset
 
 

@@ -15,14 +15,16 @@ TOKENS_PER_OCTAVE = 16
 ROW_BYTES, ROW_TOKENS = 32 << 20, 1 << 14
 # Of a row that has a core of its own.
 CORE_ROW_BYTES = 8 << 20
+# On a GPU, where a row costs some 150 launches and no cache is large enough. Chosen, not measured.
+CUDA_ROW_BYTES, CUDA_ROW_TOKENS = 512 << 20, 1 << 16
 
 
-def row_tokens(config: Any, itemsize: int, cores: int = 1) -> int:
+def row_tokens(config: Any, itemsize: int, cores: int = 1, cuda: bool = False) -> int:
     """How many tokens of a model to run at once, in a dtype of so many bytes; of several cores, each of them."""
     text = config.get_text_config()
     width = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
-    row_bytes = ROW_BYTES if cores == 1 else CORE_ROW_BYTES
-    return min(max(512, int(row_bytes // (width * itemsize))), ROW_TOKENS)
+    row_bytes = CUDA_ROW_BYTES if cuda else ROW_BYTES if cores == 1 else CORE_ROW_BYTES
+    return min(max(512, int(row_bytes // (width * itemsize))), CUDA_ROW_TOKENS if cuda else ROW_TOKENS)
 
 
 def rounded(count: int, per_octave: int) -> int:

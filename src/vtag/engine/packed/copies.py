@@ -1,0 +1,14 @@
+"""Numbers that the host makes for the device: positions, indices, bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def on_device(numbers: np.ndarray, device: torch.device) -> torch.Tensor:
+    """The array on the device. A copy to a GPU is queued: out of pageable memory, the host would wait for it, and so
+    for all that was queued before (https://docs.pytorch.org/docs/stable/notes/cuda.html#use-pinned-memory-buffers).
+    """
+    made = torch.from_numpy(numbers)
+    return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made
