@@ -40,14 +40,14 @@ PACKAGES = """
     accelerate aiohappyeyeballs aiohttp aiosignal annotated-doc annotated-types anyio apache-tvm-ffi attrs
     cachetools cbor2 certifi charset-normalizer click cloudpickle compressed-tensors dill einops email-validator
     fastapi filelock frozenlist googleapis-common-protos h11 httpcore2 httptools httpx2 huggingface-hub idna jinja2
-    loguru markupsafe msgspec multidict openai opentelemetry-api opentelemetry-exporter-http-transport
-    opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common
-    opentelemetry-exporter-otlp-proto-grpc opentelemetry-exporter-otlp-proto-http opentelemetry-proto
-    opentelemetry-sdk opentelemetry-semantic-conventions opentelemetry-semantic-conventions-ai orjson oss-harmony
-    packaging partial-json-parser prometheus-client propcache protobuf psutil py-cpuinfo pybase64 pydantic
-    pydantic-core pydantic-extra-types python-multipart pyyaml pyzmq regex requests safetensors sniffio starlette
-    tokenizers tqdm transformers truststore typing-extensions typing-inspection urllib3 uvicorn uvloop watchfiles
-    xgrammar yarl
+    jmespath loguru markupsafe model-hosting-container-standards msgspec multidict openai opentelemetry-api
+    opentelemetry-exporter-http-transport opentelemetry-exporter-otlp opentelemetry-exporter-otlp-common
+    opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-grpc
+    opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions
+    opentelemetry-semantic-conventions-ai orjson oss-harmony packaging partial-json-parser prometheus-client
+    prometheus-fastapi-instrumentator propcache protobuf psutil py-cpuinfo pybase64 pydantic pydantic-core
+    pydantic-extra-types python-multipart pyyaml pyzmq regex requests safetensors sniffio starlette tokenizers tqdm
+    transformers truststore typing-extensions typing-inspection urllib3 uvicorn uvloop watchfiles xgrammar yarl
     hatchling pathspec pluggy trove-classifiers
 """.split()  # fmt: skip
 # Package -> its modules that are imported, and never called; see stand_in.py.
