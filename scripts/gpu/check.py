@@ -26,12 +26,14 @@ HERE = Path(__file__).resolve().parent
 LIMITS = {
     "document": 90,
     "parity": 120,
-    "stream": 120,
+    "stream": 150,
     "serve": 100,
     "memory": 60,
     "native": 60,
     "names": 60,
 }
+# Of what a part printed, where something is wrong.
+LOG_LINES = 80
 # Parts of `dry_run.py` alone.
 DRY = {"as_cuda": 300, "runner_of_gpus": 300}
 
@@ -45,12 +47,15 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, metavar="FILE", help="a bundle.json, to be part of the result")
     args = parser.parse_args()
     ends = time.monotonic() + 60 * args.minutes
-    result: dict[str, Any] = {"begun": time.strftime("%Y-%m-%d %H:%M:%S %Z"), "cpu": args.cpu, "parts": {}}
+    begun = time.strftime("%Y-%m-%d %H:%M:%S %Z")
+    result: dict[str, Any] = {"begun": begun, "cpu": args.cpu, "parts": {}, "logs": {}}
     if args.bundle:
         result["bundle"] = json.loads(args.bundle.read_text("utf-8"))
     for part in args.only or LIMITS:
-        rows = run(part, min((LIMITS | DRY)[part], ends - time.monotonic()), args.cpu)
+        rows, log = run(part, min((LIMITS | DRY)[part], ends - time.monotonic()), args.cpu)
         result["parts"][part] = rows
+        if not all(row["right"] for row in rows.values()):
+            result["logs"][part] = log
         args.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
         for name, row in rows.items():
             print(f"{part:15}{name:24} {'' if row['right'] else 'WRONG '}{shown(row)}", flush=True)
@@ -59,10 +64,10 @@ def main() -> int:
     return int(bool(wrong))
 
 
-def run(part: str, seconds: float, cpu: bool) -> dict[str, dict[str, Any]]:
-    """The rows of a part: name -> "right" and figures, or "right" and "error"."""
+def run(part: str, seconds: float, cpu: bool) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The rows of a part, name -> "right" and figures, or "right" and "error"; and the last lines that it printed."""
     if seconds <= 0:
-        return {part: {"right": False, "error": "no time was left"}}
+        return {part: {"right": False, "error": "no time was left"}}, []
     with tempfile.TemporaryDirectory(prefix="vtag-check-") as folder:
         found, log = Path(folder, "rows.json"), Path(folder, "log")
         command = [sys.executable, str(HERE / "parts.py"), part, str(found), *(["--cpu"] if cpu else [])]
@@ -72,7 +77,7 @@ def run(part: str, seconds: float, cpu: bool) -> dict[str, dict[str, Any]]:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                env=os.environ | {"TMPDIR": folder, "PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"TMPDIR": folder, "PYTHONUNBUFFERED": "1", "VTAG_DEBUG": "1"},
             )
             try:
                 code = process.wait(seconds)
@@ -82,10 +87,10 @@ def run(part: str, seconds: float, cpu: bool) -> dict[str, dict[str, Any]]:
             finally:
                 kill_group(process)
         rows: dict[str, dict[str, Any]] = json.loads(found.read_text("utf-8")) if found.exists() else {}
+        lines = log.read_text("utf-8", "replace").strip().splitlines()[-LOG_LINES:]
         if code != 0:
-            last = log.read_text("utf-8", "replace").strip().splitlines()[-1:]
-            rows[part] = {"right": False, "error": ": ".join([ended, *last])}
-    return rows
+            rows[part] = {"right": False, "error": ": ".join([ended, *lines[-1:]])}
+    return rows, lines
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

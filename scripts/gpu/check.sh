@@ -19,6 +19,7 @@ install() {
 }
 
 install "$bundle"/*.whl
-export PYTHONPATH=$aside HF_HUB_OFFLINE=1
+# Without a network, all that listens does so on the loopback interface.
+export PYTHONPATH=$aside HF_HUB_OFFLINE=1 VLLM_HOST_IP=127.0.0.1 GLOO_SOCKET_IFNAME=lo NCCL_SOCKET_IFNAME=lo
 install --upgrade --no-build-isolation "$here/../.."
 python3 "$here/check.py" --bundle "$bundle/bundle.json" "$@"

@@ -33,10 +33,11 @@ def server(model: Path, log: Path) -> Iterator[str]:
                 yield listens[1]
                 return
             time.sleep(0.1)
-        raise RuntimeError(" ".join(log.read_text("utf-8").split())[-300:])
+        raise RuntimeError("the server did not start")
     finally:
         process.terminate()
         process.wait()
+        print(log.read_text("utf-8"))
 
 
 def load(url: str, texts: Sequence[str], clients: int, seconds: float) -> dict[str, Any]:
