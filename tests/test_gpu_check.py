@@ -96,11 +96,13 @@ def test_a_bundle_has_vllms_python_files_and_two_modules_in_place_of_compiled_on
 
 def test_what_stands_in_for_a_package_can_be_imported_and_not_called(bundle: dict[str, Any], tmp_path: Path) -> None:
     site = installed(bundle["write_wheel"](tmp_path, "stand_ins-0", bundle["stand_ins"]()), tmp_path / "site")
-    code = "import PIL.Image as image; image.Image | None; image.Resampling.BICUBIC; image.open('x')"
+    code = "import llguidance; llguidance.LLMatcher | None; llguidance.Kind.FAST; llguidance.LLTokenizer('x')"
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False
     )
-    assert done.stderr.splitlines()[-1] == "RuntimeError: PIL.Image is not in this bundle: open cannot be called"
+    assert (
+        done.stderr.splitlines()[-1] == "RuntimeError: llguidance is not in this bundle: LLTokenizer cannot be called"
+    )
 
 
 def test_the_bundles_packages_are_those_of_the_lock_but_for_the_ones_that_build_vtag(bundle: dict[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
     python scripts/gpu/bundle.py [FOLDER] [--max-mib 60] [--try PYTHON]
 
-The host needs Python 3.12 for Linux on x86-64, torch 2.11 or later with CUDA, its Triton, NumPy and pip. vLLM's wheel
-has 280 MB, nearly all of them kernels that the packed route never calls: of vLLM its Python files are taken. Its
-compiled modules are left out, and where vLLM does not start without one, an empty module is in its place; packages that
-are imported and never called are stand-ins (`stand_in.py`). FOLDER/bundle.json says which. vtag is not in the bundle:
-`check.sh` installs it from the checkout.
+The host needs Python 3.12 for Linux on x86-64, torch 2.11 or later with CUDA, the Triton and the torchvision that go
+with it, NumPy and pip. vLLM's wheel has 280 MB, nearly all of them kernels that the packed route never calls: of vLLM
+the Python files are taken. Where vLLM does not start without a compiled module, another is in its place
+(`no_kernels.py`), and so it is with a package that is imported and never called (`stand_in.py`): FOLDER/bundle.json
+says which. vtag is not in the bundle: `check.sh` installs it from the checkout.
 
 --try PYTHON: then makes two fresh environments with that Python 3.12, of several GB each, and runs in them what can be
 run without a GPU (`dry_run.py`).
@@ -50,11 +50,8 @@ PACKAGES = """
     transformers truststore typing-extensions typing-inspection urllib3 uvicorn uvloop watchfiles xgrammar yarl
     hatchling pathspec pluggy trove-classifiers
 """.split()  # fmt: skip
-# Package -> its modules that are imported, and never called; see stand_in.py.
-STAND_INS = {
-    "llguidance": [],
-    "PIL": ["Image", "ImageOps"],
-}
+# Packages that are imported and never called, in place of which there is stand_in.py.
+STAND_INS = ["llguidance"]
 # Files of vLLM's wheel that are not taken: compiled, C++ sources, and kernels that ask for a compiled module.
 LEFT_OUT = re.compile(
     r"\.so$|^vllm/vllm-rs$|\.(hpp|h|cuh|inl|cu|cpp)$|^vllm/third_party/(deep_gemm|fmha_sm100|tml_fa4)/"
@@ -98,7 +95,7 @@ def make(folder: Path) -> None:
     write_wheel(folder, "stand_ins-0", stand_ins())
     about = {
         "wheels": sorted(path.name for path in folder.glob("*.whl")),
-        "stand-ins": sorted(STAND_INS),
+        "stand-ins": STAND_INS,
         "compiled modules left empty": sorted(COMPILED),
         "made for": f"Python {PYTHON}, Linux, x86-64",
     }
@@ -136,7 +133,7 @@ def python_files(wheel: Path) -> tuple[str, dict[str, bytes]]:
 def stand_ins() -> dict[str, bytes]:
     """The files of all packages that are never called."""
     text = (HERE / "stand_in.py").read_bytes()
-    modules = [f"{name}/{module}.py" for name, parts in STAND_INS.items() for module in ("__init__", *parts)]
+    modules = [f"{name}.py" for name in STAND_INS]
     return {**dict.fromkeys(modules, text), "METADATA": b"Metadata-Version: 2.1\nName: stand-ins\nVersion: 0\n"}
 
 

@@ -24,7 +24,8 @@ from pathlib import Path
 from bundle import ROOT, pins, write_wheel
 
 HERE = Path(__file__).resolve().parent
-HOST = ["torch==2.11.0", "transformers==5.17.0", "huggingface-hub==1.33.0", "tokenizers==0.23.2", "numpy", "pip"]
+OLDER = ["transformers==5.17.0", "huggingface-hub==1.33.0", "tokenizers==0.23.2"]
+HOST = ["torch==2.11.0", "torchvision==0.26.0", "numpy", "pip", *OLDER]
 
 
 def main() -> int:
@@ -32,12 +33,12 @@ def main() -> int:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("python", help="of 3.12")
     args = parser.parse_args()
+    torch = pins((ROOT / "requirements" / "cpu.txt").read_text("utf-8"))["torch"]
     with tempfile.TemporaryDirectory(prefix="vtag-dry-run-") as folder:
         host = environment(Path(folder, "host"), args.python, HOST)
         code = check(host, args.bundle, "--only", "as_cuda")
         shutil.rmtree(host.parent.parent)
-        torch = pins((ROOT / "requirements" / "cpu.txt").read_text("utf-8"))["torch"]
-        cpus = environment(Path(folder, "cpus"), args.python, [torch, "triton", "numpy", "pip"])
+        cpus = environment(Path(folder, "cpus"), args.python, [torch, "torchvision", "triton", "numpy", "pip"])
         bundle = for_cpus(args.bundle, Path(folder, "bundle"))
         code |= check(cpus, bundle, "--cpu")
         code |= check(cpus, bundle, "--cpu", "--only", "runner_of_gpus")
