@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from transformers import BertConfig
+
 from tests import scripts
+from vtag.engine import defaults
 
 SCRIPT = """
 import sys
@@ -20,3 +24,15 @@ def test_the_traceback_of_a_users_script_is_pythons_own_and_nothing_else_is_on_s
     assert done.stdout.startswith("LLM('demo': 35 labels, IOB2, ")
     trace = ["Traceback (most recent call last):", '  File "<string>", line 7, in <module>', "KeyError: 'mine'"]
     assert done.stderr.splitlines() == trace
+
+
+def test_on_a_gpu_a_packed_model_gets_large_requests_and_asks_for_a_tenth_of_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(defaults, "dtype", lambda: "bfloat16")
+    monkeypatch.setattr(defaults, "on_cuda", lambda: True)
+    settings = defaults.packed(512, BertConfig())
+    assert settings["max_num_batched_tokens"] == settings["max_model_len"] == 1 << 16
+    assert settings["gpu_memory_utilization"] == 0.1
+    monkeypatch.setattr(defaults, "on_cuda", lambda: False)
+    assert "gpu_memory_utilization" not in defaults.packed(512, BertConfig())

@@ -19,7 +19,7 @@ from vtag.engine.packed import attention
 
 pytestmark = pytest.mark.kernels
 
-CPU = torch.device("cpu")
+CPU, META = torch.device("cpu"), torch.device("meta")
 WINDOWS = {
     "all": (bidirectional_mask_function, None, (-1, -1)),
     "causal": (causal_mask_function, None, (-1, 0)),
@@ -97,10 +97,12 @@ def test_batches_are_filled_up_to_few_sizes() -> None:
     assert compare(lens, "all", torch.bfloat16, 4) < 3e-2
 
 
+# On the meta device there are no numbers: nothing is read back from a GPU.
+@pytest.mark.parametrize("device", [CPU, META], ids=str)
 @pytest.mark.parametrize("kind", list(WINDOWS))
-def test_masks_know_the_window_that_flash_attention_asks_for(kind: str) -> None:
+def test_masks_know_the_window_that_flash_attention_asks_for(kind: str, device: torch.device) -> None:
     sees, local_size, window = WINDOWS[kind]
-    mask = attention.text_mask(mask_function=sees, device=CPU, local_size=local_size)
+    mask = attention.text_mask(mask_function=sees, device=device, local_size=local_size)
     assert ((-1, -1) if mask is None else mask.window) == window
 
 

@@ -26,3 +26,9 @@ def test_wide_models_run_fewer_tokens_at_once() -> None:
     assert row_tokens(base, 4) == row_tokens(base, 2) // 2
     assert row_tokens(BertConfig(intermediate_size=16), 2) <= 1 << 14
     assert 512 <= row_tokens(base, 2, cores=2) < row_tokens(base, 2) // 2
+
+
+def test_a_gpu_runs_more_tokens_at_once_and_wide_models_fewer_there_too() -> None:
+    base, wide = BertConfig(), BertConfig(intermediate_size=18944)
+    assert row_tokens(base, 2, cuda=True) == 1 << 16 > row_tokens(base, 2)
+    assert row_tokens(wide, 2) < row_tokens(wide, 2, cuda=True) < 1 << 14
