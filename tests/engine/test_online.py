@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -37,3 +39,29 @@ def test_what_is_no_row_of_logits_per_token_is_refused(shape: tuple[int, ...]) -
     with pytest.raises(VtagError, match="start it with `vtag serve`") as raised:
         asyncio.run(AsyncEngine(plan("demo"), client).run(windows))
     assert raised.value.kind == "not_per_token"
+
+
+# As in WSL, where NVIDIA's library for monitoring does not survive a fork.
+SPAWNED = """
+import asyncio, sys
+import numpy as np
+from vllm.utils import system_utils
+
+system_utils.in_wsl = lambda: True
+from vtag.engine import defaults
+from vtag.engine.online import AsyncEngine, start
+from vtag.engine.plan import plan
+from vtag.types import Window
+
+made = plan("demo")
+with defaults.environment():
+    client = start(made)
+print(asyncio.run(AsyncEngine(made, client).run([Window(np.arange(4, dtype=np.int32), 0, 0, 4)]))[0].shape)
+client.shutdown()
+"""
+
+
+@pytest.mark.long
+def test_where_a_fork_would_not_do_the_engine_is_a_process_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-c", SPAWNED], capture_output=True, text=True, timeout=200, check=False)
+    assert done.stdout == "(4, 35)\n", done.stderr

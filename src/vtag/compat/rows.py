@@ -302,6 +302,13 @@ VLLM = (
         ("EngineCoreProc", "run_engine_core"),
     ),
     Row(
+        "vllm.utils.system_utils:get_mp_context",
+        "start the server's engine as a fork, or where that would not do as vLLM does",
+        "vLLM hands the cause to the parent",
+        exists,
+        ("get_mp_context",),
+    ),
+    Row(
         "vllm.v1.engine.utils:CoreEngineProcManager",
         "tell why an engine did not start",
         "vLLM hands the cause to the parent",

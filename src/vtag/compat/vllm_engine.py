@@ -11,6 +11,7 @@ from typing import Any
 import vllm
 from vllm import ModelRegistry
 from vllm.inputs import tokens_input
+from vllm.utils.system_utils import get_mp_context
 from vllm.v1.engine.core import EngineCoreProc
 
 # Executor of an engine that runs its model itself, without a worker process.
@@ -100,6 +101,11 @@ def rendezvous(core: Any) -> Path | None:
 
 
 # --- an engine in a process of its own ---
+
+
+def forks() -> bool:
+    """Whether vLLM would start an engine's process as a fork: it was asked to, and nothing is in the way."""
+    return bool(get_mp_context().get_start_method() == "fork")
 
 
 @contextmanager

@@ -38,16 +38,17 @@ TURN_TOKENS, CUDA_TURN_TOKENS = 2048, 16384
 def start(made: Plan) -> EngineClient:
     """Start the plan's engine in a process of its own; to be called in `defaults.environment()`, outside of any loop.
 
-    On a CPU the engine is a fork, which has all that this process imported. That is sound because nothing has run yet
-    that leaves threads or OpenMP's workers behind.
+    The engine is a fork, which has all that this process imported. That is sound because nothing has run yet that
+    leaves threads or OpenMP's workers behind, or has started CUDA. Where vLLM knows that a fork would not do (in WSL,
+    say), it starts another process, which imports all anew.
     """
     registry.load(made.architecture)
     with closing(_Start()) as begun:
         try:
             config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
             watched: AbstractContextManager[None] = nullcontext()
-            if not defaults.on_cuda():
-                os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+            os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+            if vllm_engine.forks():
                 os.register_at_fork(after_in_child=_with_the_server)
                 watched = vllm_engine.forked_within(begun.in_engine)
             garbage.collect()

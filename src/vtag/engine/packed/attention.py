@@ -143,7 +143,7 @@ class TextMask:
 
     def _seen(self, length: int) -> torch.Tensor:
         """bool [length, length] on the host: what is read from it would wait for all that a GPU has to do."""
-        at = torch.arange(length)
+        at = torch.arange(length, device="cpu")
         zero = at.new_zeros(1, 1, 1, 1)
         mask = self.sees(zero, zero, at[None, None, :, None], at[None, None, None, :])[0, 0]
         return mask.expand(length, length)
