@@ -36,7 +36,7 @@ Rows = Iterator[tuple[str, Callable[[], Row]]]
 
 # A sample of both kinds of the packed route: one row of many texts, and texts of one length together.
 ROW_TYPES = ("bert", "roberta", "modernbert", "electra", "albert", "openai_privacy_filter")
-GROUP_TYPES = ("deberta-v2", "xlnet", "canine")
+GROUP_TYPES = ("deberta-v2", "mpnet", "canine")
 # How far logits may be from Hugging Face's in float32, of a size of about one.
 NEAR = 1e-3
 # In bfloat16, as a multiple of how far Hugging Face's own bfloat16 is from its float32.
@@ -73,15 +73,16 @@ def document(size: Size, folder: Path) -> Rows:
     """What this runs on; and the lines of the document that vtag implements, on random models."""
     import models
     import torch
+    import vllm
     from vllm import LLM
 
     from tests.parity.huggingface import largest_difference
     from vtag.engine import cpu, defaults
 
     def versions() -> Row:
-        names = ("torch", "triton", "transformers", "tokenizers", "vllm", "vtag")
-        found = {name: version(name) for name in names}
-        return {"right": True, "python": sys.version.split()[0], **found, "cuda": torch.version.cuda}
+        found = {name: version(name) for name in ("torch", "triton", "transformers", "tokenizers", "vtag")}
+        found |= {"vllm": vllm.__version__, "cuda": torch.version.cuda}
+        return {"right": True, "python": sys.version.split()[0], **found}
 
     def device() -> Row:
         cores = len(defaults.cores())
