@@ -235,7 +235,6 @@ def serve(size: Size, folder: Path) -> Rows:
 def memory(size: Size, folder: Path) -> Rows:
     """What a process with a model holds after long texts, and whether that grows."""
     import models
-    import torch
 
     from vtag import LLM
 
@@ -248,20 +247,25 @@ def memory(size: Size, folder: Path) -> Rows:
                 llm.tag(long, use_tqdm=False)
                 gc.collect()
                 held.append(resident())
-            found: Row = {
-                "process_mib": round(held[-1]),
-                "most_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
-            }
-            # The first passes fill caches.
-            found |= {"grown_mib": round(held[-1] - held[3]), "right": held[-1] - held[3] < 0.03 * held[3]}
-            if size.device == "cuda":
-                free, total = torch.cuda.mem_get_info()
-                allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.memory_reserved()
-                of_gpu = {"gpu_allocated": allocated, "gpu_reserved": reserved, "gpu_used": total - free}
-                found |= {f"{name}_mib": value >> 20 for name, value in of_gpu.items()}
+            gpu = gpu_memory() if size.device == "cuda" else {}
+        grown = held[-1] - held[3]  # the first passes fill caches
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        found: Row = {"right": grown < 0.03 * held[3], "process_mib": round(held[-1]), "most_mib": most}
+        found |= {"grown_mib": round(grown), **gpu}
+        if size.device == "cuda":
+            found |= {f"{name}_after_close": value for name, value in gpu_memory().items()}
         return found
 
     yield size.shapes[0], measure
+
+
+def gpu_memory() -> Row:
+    """MiB of the GPU: the most that tensors took, what torch keeps, and what all processes have."""
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    found = {"most": torch.cuda.max_memory_allocated(), "kept": torch.cuda.memory_reserved(), "used": total - free}
+    return {f"gpu_{name}_mib": value >> 20 for name, value in found.items()}
 
 
 def resident() -> float:
