@@ -37,8 +37,8 @@ def give_back_freed() -> None:
 
 
 def trim() -> None:
-    """Give back the memory of all blocks that are free: of a GPU what torch keeps, and pages of the host (8 ms; of glibc's
-    allocator alone).
+    """Give back the memory of all blocks that are free: of a GPU what torch keeps, and pages of the host (8 ms; with
+    glibc alone).
     """
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()  # vLLM's next engine starts only where enough of the GPU is free
