@@ -37,10 +37,9 @@ Rows = Iterator[tuple[str, Callable[[], Row]]]
 # A sample of both kinds of the packed route: one row of many texts, and texts of one length together.
 ROW_TYPES = ("bert", "roberta", "modernbert", "electra", "albert", "openai_privacy_filter")
 GROUP_TYPES = ("deberta-v2", "mpnet", "canine")
-# How far logits may be from Hugging Face's in float32, of a size of about one.
-NEAR = 1e-3
-# In bfloat16, as a multiple of how far Hugging Face's own bfloat16 is from its float32.
-BFLOAT16_TIMES = 2.0
+# How far logits, of a size of about one, may be from Hugging Face's in float32; in bfloat16, so many times as far as
+# Hugging Face's own are.
+NEAR, TIMES = 1e-3, 2.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,6 @@ def document(size: Size, folder: Path) -> Rows:
     import vllm
     from vllm import LLM
 
-    from tests.parity.huggingface import largest_difference
     from vtag.engine import cpu, defaults
 
     def versions() -> Row:
@@ -103,19 +101,27 @@ def document(size: Size, folder: Path) -> Rows:
         llm = LLM(model=model, task="token_classification", model_config={"num_labels": 2})
         texts = ["The quick brown fox jumps over the lazy dog.", *models.texts()[:20]]
         token_logits = llm.encode(texts[0])[0].data
-        rows = [output.data for output in llm.encode(texts, use_tqdm=False)]
         probabilities = torch.nn.functional.softmax(torch.tensor(token_logits), dim=-1)
-        dtype = llm.plan.arguments["dtype"]
-        llm.close()
-        exact, own = (hugging_face(model, texts, name, size.device) for name in ("float32", dtype))
-        far, itself = largest_difference(rows, exact), largest_difference(own, exact)
-        right = probabilities.shape == exact[0].shape and far <= max(NEAR, BFLOAT16_TIMES * itself)
-        return {"right": right, "dtype": dtype, "off": digits(far), "hugging_face_off": digits(itself)}
+        assert torch.allclose(probabilities.sum(-1), torch.ones(len(token_logits))), "no probabilities"
+        return compared(llm, model, texts, size.device)
 
     yield "versions", versions
     yield "device", device
     for model_type in models.TOKENIZERS:
         yield model_type, partial(lines, model_type)
+
+
+def compared(llm: Any, model: str, texts: list[str], device: str) -> Row:
+    """How far its logits, and Hugging Face's in its dtype, are from Hugging Face's in float32. Closes it."""
+    from tests.parity.huggingface import largest_difference
+
+    with llm:
+        dtype = llm.plan.arguments["dtype"]
+        rows = [output.data for output in llm.encode(texts, use_tqdm=False)]
+    exact, own = (hugging_face(model, texts, name, device) for name in ("float32", dtype))
+    far, itself = largest_difference(rows, exact), largest_difference(own, exact)
+    right = far <= max(NEAR, TIMES * itself)
+    return {"right": right, "dtype": dtype, "off": digits(far), "hugging_face_off": digits(itself)}
 
 
 def hugging_face(model: str, texts: list[str], dtype: str, device: str) -> list[Any]:
@@ -138,7 +144,7 @@ def parity(size: Size, folder: Path) -> Rows:
     from transformers import AutoTokenizer
 
     from tests.parity.checkpoints import build
-    from tests.parity.huggingface import largest_difference, prompts
+    from tests.parity.huggingface import prompts
     from vtag import LLM
 
     def compare(model_type: str, dtype: str) -> Row:
@@ -147,15 +153,7 @@ def parity(size: Size, folder: Path) -> Rows:
             build(model_type, Path(model), seed=1)
         tokenizer = AutoTokenizer.from_pretrained(model)
         texts = [prompt.text for prompt in prompts(tokenizer, 100, random.Random(0)) if prompt.special]
-        with LLM(model, dtype=dtype) as llm:
-            ran = llm.plan.arguments["dtype"]
-            rows = [output.data for output in llm.encode(texts, use_tqdm=False)]
-        exact = hugging_face(model, texts, "float32", size.device)
-        far = largest_difference(rows, exact)
-        if dtype == "float32":
-            return {"right": far <= NEAR, "off": digits(far)}
-        itself = largest_difference(hugging_face(model, texts, ran, size.device), exact)
-        return {"right": far <= BFLOAT16_TIMES * itself, "off": digits(far), "hugging_face_off": digits(itself)}
+        return compared(LLM(model, dtype=dtype), model, texts, size.device)
 
     torch.set_float32_matmul_precision("highest")
     for model_type in (*size.row_types, *size.group_types):
@@ -211,9 +209,11 @@ def stream(size: Size, folder: Path) -> Rows:
                     run(given)
                     if number:  # the first warms up
                         speeds[name].append(len(given) / (time.perf_counter() - begun))
+            spans = sum(map(len, llm.tag_stream(texts[:400]))) / len(texts[:400])
         found = {f"{name}_texts_s": round(median(of)) for name, of in speeds.items()}
         spread = {f"{name}_spread": f"{min(of):.0f}-{max(of):.0f}" for name, of in speeds.items()}
-        return {"right": True, **found, "sorted_batch_tokens": by_hand.size, **spread}
+        about = {"spans_a_text": round(spans, 2), "sorted_batch_tokens": by_hand.size}
+        return {"right": True, **found, **about, **spread}
 
     for shape in size.shapes:
         yield shape, partial(measure, shape)
@@ -278,7 +278,6 @@ def native(size: Size, folder: Path) -> Rows:
     """A Qwen2 head on vLLM's own decoder; on a GPU with attention by Triton and layers by torch, which need no kernel
     of vLLM's."""
     from tests.parity.checkpoints import build
-    from tests.parity.huggingface import largest_difference
     from vtag import LLM
 
     settings: dict[str, Any] = {}
@@ -294,13 +293,9 @@ def native(size: Size, folder: Path) -> Rows:
     def qwen2() -> Row:
         model = str(build("qwen2", folder / "qwen2", seed=1))
         texts = ["anna called from paris", "please send it to bob at acme before monday", "london"]
-        with LLM(model, **settings) as llm:
-            packed, dtype = llm.packed, llm.plan.arguments["dtype"]
-            rows = [output.data for output in llm.encode(texts, use_tqdm=False)]
-        exact, own = (hugging_face(model, texts, name, size.device) for name in ("float32", dtype))
-        far, itself = largest_difference(rows, exact), largest_difference(own, exact)
-        right = not packed and far <= max(NEAR, BFLOAT16_TIMES * itself)
-        return {"right": right, "dtype": dtype, "off": digits(far), "hugging_face_off": digits(itself)}
+        llm = LLM(model, **settings)
+        assert not llm.packed, "it ran on the packed route"
+        return compared(llm, model, texts, size.device)
 
     yield "qwen2", qwen2
 
