@@ -121,7 +121,7 @@ def download(folder: Path, requirements: Iterable[str]) -> None:
 
 
 def python_files(wheel: Path) -> tuple[str, dict[str, bytes]]:
-    """ "name-version" of vLLM's wheel, and its files without compiled ones, with what stands in for two of these."""
+    """The name and version of vLLM's wheel, and its files: none compiled, and what is in place of two of these."""
     with zipfile.ZipFile(wheel) as opened:
         names = [name for name in opened.namelist() if not LEFT_OUT.search(name) and not name.endswith("/")]
         files = {name: opened.read(name) for name in names if ".dist-info/" not in name}

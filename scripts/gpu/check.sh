@@ -19,6 +19,8 @@ install() {
 }
 
 install "$bundle"/*.whl
+# Where NVIDIA's container images have the driver's libraries: vLLM looks for NVML before torch has found them.
+export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/usr/local/nvidia/lib64:/usr/local/nvidia/lib
 # Without a network, all that listens does so on the loopback interface.
 export PYTHONPATH=$aside HF_HUB_OFFLINE=1 VLLM_HOST_IP=127.0.0.1 GLOO_SOCKET_IFNAME=lo NCCL_SOCKET_IFNAME=lo
 install --upgrade --no-build-isolation "$here/../.."
