@@ -11,4 +11,4 @@ def on_device(numbers: np.ndarray, device: torch.device) -> torch.Tensor:
     for all that was queued before (https://docs.pytorch.org/docs/stable/notes/cuda.html#use-pinned-memory-buffers).
     """
     made = torch.from_numpy(numbers)
-    return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made
+    return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made.to(device)
