@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from vtag.engine.packed.memory import keep_freed
-from vtag.options import STRATEGIES
+from vtag.options import STRATEGIES, TagOptions
 from vtag.tagger import Tagger
 
 ROOT = Path(__file__).parent.parent
@@ -106,10 +106,11 @@ def measured(tagger: Tagger, text: str, strategy: str) -> dict[str, float] | Non
 
 def _measure(tagger: Tagger, text: str, strategy: str, sender: Any) -> None:
     keep_freed()  # as in every process that tags
-    tagger.finish(batch := tagger.prepare("warm up"), drawn(batch), aggregation_strategy=strategy)
+    options = tagger.bind(TagOptions(strategy))
+    tagger.finish(batch := tagger.prepare(["warm up"], options), drawn(batch))
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
-    batch = tagger.prepare(text, aggregation_strategy=strategy)
+    batch = tagger.prepare([text], options)
     prepared = time.perf_counter()
     logits = drawn(batch)
     tagging = time.perf_counter()

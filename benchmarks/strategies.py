@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokeni
 from vtag.decode import scores, spans
 from vtag.decode.hf import HF_STRATEGIES
 from vtag.evaluate import exact
+from vtag.options import TagOptions
 from vtag.tagger import Tagger
 from vtag.text.windows import special_ends
 from vtag.types import Window
@@ -85,9 +86,10 @@ def join(rows: Sequence[tuple[str, Gold]], separator: str) -> tuple[str, Gold]:
 
 def f1(tagger: Tagger, model: Any, rows: Sequence[tuple[str, Gold]], strategy: str, stride: int | None = None) -> float:
     """Tag the texts through the Tagger, and score the spans."""
+    options = tagger.bind(TagOptions(strategy, stride=stride))
     predicted: list[Gold] = []
     for at in range(0, len(rows), 64):
-        batch = tagger.prepare([text for text, _ in rows[at : at + 64]], stride=stride, aggregation_strategy=strategy)
+        batch = tagger.prepare([text for text, _ in rows[at : at + 64]], options)
         tagged = tagger.finish(batch, run(model, batch.windows))
         predicted += [[span.to_tuple() for span in row] for row in tagged]
     return exact([gold for _, gold in rows], predicted).f1

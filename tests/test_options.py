@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from transformers.pipelines.token_classification import AggregationStrategy
 from tests.refusals import refused
 from vtag.cli.main import main
 from vtag.errors import TABLE, SettingError
-from vtag.options import checked
+from vtag.options import TagOptions
 from vtag.run import tag_files
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_from_python_at_the_call(idle: LLM, texts: list[Any], options: dict[str,
     refused(kind, says, lambda: idle.tag_stream(texts, **options))
     refused(kind, says, lambda: idle.tag_stream(words=[texts], **options))
     refused(kind, says, lambda: idle.tag_chunks([texts], **options))
-    refused(kind, says, lambda: idle.tagger.options(**options))
+    refused(kind, says, lambda: idle.tagger.bind(TagOptions(**options)))
 
 
 @WRONG
@@ -124,7 +125,8 @@ def test_a_strategy_in_any_case_of_letters(llm: LLM, given: str) -> None:
     ids=lambda options: str(options).partition(" object at ")[0],
 )
 def test_what_fits_is_taken(llm: LLM, options: dict[str, Any]) -> None:
-    assert llm.tagger.options(**options).keys() == checked().keys()
+    asked = TagOptions(**options)
+    assert {llm.tagger.bind(asked)} == {replace(asked)}
     assert llm.tag([], **options) == []
 
 

@@ -10,7 +10,8 @@ import re
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ import pytest
 
 from tests.parity.checkpoints import build
 from vtag import LLM, tag_files
-from vtag.errors import InputError, VtagError, error
+from vtag.errors import InputError, VtagError
 from vtag.files import chunks, inputs
 from vtag.files.journal import State
 from vtag.files.records import REASONS, Record
+from vtag.types import Encoding
 
 HOSTILE = Path(__file__).parent / "hostile"
 GOLD = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
@@ -320,15 +322,12 @@ def test_a_text_that_the_tagger_refuses_is_an_error_of_its_record(
     llm: LLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As models without a fast tokenizer do; the others of its chunk are tagged."""
-    encode = llm.tagger._encode_texts
+    encode = llm.tagger._text.encode
 
-    def refuse(items: Any, first: int = 0) -> Any:
-        texts = list(items)
-        if "no" in texts:
-            raise error("no_offsets", index=first)
-        return encode(texts, first)
+    def without_some_offsets(texts: Sequence[str]) -> list[Encoding]:
+        return [replace(one, offsets=None) if one.text == "no" else one for one in encode(texts)]
 
-    monkeypatch.setattr(llm.tagger, "_encode_texts", refuse)
+    monkeypatch.setattr(llm.tagger._text, "encode", without_some_offsets)
     rows = [{"text": text} for text in ("I am Ann.", "no", "I am Bob.", "no", "I am Tom.")]
     state = tag_files(llm, write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl")
     assert (state.records, state.failures) == (5, 2)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from transformers import ByT5Tokenizer, CanineTokenizer
 
+from tests.tagging import finish, prepare
 from vtag.errors import InputError, SettingError
-from vtag.options import STRATEGIES
+from vtag.options import STRATEGIES, TagOptions
 from vtag.tagger import Batch, Tagger
 
 LABELS = {0: "O", 1: "B-PER", 2: "I-PER"}
@@ -32,30 +35,30 @@ def tokenizer(make_tokenizer: Any) -> Any:
 def test_spans_are_slices_of_the_callers_string(tokenizer: Any) -> None:
     tagger = Tagger(tokenizer, LABELS, 64)
     texts = ["said John\n", "", "JOHN and São Smith!"]
-    batch = tagger.prepare(texts)
+    batch = prepare(tagger, texts)
     ids = tokenizer.convert_tokens_to_ids(["john", "smith"])
     for strategy in STRATEGIES:
-        found = tagger.finish(batch, logits_for(batch, dict.fromkeys(ids, 1)), aggregation_strategy=strategy)
+        found = finish(tagger, batch, logits_for(batch, dict.fromkeys(ids, 1)), aggregation_strategy=strategy)
         assert [[span.text for span in spans] for spans in found] == [["John"], [], ["JOHN", "Smith"]]
         for text, spans in zip(texts, found, strict=True):
             assert all(span.text == text[span.start : span.end] for span in spans)
 
 
 def test_a_single_text_is_a_batch_of_one(tokenizer: Any) -> None:
-    assert len(Tagger(tokenizer, LABELS, 64).prepare("John").encodings) == 1
+    assert len(prepare(Tagger(tokenizer, LABELS, 64), "John").encodings) == 1
 
 
 def test_no_texts_give_no_windows_and_no_spans(tokenizer: Any) -> None:
     tagger = Tagger(tokenizer, LABELS, 64)
-    batch = tagger.prepare([])
+    batch = prepare(tagger, [])
     assert batch.windows == ()
-    assert tagger.finish(batch, []) == []
+    assert finish(tagger, batch, []) == []
     assert tagger.rows(batch, []) == []
 
 
 def test_rows_of_a_text_of_one_window_are_its_logits(tokenizer: Any) -> None:
     tagger = Tagger(tokenizer, LABELS, 64)
-    batch = tagger.prepare(["John said", ""], aggregation_strategy=None)
+    batch = tagger.prepare_prompts(["John said", ""])
     logits = logits_for(batch, {})
     for row, own in zip(tagger.rows(batch, logits), logits, strict=True):
         assert row is own or np.array_equal(row, own)
@@ -64,7 +67,7 @@ def test_rows_of_a_text_of_one_window_are_its_logits(tokenizer: Any) -> None:
 @pytest.mark.parametrize("causal", [False, True])
 def test_rows_of_a_long_text_are_one_for_each_of_its_tokens(tokenizer: Any, causal: bool) -> None:
     tagger = Tagger(tokenizer, LABELS, 16, causal=causal)
-    batch = tagger.prepare(["a of John " * 40], aggregation_strategy=None)
+    batch = tagger.prepare_prompts(["a of John " * 40])
     john = tokenizer.convert_tokens_to_ids("john")
     (rows,) = tagger.rows(batch, logits_for(batch, {john: 1}))
     assert len(batch.windows) > 5
@@ -76,11 +79,11 @@ def test_an_empty_text_without_special_tokens_has_no_window_and_no_rows(make_tok
     tokenizer = make_tokenizer("byte_bpe")
     tokenizer.backend_tokenizer.post_processor = None
     tagger = Tagger(tokenizer, LABELS, 64)
-    batch = tagger.prepare(["", "a"])
+    batch = prepare(tagger, ["", "a"])
     logits = logits_for(batch, {})
     assert [window.text for window in batch.windows] == [1]
     assert tagger.rows(batch, logits)[0].shape == (0, 3)
-    assert tagger.finish(batch, logits) == [[], []]
+    assert finish(tagger, batch, logits) == [[], []]
 
 
 def test_words_come_back_as_word_indices(tokenizer: Any) -> None:
@@ -89,16 +92,16 @@ def test_words_come_back_as_word_indices(tokenizer: Any) -> None:
     split = ["of", "John", "Smith", "a"]
     given: list[Any] = [[split], split, np.array([split])]
     for words in given:
-        batch = tagger.prepare(words=words, delimiter=" ")
-        ((span,),) = tagger.finish(batch, logits_for(batch, {john: 1, smith: 2}))
+        batch = prepare(tagger, words=words, delimiter=" ")
+        ((span,),) = finish(tagger, batch, logits_for(batch, {john: 1, smith: 2}))
         assert (span.words, span.text, span.start) == ((1, 3), "John Smith", 3)
 
 
 def test_spans_under_the_threshold_are_dropped(tokenizer: Any) -> None:
     tagger = Tagger(tokenizer, LABELS, 64)
-    batch = tagger.prepare(["John"])
+    batch = prepare(tagger, ["John"])
     logits = logits_for(batch, {tokenizer.convert_tokens_to_ids("john"): 1})
-    score = tagger.finish(batch, logits)[0][0].score
+    score = finish(tagger, batch, logits)[0][0].score
     thresholds: list[Any] = [
         0,
         np.float32(0.5),
@@ -109,41 +112,45 @@ def test_spans_under_the_threshold_are_dropped(tokenizer: Any) -> None:
         {"*": 1.0},
         {"PER": 0.5, "*": 1.0},
     ]
-    counts = {repr(threshold): len(tagger.finish(batch, logits, threshold=threshold)[0]) for threshold in thresholds}
+    counts = {repr(threshold): len(finish(tagger, batch, logits, threshold=threshold)[0]) for threshold in thresholds}
     assert list(counts.values()) == [1, 1, 1, 0, 0, 1, 0, 1]
 
 
 def test_labels_to_ignore_may_be_a_single_string(tokenizer: Any) -> None:
     tagger = Tagger(tokenizer, LABELS, 64)
-    batch = tagger.prepare(["John a"], aggregation_strategy="first")
-    assert [span.label for span in tagger.finish(batch, logits_for(batch, {}), ignore_labels="PER")[0]] == ["O"]
+    batch = prepare(tagger, ["John a"], aggregation_strategy="first")
+    assert [span.label for span in finish(tagger, batch, logits_for(batch, {}), ignore_labels="PER")[0]] == ["O"]
 
 
 def test_mistakes_are_one_line_each(tokenizer: Any) -> None:
     tagger = Tagger(tokenizer, LABELS, 64)
-    batch = tagger.prepare(["John"])
+    batch = prepare(tagger, ["John"])
     logits = logits_for(batch, {})
     cases: list[tuple[Any, type[Exception], str]] = [
-        (lambda: tagger.prepare(["a", 3]), InputError, "text 1 is int, not a string"),  # type: ignore[list-item]
-        (lambda: tagger.prepare(), InputError, "give either texts or words"),
-        (lambda: tagger.prepare(words=[["a"], "b"]), InputError, r"words\[1\] is not a list of strings"),
-        (lambda: tagger.prepare(words=[["a"], None]), InputError, r"words\[1\] is not a list of strings"),  # type: ignore[list-item]
-        (lambda: tagger.prepare(words=[["a", 3]]), InputError, r"words\[0\] is not a list of strings"),  # type: ignore[list-item]
+        (lambda: prepare(tagger, ["a", 3]), InputError, "text 1 is int, not a string"),
+        (lambda: prepare(tagger), InputError, "give either texts or words"),
+        (lambda: prepare(tagger, words=[["a"], "b"]), InputError, r"words\[1\] is not a list of strings"),
+        (lambda: prepare(tagger, words=[["a"], None]), InputError, r"words\[1\] is not a list of strings"),
+        (lambda: prepare(tagger, words=[["a", 3]]), InputError, r"words\[0\] is not a list of strings"),
         (
-            lambda: tagger.prepare(["a"], aggregation_strategy="best"),
+            lambda: prepare(tagger, ["a"], aggregation_strategy="best"),
             SettingError,
             "choose one of viterbi, none, simple",
         ),
         (
-            lambda: tagger.finish(batch, logits, aggregation_strategy="best"),
+            lambda: finish(tagger, batch, logits, aggregation_strategy="best"),
             SettingError,
             "choose one of viterbi, none, simple",
         ),
-        (lambda: tagger.finish(batch, logits, threshold=2), SettingError, "threshold must be from 0 to 1"),
-        (lambda: tagger.prepare(["a"], stride=3, aggregation_strategy="none"), SettingError, "stride does not go with"),
-        (lambda: tagger.prepare(["a" * 9], stride=64, aggregation_strategy="simple"), SettingError, "stride=64"),
+        (lambda: finish(tagger, batch, logits, threshold=2), SettingError, "threshold must be from 0 to 1"),
         (
-            lambda: Tagger(tokenizer, LABELS, 8).prepare(["a b c d e f g h"], stride=6),
+            lambda: prepare(tagger, ["a"], stride=3, aggregation_strategy="none"),
+            SettingError,
+            "stride does not go with",
+        ),
+        (lambda: prepare(tagger, ["a" * 9], stride=64, aggregation_strategy="simple"), SettingError, "stride=64"),
+        (
+            lambda: prepare(Tagger(tokenizer, LABELS, 8), ["a b c d e f g h"], stride=6),
             SettingError,
             "from 0 to 5 tokens",
         ),
@@ -156,19 +163,19 @@ def test_mistakes_are_one_line_each(tokenizer: Any) -> None:
 
 def test_a_slow_tokenizer_that_spells_the_text_tags_it_and_one_that_does_not_names_words() -> None:
     canine = Tagger(CanineTokenizer(), LABELS, 64)
-    batch = canine.prepare(["a Jo"], aggregation_strategy="simple")
-    ((span,),) = canine.finish(batch, logits_for(batch, {ord("J"): 1, ord("o"): 2}))
+    batch = prepare(canine, ["a Jo"], aggregation_strategy="simple")
+    ((span,),) = finish(canine, batch, logits_for(batch, {ord("J"): 1, ord("o"): 2}))
     assert span.text == "Jo"
     with pytest.raises(SettingError, match="first needs a fast tokenizer"):
-        canine.prepare(["a"], aggregation_strategy="first")
+        prepare(canine, ["a"], aggregation_strategy="first")
     with pytest.raises(SettingError, match="stride needs a fast tokenizer"):
-        canine.prepare(["a"], aggregation_strategy="simple", stride=3)
+        prepare(canine, ["a"], aggregation_strategy="simple", stride=3)
     byt5 = Tagger(ByT5Tokenizer(), LABELS, 64)
     with pytest.raises(InputError, match=r"text 1: .*pass words="):
-        byt5.prepare(["a", "é"], aggregation_strategy="simple")
-    assert byt5.prepare(["é"], aggregation_strategy=None).encodings[0].offsets is None
-    batch = byt5.prepare(words=[["é", "x"]], aggregation_strategy="simple")
-    assert [span.words for span in byt5.finish(batch, logits_for(batch, {}), ignore_labels=())[0]] == [(0, 2)]
+        prepare(byt5, ["a", "é"], aggregation_strategy="simple")
+    assert byt5.prepare_prompts(["é"]).encodings[0].offsets is None
+    batch = prepare(byt5, words=[["é", "x"]], aggregation_strategy="simple")
+    assert [span.words for span in finish(byt5, batch, logits_for(batch, {}), ignore_labels=())[0]] == [(0, 2)]
 
 
 @pytest.mark.parametrize("strategy", ["viterbi", "simple"])
@@ -178,5 +185,48 @@ def test_a_stride_that_does_not_fit_is_said_at_the_first_text_though_it_is_short
 ) -> None:
     tagger = Tagger(tokenizer, {0: "O", 1: "B-X"}, 64)
     with pytest.raises(SettingError, match=rf"^stride={stride} does not fit: it must be from 0 to 61 tokens"):
-        tagger.prepare(["short"], stride=stride, aggregation_strategy=strategy)
-    assert tagger.prepare(["short"], stride=61, aggregation_strategy=strategy).windows
+        prepare(tagger, ["short"], stride=stride, aggregation_strategy=strategy)
+    assert prepare(tagger, ["short"], stride=61, aggregation_strategy=strategy).windows
+
+
+def test_half_a_surrogate_pair_is_one_line_that_tells_the_place_and_not_the_text(family: Any) -> None:
+    for tokenizer, kind in ((family, "fast"), (CanineTokenizer(), "slow")):
+        tagger = Tagger(tokenizer, LABELS, 64)
+        for items, words in ((["fine", "ab\ud800c"], False), ([["x"], ["ab", "\ud800c"]], True)):
+            errors = tagger.prepare(items, words=words).errors
+            assert errors.keys() == {1}, kind
+            message = str(errors[1])
+            assert message.startswith("text 1 has half of a surrogate pair at character 2: ")
+            assert "\n" not in message
+            assert "ab" not in message.replace("character", "")
+
+
+BAD: dict[bool, list[Any]] = {False: [7, "\ud800", None, b"a"], True: [["a", 7], "a", None, ["\udc00"]]}
+
+
+@pytest.mark.parametrize("words", [False, True])
+@pytest.mark.parametrize("stride", [None, 3])
+@pytest.mark.parametrize("strategy", ["viterbi", "simple"])
+def test_a_text_that_cannot_be_tagged_changes_nothing_of_its_neighbours(
+    family: Any, make_text: Callable[..., str], strategy: str, stride: int | None, words: bool
+) -> None:
+    tagger = Tagger(family, LABELS, 12)
+    options = tagger.bind(TagOptions(strategy, stride=stride))
+    random_ = random.Random(f"{strategy} {stride} {words}")
+    good = [text.split() if words else text for text in (make_text(random_) for _ in range(40))]
+    places = dict(zip(sorted(random_.sample(range(44), 4)), BAD[words], strict=True))
+    rest = iter(good)
+    items = [places[at] if at in places else next(rest) for at in range(44)]
+
+    def tagged(batch: Batch) -> list[Any]:
+        drawn = [np.random.default_rng(len(w.ids)).normal(0, 4, (len(w.ids), 3)).astype("f4") for w in batch.windows]
+        return tagger.finish(batch, drawn)
+
+    batch = tagger.prepare(items, options, words=words, first=100)
+    answers = tagged(batch)
+    assert [answer for at, answer in enumerate(answers) if at not in places] == tagged(
+        tagger.prepare(good, options, words=words)
+    )
+    assert [str(at + 100) in str(answers[at]) for at in places] == [True] * 4
+    assert {at: answers[at] for at in places} == batch.errors
+    assert all(isinstance(answers[at], InputError) for at in places)

@@ -650,6 +650,13 @@ def error(kind: str, **fields: object) -> VtagError:
     return _restore(TABLE[kind].error, kind, " ".join(message.splitlines()))  # a path may hold line ends
 
 
+def input_error(kind: str, **fields: object) -> InputError:
+    """The same of a row that is about a text, for where errors are kept in the places of answers."""
+    made = error(kind, **fields)
+    assert isinstance(made, InputError)
+    return made
+
+
 def _restore(cls: type[VtagError], kind: str, message: str) -> VtagError:
     made = cls(message)
     made.kind = kind

@@ -1,45 +1,70 @@
-"""How texts are tagged: the options of `LLM.tag`, of files, of Ray and of the command line, checked in one place.
+"""How texts are tagged: what each option may be, and what it means. Every caller's keywords become one `TagOptions`.
 
-`checked` knows no model, and comes before anything is loaded; `Tagger.options` goes on with the model's labels.
+A `TagOptions` knows no model, so that it can be made, and refused, before anything is loaded. `Tagger.bind` holds it
+against a model: what it gives is not checked again on its way to the decoder.
 """
 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, TypedDict
+from typing import Any, NewType
 
 from vtag.decode.hf import HF_STRATEGIES
 from vtag.errors import error
+from vtag.types import Span
 
 DEFAULT_STRATEGY = "viterbi"
 STRATEGIES = (DEFAULT_STRATEGY, *HF_STRATEGIES)
 
 
-class Options(TypedDict):
-    """The options of `LLM.tag`, each in its one spelling; what they mean is said there."""
+@dataclass(frozen=True, slots=True)
+class TagOptions:
+    """The options of `LLM.tag`, each in its one spelling. Raises SettingError for what suits no model.
 
-    aggregation_strategy: str
-    ignore_labels: tuple[str, ...]
-    threshold: float | dict[str, float] | None
-    stride: int | None
+    aggregation_strategy: "viterbi", or one of Hugging Face's ("none", "simple", "first", "average", "max").
+    ignore_labels: labels (of the spans) to leave out; a single one may stand alone.
+    threshold: spans with a lower score are dropped; by label if it is a mapping ("*": all others).
+    stride: tokens that neighbouring windows of a long text share; None: a quarter of the window. With one of Hugging
+        Face's strategies, windows are cut and their spans merged by its own rule.
+    """
+
+    aggregation_strategy: str = DEFAULT_STRATEGY
+    ignore_labels: Sequence[str] = ("O",)
+    threshold: float | Mapping[str, float] | None = field(default=None, hash=False)
+    stride: int | None = None
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__
+        set_field(self, "aggregation_strategy", _strategy(self.aggregation_strategy))
+        set_field(self, "ignore_labels", _labels(self.ignore_labels))
+        set_field(self, "threshold", _threshold(self.threshold))
+        set_field(self, "stride", _stride(self.stride))
+
+    @property
+    def hf(self) -> bool:
+        """Whether the strategy is one of Hugging Face's."""
+        return self.aggregation_strategy in HF_STRATEGIES
+
+    def labels(self) -> list[tuple[str, str]]:
+        """The labels that the model must have, each behind the name of the option that names it."""
+        by_label = self.threshold if isinstance(self.threshold, Mapping) else {}
+        ignored = [("ignore_labels", label) for label in self.ignore_labels if label != "O"]
+        return ignored + [("threshold", label) for label in by_label if label != "*"]
+
+    def kept(self, found: list[Span]) -> list[Span]:
+        """Of the spans of a text, those that are sure enough."""
+        if self.threshold is None:
+            return found
+        by_label = self.threshold if isinstance(self.threshold, Mapping) else {"*": self.threshold}
+        others = by_label.get("*", 0.0)
+        return [span for span in found if span.score >= by_label.get(span.label, others)]
 
 
-def checked(
-    *,
-    aggregation_strategy: Any = DEFAULT_STRATEGY,
-    ignore_labels: Any = ("O",),
-    threshold: Any = None,
-    stride: Any = None,
-) -> Options:
-    """The options in one spelling; raises SettingError for what suits no model."""
-    return {
-        "aggregation_strategy": _strategy(aggregation_strategy),
-        "ignore_labels": _labels(ignore_labels),
-        "threshold": _threshold(threshold),
-        "stride": _stride(stride),
-    }
+# Options that fit a model: made by `Tagger.bind`.
+BoundOptions = NewType("BoundOptions", TagOptions)
 
 
 def short(value: object) -> str:
@@ -84,3 +109,7 @@ def _stride(given: Any) -> int | None:
     if not isinstance(given, Integral) or isinstance(given, bool):
         raise error("stride_number", stride=short(given))
     return int(given)
+
+
+# They fit every model.
+DEFAULTS = BoundOptions(TagOptions())

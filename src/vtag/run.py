@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,9 +24,9 @@ from vtag.files.inputs import Input
 from vtag.files.journal import State
 from vtag.files.records import REASONS, Bad, Row
 from vtag.files.target import Target
-from vtag.options import DEFAULT_STRATEGY, Options, checked
+from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
 from vtag.tagger import Tagger
-from vtag.types import Span
+from vtag.types import Answer
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
@@ -41,9 +41,9 @@ class Tags(Protocol):
     def identity(self) -> dict[str, str]:
         """What its answers depend on, by name."""
 
-    def tag_chunks(
-        self, chunks: Iterable[Sequence[Any]], *, words: bool, **options: Any
-    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
+    def answers(
+        self, chunks: Iterable[Sequence[Any]], options: BoundOptions, *, words: bool
+    ) -> Generator[tuple[list[Answer], int]]:
         """For each chunk the answers, and how many tokens were run. As many chunks as it likes may be read ahead."""
 
 
@@ -95,9 +95,7 @@ def tag_files(
     Returns:
         The last state: records, failures, tokens, seconds, spans by label.
     """
-    options = checked(
-        aggregation_strategy=aggregation_strategy, ignore_labels=ignore_labels, threshold=threshold, stride=stride
-    )
+    asked = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
     if engine and not isinstance(model, str | Path):
         raise error("engine_is_made", names=", ".join(engine))
     fields = Fields(text_field, words_field, spans_field, overwrite_field)
@@ -115,7 +113,7 @@ def tag_files(
             tagger, depends_on = made.tagger, lambda: identity(made)
         else:
             tagger, depends_on = model.tagger, model.identity
-        options = tagger.options(**options)
+        options = tagger.bind(asked)
         key = None
         if target.files and not any(source.pipe for source in found):
             key = _key(found, fields, options) | depends_on()
@@ -132,7 +130,7 @@ def _work(
     llm: Tags,
     sources: Sequence[Input],
     fields: Fields,
-    options: Options,
+    options: BoundOptions,
     target: Target,
     strict: bool,
     watch: Watch,
@@ -147,7 +145,7 @@ def _work(
             ahead.append(chunk)
             yield chunk.texts
 
-    with closing(llm.tag_chunks(texts(), words=fields.words is not None, **options)) as answered:
+    with closing(llm.answers(texts(), options, words=fields.words is not None)) as answered:
         for answers, tokens in answered:
             chunk = ahead.popleft()
             rows: list[Row] = []
@@ -197,11 +195,11 @@ def _start(made: Plan) -> LLM:
     return LLM.of(made)
 
 
-def _key(sources: Sequence[Input], fields: Fields, options: Options) -> dict[str, str]:
+def _key(sources: Sequence[Input], fields: Fields, options: TagOptions) -> dict[str, str]:
     """What the output depends on besides the model: a run goes on only where all of it is as it was."""
     names = ("text_field", "words_field", "spans_field", "overwrite_field")
     key = {"input": inputs.fingerprint(sources), **dict(zip(names, map(str, astuple(fields)), strict=True))}
-    key |= {name: json.dumps(value, sort_keys=True, default=str) for name, value in options.items()}
+    key |= {name: json.dumps(value, sort_keys=True, default=str) for name, value in asdict(options).items()}
     for package in ("pyarrow", "zstandard"):
         try:
             key[package] = metadata.version(package)

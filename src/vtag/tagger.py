@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -13,70 +13,60 @@ import numpy as np
 
 from vtag.decode import scheme as schemes
 from vtag.decode import scores, spans
-from vtag.decode.hf import HF_STRATEGIES, hf_spans, merge_windows
+from vtag.decode.hf import hf_spans, merge_windows
 from vtag.decode.stitch import stitch
 from vtag.decode.viterbi import NO_BIASES, Biases
 from vtag.decode.words import choose
-from vtag.errors import error
-from vtag.options import DEFAULT_STRATEGY, Options, checked, short
-from vtag.text.given import texts_or_words
+from vtag.errors import InputError, error, input_error
+from vtag.options import DEFAULTS, BoundOptions, TagOptions, short
+from vtag.text.given import readable
 from vtag.text.prompts import encode_ids, split_prompts
 from vtag.text.slow import SlowTokenizer
-from vtag.text.tokenize import FastTokenizer, check_texts
+from vtag.text.tokenize import FastTokenizer
 from vtag.text.windows import body_size, check_stride, hf_windows, make_windows
-from vtag.types import Encoding, Span, Window
+from vtag.types import Answer, Encoding, Span, Window
 
 # So many labels are named where one is wrong.
 SHOWN = 24
+# Of a text that cannot be tagged: it has no tokens, and so no windows.
+NOTHING = Encoding("", np.zeros(0, np.int32), np.zeros(0, bool), np.zeros((0, 2), np.int32), np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Texts on their way through the engine, in order.
 
+    encodings: of each text; one without tokens where the text cannot be tagged.
     windows: what the engine runs, in order; `window.text` is an index into `encodings`.
-    strategy: the aggregation strategy it was prepared for; None for logits alone.
+    options: those that it was prepared for; None for logits alone.
+    errors: why a text cannot be tagged, by its index in `encodings`.
     hf_parts: one Encoding a window, where Hugging Face's own stride rule was asked for.
     """
 
     encodings: tuple[Encoding, ...]
     windows: tuple[Window, ...]
-    strategy: str | None = None
+    options: BoundOptions | None = None
+    errors: Mapping[int, InputError] = field(default_factory=dict)
     hf_parts: tuple[Encoding, ...] | None = None
-
-    def split(self, sizes: Sequence[int]) -> list[Batch]:
-        """As batches of so many texts each."""
-        batches: list[Batch] = []
-        text = at = 0
-        for size in sizes:
-            start, last = at, text + size
-            while at < len(self.windows) and self.windows[at].text < last:
-                at += 1
-            windows = _moved(self.windows[start:at], -text)
-            parts = None if self.hf_parts is None else self.hf_parts[start:at]
-            batches.append(Batch(self.encodings[text:last], windows, self.strategy, parts))
-            text = last
-        return batches
 
     @staticmethod
     def joined(batches: Sequence[Batch]) -> Batch:
-        """Batches that were prepared in the same way, as one."""
+        """Batches that were prepared with the same options, as one."""
         if len(batches) == 1:
             return batches[0]
         encodings: list[Encoding] = []
         windows: list[Window] = []
+        errors: dict[int, InputError] = {}
         parts: list[Encoding] = []
         for batch in batches:
-            windows += _moved(batch.windows, len(encodings))
+            by = len(encodings)
+            windows += [Window(w.ids, w.text + by, w.start, w.end, w.prefix) for w in batch.windows]
+            errors |= {text + by: refused for text, refused in batch.errors.items()}
             encodings += batch.encodings
             parts += batch.hf_parts or ()
         first = batches[0]
-        return Batch(tuple(encodings), tuple(windows), first.strategy, None if first.hf_parts is None else tuple(parts))
-
-
-def _moved(windows: tuple[Window, ...], by: int) -> tuple[Window, ...]:
-    """Windows of the texts that stand so much further on."""
-    return tuple(Window(w.ids, w.text + by, w.start, w.end, w.prefix) for w in windows) if by else windows
+        hf_parts = None if first.hf_parts is None else tuple(parts)
+        return Batch(tuple(encodings), tuple(windows), first.options, errors, hf_parts)
 
 
 class Tagger:
@@ -106,100 +96,107 @@ class Tagger:
         # What options may name: a span's label is a type, or under Hugging Face's strategies what is left of a label.
         types = [*self.scheme.span_labels, *(label.split("-", 1)[-1] for label in self.id2label.values())]
         self.labels = list(dict.fromkeys([*types, *self.id2label.values()]))
+        self._known = set(self.labels)
         self.fast = bool(tokenizer.is_fast)
         self._text = FastTokenizer(tokenizer) if self.fast else SlowTokenizer(tokenizer)
         # Where Hugging Face would cut: the tokenizer's own limit, which many tokenizers leave at 1e30.
         self._hf_max_length = int(min(max_length, tokenizer.model_max_length or max_length))
 
-    def options(self, **given: Any) -> Options:
-        """The options of `LLM.tag`, checked against this model; raises SettingError."""
-        options = checked(**given)
-        least = options["threshold"]
-        self._check_labels("ignore_labels", options["ignore_labels"], "O")
-        self._check_labels("threshold", tuple(least) if isinstance(least, dict) else (), "*")
-        strategy, stride = options["aggregation_strategy"], options["stride"]
+    def bind(self, options: TagOptions) -> BoundOptions:
+        """The options as ones that fit this model; raises SettingError for what does not."""
+        if (found := self.unknown_label(options)) is not None:
+            option, label = found
+            more = len(self.labels) - SHOWN
+            names = ", ".join(self.labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+            raise error("no_such_label", option=option, label=short(label), names=names)
+        strategy, stride = options.aggregation_strategy, options.stride
         if not self.fast and strategy in ("first", "average", "max"):
             raise error("needs_fast_tokenizer", strategy=strategy)
         if stride is not None:
-            hf = strategy in HF_STRATEGIES
-            if hf and not self.fast:
+            if options.hf and not self.fast:
                 raise error("needs_fast_tokenizer", strategy="stride")
             if strategy == "none":
                 raise error("stride_without_groups")
-            check_stride(stride, body_size(self._probe, self._hf_max_length if hf else self.max_length))
-        return options
+            check_stride(stride, body_size(self._probe, self._hf_max_length if options.hf else self.max_length))
+        return BoundOptions(options)
+
+    def unknown_label(self, options: TagOptions) -> tuple[str, str] | None:
+        """An option that names a label that the model has not, and that label."""
+        return next(((option, label) for option, label in options.labels() if label not in self._known), None)
 
     def prepare(
         self,
-        texts: str | Iterable[str] | None = None,
+        items: Iterable[Any],
+        options: BoundOptions = DEFAULTS,
         *,
-        words: Iterable[str] | Iterable[Sequence[str]] | None = None,
+        words: bool = False,
         delimiter: str = " ",
-        stride: int | None = None,
-        aggregation_strategy: str | None = DEFAULT_STRATEGY,
         first: int = 0,
+    ) -> Batch:
+        """Tokenize and cut into windows. A text that cannot be tagged has its InputError in `Batch.errors`.
+
+        items: texts, or lists of words where `words` is true: then offsets refer to `delimiter.join(words)`.
+        first: the index of the first text, by which errors name it.
+        """
+        items = [items] if isinstance(items, str) else list(items)
+        indices = range(first, first + len(items))
+        return self.cut(*self.encode(items, indices, words=words, delimiter=delimiter), options)
+
+    def encode(
+        self, items: Iterable[Any], indices: Sequence[int], *, words: bool = False, delimiter: str = " "
+    ) -> tuple[list[Encoding], dict[int, InputError]]:
+        """The first half of `prepare`: an Encoding for each text, and by its position why one cannot be tagged.
+
+        indices: by which errors name the texts.
+        """
+        encodings, errors = self._encode(items, indices, words=words, delimiter=delimiter)
+        for text, encoding in enumerate(encodings):
+            if encoding.offsets is None:
+                errors[text] = input_error("no_offsets", index=indices[text])
+                encodings[text] = NOTHING
+        return encodings, errors
+
+    def cut(
+        self,
+        encodings: Sequence[Encoding],
+        errors: Mapping[int, InputError],
+        options: BoundOptions,
         most_tokens: int | None = None,
     ) -> Batch:
-        """Tokenize and cut into windows; `aggregation_strategy=None` if only logits are wanted.
-
-        One text or many; or `words`, a list for each text (or the words of one text): then offsets refer to
-        `delimiter.join(words)`. `stride` is the overlap of windows in tokens; given together with one of Hugging
-        Face's strategies, windows are cut and their spans merged by its own rule.
-        `first` is the index of the first text, for error messages. `most_tokens`: of all windows; raises InputError
-        for more, before they are made.
-        """
-        if aggregation_strategy is not None:
-            options = self.options(aggregation_strategy=aggregation_strategy, stride=stride)
-            aggregation_strategy, stride = options["aggregation_strategy"], options["stride"]
-        named, given = texts_or_words(texts, words)
-        if named == "words":
-            encodings = self._encode_words(given, delimiter, first)
-        else:
-            encodings = self._encode_texts(given, first)
-        if aggregation_strategy is not None:
-            for i, encoding in enumerate(encodings, first):
-                if encoding.offsets is None:
-                    raise error("no_offsets", index=i)
-        if stride is not None and aggregation_strategy in HF_STRATEGIES:
-            return self._prepare_hf_stride(encodings, stride, aggregation_strategy, most_tokens)
-        by_lines = aggregation_strategy == "viterbi" and stride is None
+        """The second half: windows. Raises InputError where all have more than `most_tokens`, before they are made."""
+        stride = options.stride
+        if stride is not None and options.hf:
+            return self._cut_hf(encodings, errors, options, stride, most_tokens)
+        by_lines = not options.hf and stride is None
         windows = make_windows(encodings, self.max_length, stride, by_lines=by_lines, most=most_tokens)
-        return Batch(tuple(encodings), tuple(windows), aggregation_strategy)
+        return Batch(tuple(encodings), tuple(windows), options, errors)
 
     def prepare_prompts(self, prompts: Any, most_tokens: int | None = None) -> Batch:
-        """As `prepare`, for logits alone, of whatever vLLM's `encode` takes: texts, token ids, dicts of either."""
+        """As `prepare`, for logits alone, of whatever vLLM's `encode` takes: texts, token ids, dicts of either.
+
+        Raises InputError for the first one that cannot be read.
+        """
         items = split_prompts(prompts, self.vocabulary)
-        texts = [item for item in items if isinstance(item, str)]
-        encoded = iter(self._encode_texts(texts))
-        encodings = [next(encoded) if isinstance(item, str) else encode_ids(item, self._probe) for item in items]
+        texts = {i: item for i, item in enumerate(items) if isinstance(item, str)}
+        encoded, errors = self._encode(texts.values(), list(texts))
+        for refused in errors.values():
+            raise refused
+        of_texts = iter(encoded)
+        encodings = [next(of_texts) if isinstance(item, str) else encode_ids(item, self._probe) for item in items]
         return Batch(tuple(encodings), tuple(make_windows(encodings, self.max_length, most=most_tokens)))
 
     def pieces(self, encoding: Encoding) -> list[str]:
         """The vocabulary piece of each token."""
         return self._text.strings(encoding.ids)
 
-    def finish(
-        self,
-        batch: Batch,
-        logits: Sequence[np.ndarray],
-        *,
-        aggregation_strategy: str | None = None,
-        ignore_labels: Sequence[str] = ("O",),
-        threshold: float | Mapping[str, float] | None = None,
-    ) -> list[list[Span]]:
-        """The spans of each text, from the logits of each window: float32 [len(window.ids), labels].
-
-        `threshold` drops spans with a lower score; by label if it is a dict ("*": all others).
-        """
-        options = self.options(
-            aggregation_strategy=aggregation_strategy or batch.strategy or DEFAULT_STRATEGY,
-            ignore_labels=ignore_labels,
-            threshold=threshold,
-        )
-        strategy, least = options["aggregation_strategy"], options["threshold"]
-        decode = self._hf if strategy in HF_STRATEGIES else self._viterbi
-        found = decode(batch, logits, strategy, options["ignore_labels"])
-        return found if least is None else [_above(least, row) for row in found]
+    def finish(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[Answer]:
+        """The spans of each text, or why it has none, from the logits of each window: float32 [len(ids), labels]."""
+        assert batch.options is not None  # by `prepare`
+        decode = self._hf if batch.options.hf else self._viterbi
+        answers: list[Answer] = [batch.options.kept(found) for found in decode(batch, logits, batch.options)]
+        for text, refused in batch.errors.items():
+            answers[text] = refused
+        return answers
 
     def rows(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
         """One row of logits per token of each whole text, special tokens included: float32 [T, labels]."""
@@ -209,57 +206,54 @@ class Tagger:
         """As `rows`, of probabilities: float32 [T, labels]."""
         return [scores.probabilities(row, multi_label=self.multi_label) for row in self.rows(batch, logits)]
 
-    def _encode_texts(self, texts: Iterable[Any], first: int = 0) -> list[Encoding]:
-        return self._text.encode(check_texts(texts, first), first)
-
-    def _encode_words(self, words: Iterable[Any], delimiter: str, first: int) -> list[Encoding]:
-        split: list[list[str]] = []
-        for i, text in enumerate(words, first):
-            own: list[Any] = [None] if isinstance(text, str) or not isinstance(text, Iterable) else list(text)
-            if not all(isinstance(word, str) for word in own):
-                raise error("not_words", index=i)
-            split.append(own)
-        return self._text.encode_words(split, delimiter, first)
+    def _encode(
+        self, items: Iterable[Any], indices: Sequence[int], *, words: bool = False, delimiter: str = " "
+    ) -> tuple[list[Encoding], dict[int, InputError]]:
+        texts, errors = readable(items, indices, words=words)
+        encodings = self._text.encode_words(texts, delimiter) if words else self._text.encode(texts)
+        for text in errors:
+            encodings[text] = NOTHING
+        # An id outside of the embedding would take the engine down.
+        if encodings and np.concatenate([encoding.ids for encoding in encodings]).max(initial=0) >= self.vocabulary:
+            for text, encoding in enumerate(encodings):
+                if encoding.ids.max(initial=0) >= self.vocabulary:
+                    encodings[text] = NOTHING
+                    errors[text] = input_error("id_outside", size=self.vocabulary)
+        return encodings, errors
 
     @cached_property
     def _probe(self) -> Encoding:
         """Any text: it shows which special tokens stand around all."""
         return self._text.encode(["a"])[0]
 
-    def _check_labels(self, option: str, labels: Iterable[str], always: str) -> None:
-        """Raise SettingError for a label that the model has not; `always` is fine."""
-        for label in labels:
-            if label != always and label not in self.labels:
-                more = len(self.labels) - SHOWN
-                names = ", ".join(self.labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-                raise error("no_such_label", option=option, label=short(label), names=names)
-
-    def _prepare_hf_stride(
-        self, encodings: Sequence[Encoding], stride: int, strategy: str, most_tokens: int | None
+    def _cut_hf(
+        self,
+        encodings: Sequence[Encoding],
+        errors: Mapping[int, InputError],
+        options: BoundOptions,
+        stride: int,
+        most_tokens: int | None,
     ) -> Batch:
-        assert isinstance(self._text, FastTokenizer)  # by `options`
+        assert isinstance(self._text, FastTokenizer)  # by `bind`
         from_end = self._text.cuts_left
         windows = hf_windows(encodings, self._hf_max_length, stride, from_end=from_end, most=most_tokens)
-        parts = self._text.overflow(encodings, self._hf_max_length, stride)
+        good = [encoding for text, encoding in enumerate(encodings) if text not in errors]
+        parts = self._text.overflow(good, self._hf_max_length, stride)
         flat = tuple(part for of_text in parts for part in of_text if len(part.ids))
-        return Batch(tuple(encodings), tuple(windows), strategy, flat)
+        return Batch(tuple(encodings), tuple(windows), options, errors, flat)
 
-    def _hf(
-        self, batch: Batch, logits: Sequence[np.ndarray], strategy: str, ignore_labels: Sequence[str]
-    ) -> list[list[Span]]:
+    def _hf(self, batch: Batch, logits: Sequence[np.ndarray], options: TagOptions) -> list[list[Span]]:
         """Hugging Face's strategies: over whole texts, or window by window under its stride rule."""
         if batch.hf_parts is None:
             rows = self.rows(batch, logits)
-            return [self._hf_one(e, row, strategy, ignore_labels) for e, row in zip(batch.encodings, rows, strict=True)]
+            return [self._hf_one(e, row, options) for e, row in zip(batch.encodings, rows, strict=True)]
         found: list[list[Span]] = [[] for _ in batch.encodings]
         counts = Counter(window.text for window in batch.windows)
         for window, part, row in zip(batch.windows, batch.hf_parts, logits, strict=True):
-            found[window.text].extend(self._hf_one(part, row, strategy, ignore_labels))
+            found[window.text].extend(self._hf_one(part, row, options))
         return [merge_windows(row) if counts[text] > 1 else row for text, row in enumerate(found)]
 
-    def _viterbi(
-        self, batch: Batch, logits: Sequence[np.ndarray], strategy: str, ignore_labels: Sequence[str]
-    ) -> list[list[Span]]:
+    def _viterbi(self, batch: Batch, logits: Sequence[np.ndarray], options: TagOptions) -> list[list[Span]]:
         """The default: window distributions averaged, then one decode of each whole text."""
         if not len(logits):
             return [[] for _ in batch.encodings]
@@ -271,19 +265,12 @@ class Tagger:
             stitch(batch.encodings, batch.windows, parts, len(self.id2label), causal=self.causal),
             self.scheme,
             words=self.words,
-            ignore_labels=ignore_labels,
+            ignore_labels=options.ignore_labels,
             biases=self.biases,
             multi_label=self.multi_label,
         )
 
-    def _hf_one(self, encoding: Encoding, logits: np.ndarray, strategy: str, ignore: Sequence[str]) -> list[Span]:
+    def _hf_one(self, encoding: Encoding, logits: np.ndarray, options: TagOptions) -> list[Span]:
         pieces, unk, subword = self._text.pieces(encoding)
-        return hf_spans(encoding, pieces, unk, subword, logits, strategy, self.id2label, ignore, self._text.to_string)
-
-
-def _above(threshold: float | dict[str, float], found: list[Span]) -> list[Span]:
-    """The spans that are sure enough."""
-    if not isinstance(threshold, dict):
-        threshold = {"*": threshold}
-    rest = threshold.get("*", 0.0)
-    return [span for span in found if span.score >= threshold.get(span.label, rest)]
+        strategy, ignored = options.aggregation_strategy, options.ignore_labels
+        return hf_spans(encoding, pieces, unk, subword, logits, strategy, self.id2label, ignored, self._text.to_string)

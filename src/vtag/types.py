@@ -8,6 +8,8 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from vtag.errors import InputError
+
 Made = TypeVar("Made")
 
 
@@ -73,6 +75,10 @@ class Span:
     def to_tuple(self) -> tuple[int, int, str]:
         """`(start, end, label)`, as spaCy and most evaluation tools take it."""
         return self.start, self.end, self.label
+
+
+# Of a text: its spans, or why it cannot be tagged.
+Answer = list[Span] | InputError
 
 
 @overload

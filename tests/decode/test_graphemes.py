@@ -12,6 +12,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tagging import finish, prepare
 from vtag.decode import scheme as schemes
 from vtag.decode.graphemes import within
 from vtag.tagger import Tagger
@@ -50,10 +51,10 @@ def tag(family: Any, rule: str, multi_label: bool, seed: int, **given: Any) -> l
     """Spans from logits drawn at random."""
     labels = dict(enumerate(schemes.make("IOB2", ["A", "B"]).labels))
     tagger = Tagger(family, labels, 24, words=rule, multi_label=multi_label)
-    batch = tagger.prepare(**given)
+    batch = prepare(tagger, **given)
     rng = np.random.default_rng(seed)
     logits = [rng.normal(0, 3, (len(window.ids), len(labels))).astype(np.float32) for window in batch.windows]
-    return tagger.finish(batch, logits)
+    return finish(tagger, batch, logits)
 
 
 @given(
@@ -108,13 +109,13 @@ def test_spans_of_given_words_cover_whole_words(
 )
 def test_a_token_that_stands_for_a_part_gives_the_whole(family: Any, text: str, token: str, whole: str) -> None:
     tagger = Tagger(family, {0: "O", 1: "B-A", 2: "I-A"}, 64, words="first")
-    batch = tagger.prepare(text)
+    batch = prepare(tagger, text)
     (encoding,) = batch.encodings
     assert encoding.offsets is not None
     at = text.index(token)
     mine = (encoding.offsets[:, 0] < at + len(token)) & (encoding.offsets[:, 1] > at)
     logits = np.where(mine[:, None], [0, 6, 0], [6, 0, 0]).astype(np.float32)
-    found = tagger.finish(batch, [logits])[0]
+    found = finish(tagger, batch, [logits])[0]
     assert any(whole in span.text for span in found)
     assert {edge for span in found for edge in (span.start, span.end)} <= borders(text)
 
@@ -123,11 +124,11 @@ def test_hugging_faces_strategies_and_offsets_of_tokens_stay_as_they_are(make_to
     tokenizer = make_tokenizer("byte_bpe")
     text = "Jose\u0301"
     tagger = Tagger(tokenizer, {0: "B-A", 1: "B-B"}, 64)
-    batch = tagger.prepare(text, aggregation_strategy="none")
+    batch = prepare(tagger, text, aggregation_strategy="none")
     offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
     assert batch.encodings[0].offsets is not None
     assert batch.encodings[0].offsets.tolist() == [list(pair) for pair in offsets]
     logits = [np.eye(2, dtype=np.float32)[np.arange(len(offsets)) % 2]]
-    found = [(span.start, span.end) for span in tagger.finish(batch, logits)[0]]
+    found = [(span.start, span.end) for span in finish(tagger, batch, logits)[0]]
     assert found == [tuple(pair) for pair in offsets[1:-1]]
     assert any({start, end} - borders(text) for start, end in found)

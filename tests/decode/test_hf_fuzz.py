@@ -16,6 +16,7 @@ import pytest
 import torch
 from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerFast, TokenClassificationPipeline
 
+from tests.tagging import finish, prepare
 from vtag.decode.hf import HF_STRATEGIES
 from vtag.tagger import Batch, Tagger
 from vtag.types import Span
@@ -80,10 +81,10 @@ def compare(
     tokenizer.model_max_length = limit
     tagger = Tagger(tokenizer, id2label, limit)
     inputs: dict[str, Any] = {"words": texts, "delimiter": delimiter} if split else {"texts": texts}
-    batch = tagger.prepare(**inputs, stride=stride, aggregation_strategy=strategy)
+    batch = prepare(tagger, **inputs, stride=stride, aggregation_strategy=strategy)
     rng = np.random.default_rng(len(texts))
     logits = [draw_logits(rng, len(window.ids), len(labels)) for window in batch.windows]
-    ours = tagger.finish(batch, logits, ignore_labels=IGNORE[scheme])
+    ours = finish(tagger, batch, logits, ignore_labels=IGNORE[scheme])
 
     model = BertForTokenClassification(BertConfig(id2label=id2label, hidden_size=4, num_hidden_layers=0))
     model.windows = [(window.ids, own) for window, own in zip(batch.windows, logits, strict=True)]
@@ -176,8 +177,8 @@ def test_windows_counted_from_the_end_give_the_entities_of_hugging_face(
 def test_without_stride_nothing_is_cut_where_hugging_face_cuts_in_silence(family: PreTrainedTokenizerFast) -> None:
     family.model_max_length = 10
     tagger = Tagger(family, {0: "O", 1: "B-PER"}, 10)
-    batch: Batch = tagger.prepare(["a " * 60 + "John"], aggregation_strategy="simple")
+    batch: Batch = prepare(tagger, ["a " * 60 + "John"], aggregation_strategy="simple")
     logits = [np.tile(np.array([0, 9], np.float32), (len(window.ids), 1)) for window in batch.windows]
-    spans = tagger.finish(batch, logits)[0]
+    spans = finish(tagger, batch, logits)[0]
     assert len(batch.windows) > 1
     assert spans[-1].end == len(batch.encodings[0].text)

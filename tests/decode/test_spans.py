@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.tagging import finish, prepare
 from vtag.decode import scheme as schemes
 from vtag.decode import spans
 from vtag.decode.scores import sigmoid, softmax
@@ -29,8 +30,8 @@ def tag(
 ) -> tuple[list[list[Span]], Sequence[Encoding]]:
     tagger = Tagger(tokenizer, id2label, limit, **options)
     split = bool(texts) and not isinstance(texts[0], str)
-    batch = tagger.prepare(**({"words": texts} if split else {"texts": texts}))
-    return tagger.finish(batch, draw(batch.windows, len(id2label), seed)), batch.encodings
+    batch = prepare(tagger, **({"words": texts} if split else {"texts": texts}))
+    return finish(tagger, batch, draw(batch.windows, len(id2label), seed)), batch.encodings
 
 
 def check(found: list[list[Span]], encodings: Sequence[Encoding]) -> None:
@@ -60,16 +61,16 @@ def test_windows_that_agree_decode_as_one(family: Any, make_text: Callable[..., 
     text = " ".join(make_text(random_) for _ in range(12))
     labels = dict(enumerate(schemes.make(name, ["A", "B"]).labels))
     whole, cut = Tagger(family, labels, 10**6), Tagger(family, labels, 40)
-    one = whole.prepare([text])
+    one = prepare(whole, [text])
     rows = draw(one.windows, len(labels), 1)[0]
-    many = cut.prepare([text])
+    many = prepare(cut, [text])
     assert len(many.windows) > 3
     logits = []
     for window in many.windows:
         own = np.zeros((len(window.ids), len(labels)), np.float32)
         own[window.prefix : window.prefix + window.end - window.start] = rows[window.start : window.end]
         logits.append(own)
-    expected, found = whole.finish(one, [rows])[0], cut.finish(many, logits)[0]
+    expected, found = finish(whole, one, [rows])[0], finish(cut, many, logits)[0]
     assert [span.to_tuple() for span in found] == [span.to_tuple() for span in expected]
     assert np.allclose([span.score for span in found], [span.score for span in expected], atol=1e-5)
 
@@ -97,7 +98,7 @@ def test_spans_of_given_words_name_them(family: Any, make_word: Callable[..., st
 
 
 def test_the_score_is_how_probable_the_type_is_in_the_mean_of_the_words(family: Any) -> None:
-    encoding = Tagger(family, {0: "O", 1: "B-A", 2: "I-A"}, 10**6).prepare(["visited the number"]).encodings[0]
+    encoding = prepare(Tagger(family, {0: "O", 1: "B-A", 2: "I-A"}, 10**6), ["visited the number"]).encodings[0]
     words = encoding.word_ids
     chances = np.full((len(words), 3), [0.9, 0.05, 0.05], np.float32)
     chances[words == words.max() - 1] = [0.2, 0.7, 0.1]
@@ -116,14 +117,14 @@ def test_a_type_named_o_is_a_type(family: Any) -> None:
 
 def test_a_head_with_one_label_scores_by_the_sigmoid(family: Any) -> None:
     tagger = Tagger(family, {0: "KEEP"}, 10**6)
-    batch = tagger.prepare("visited the number")
+    batch = prepare(tagger, "visited the number")
     logits = np.array([[5.5, -5.5, 0.0][max(word, 0)] for word in batch.encodings[0].word_ids.tolist()], np.float32)
-    assert [(span.text, round(span.score, 3)) for span in tagger.finish(batch, [logits[:, None]])[0]] == [
+    assert [(span.text, round(span.score, 3)) for span in finish(tagger, batch, [logits[:, None]])[0]] == [
         ("visited", 0.996),
         ("the", 0.004),
         ("number", 0.5),
     ]
-    assert [span.text for span in tagger.finish(batch, [logits[:, None]], threshold=0.5)[0]] == ["visited", "number"]
+    assert [span.text for span in finish(tagger, batch, [logits[:, None]], threshold=0.5)[0]] == ["visited", "number"]
     assert (tagger.probabilities(batch, [logits[:, None]])[0].max() < 1).all()
 
 
@@ -131,10 +132,10 @@ def test_ignored_types_leave_the_others_as_they_were(family: Any, make_text: Cal
     random_ = random.Random(9)
     scheme = schemes.make("IOB2", ["A", "B"])
     tagger = Tagger(family, dict(enumerate(scheme.labels)), 10**6)
-    batch = tagger.prepare([make_text(random_) for _ in range(30)])
+    batch = prepare(tagger, [make_text(random_) for _ in range(30)])
     logits = draw(batch.windows, len(scheme.labels), 4)
-    everything = tagger.finish(batch, logits)
-    fewer = tagger.finish(batch, logits, ignore_labels=("O", "A"))
+    everything = finish(tagger, batch, logits)
+    fewer = finish(tagger, batch, logits, ignore_labels=("O", "A"))
     assert fewer == [[span for span in row if span.label != "A"] for row in everything]
 
 
@@ -181,9 +182,9 @@ def test_probabilities_of_logits_that_are_no_numbers() -> None:
 def test_a_model_that_opens_anew_at_every_piece_does_not_cut_at_points(text: str, expected: list[str]) -> None:
     tokenizer = bert_of_characters(text)
     tagger = Tagger(tokenizer, {0: "O", 1: "B-X", 2: "I-X"}, 64)
-    batch = tagger.prepare(text)
+    batch = prepare(tagger, text)
     opens = np.array([[9.0, 0, 0] if piece in ("mail", "now") else [0, 9.0, 0] for piece in pieces_of(tagger, batch)])
-    (found,) = tagger.finish(batch, [opens.astype(np.float32)])
+    (found,) = finish(tagger, batch, [opens.astype(np.float32)])
     assert [span.text for span in found] == expected
 
 

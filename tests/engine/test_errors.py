@@ -13,6 +13,7 @@ import pytest
 from transformers import AutoTokenizer, EsmTokenizer
 
 from tests.checkpoints import good, in_hub_cache
+from tests.tagging import prepare
 from vtag import LLM, VtagError
 from vtag.demo import demo_model
 from vtag.engine import checkpoint
@@ -98,7 +99,7 @@ def test_another_task(model: Path) -> None:
 )
 def test_input_that_is_no_text(tagger: Tagger, texts: list[object], kind: str) -> None:
     with pytest.raises(VtagError) as raised:
-        tagger.prepare(texts)  # type: ignore[arg-type]
+        prepare(tagger, texts)
     assert_one_line(raised, kind)
     assert f"text {len(texts) - 1} " in str(raised.value)
 
@@ -107,14 +108,14 @@ def test_a_text_that_a_slow_tokenizer_cannot_align(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("\n".join(["<cls>", "<pad>", "<eos>", "<unk>", *"MKTAG", "<mask>"]), "utf-8")
     tokenizer = EsmTokenizer(str(tmp_path / "vocab.txt"))
     with pytest.raises(VtagError) as raised:
-        Tagger(tokenizer, {0: "O", 1: "B-X"}, 128).prepare(["MK?T"])
+        prepare(Tagger(tokenizer, {0: "O", 1: "B-X"}, 128), ["MK?T"])
     assert_one_line(raised, "no_offsets")
     assert "words=" in str(raised.value)
 
 
 def test_no_message_holds_the_users_text(tagger: Tagger) -> None:
     with pytest.raises(VtagError) as raised:
-        tagger.prepare(["secret\ud800"])
+        prepare(tagger, ["secret\ud800"])
     assert "secret" not in str(raised.value)
 
 

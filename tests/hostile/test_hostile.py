@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.tagging import finish, prepare
 from vtag.errors import InputError
 from vtag.options import STRATEGIES
 from vtag.tagger import Tagger
@@ -44,13 +45,13 @@ def tag(
 ) -> list[list[Span]]:
     """Spans from logits drawn at random; with `broken`, some of them are infinite or no number."""
     rng = np.random.default_rng(0)
-    batch = tagger.prepare(texts, aggregation_strategy=strategy, stride=stride)
+    batch = prepare(tagger, texts, aggregation_strategy=strategy, stride=stride)
     logits = [rng.normal(0, 3, (len(window.ids), len(LABELS))).astype(np.float32) for window in batch.windows]
     assert all(len(window.ids) <= tagger.max_length for window in batch.windows)
     for row in logits if broken else []:
         draw = rng.random(row.shape)
         row[draw < 0.1], row[draw > 0.9], row[:: len(row)] = np.nan, np.inf, -np.inf
-    return tagger.finish(batch, logits)
+    return finish(tagger, batch, logits)
 
 
 @pytest.mark.parametrize(("strategy", "stride"), CASES)
@@ -83,6 +84,6 @@ def test_halves_of_surrogate_pairs_are_refused_without_showing_the_text(family: 
     given: list[dict[str, Any]] = [{"texts": ["a", TEXTS[name]]}, {"words": [["a"], TEXTS[name].split()]}]
     for case in given:
         with pytest.raises(InputError, match=r"^text 1 has half of a surrogate pair") as caught:
-            tagger.prepare(**case)
+            prepare(tagger, **case)
         assert str(caught.value).isascii()
         assert "\n" not in str(caught.value)

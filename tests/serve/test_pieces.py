@@ -11,20 +11,22 @@ from hypothesis import strategies as st
 
 from tests.serve.test_routes import TEXTS
 from vtag.errors import VtagError
+from vtag.options import BoundOptions, TagOptions
 from vtag.serve.http import to_json
-from vtag.serve.pieces import PIECE_SIZE, PIECE_TEXTS, Done, Piece, Tagged, Way, characters, cut, finish, prepare
+from vtag.serve.pieces import PIECE_SIZE, PIECE_TEXTS, Done, Piece, Tagged, characters, cut, finish, prepare
 from vtag.tagger import Batch, Tagger
 
 if TYPE_CHECKING:
     from vtag import LLM
 
+# How texts are tagged, and whether they come split into words.
 WAYS = [
-    Way(False, "viterbi", None, ("O",), None),
-    Way(False, "viterbi", None, ("O",), 0.5),
-    Way(False, "viterbi", None, ("O", "CITY"), (("*", 0.2), ("SURNAME", 0.9))),
-    Way(False, "simple", None, ("O",), None),
-    Way(False, "first", 8, ("O",), None),
-    Way(True, "viterbi", None, ("O",), None),
+    (TagOptions(), False),
+    (TagOptions(threshold=0.5), False),
+    (TagOptions(ignore_labels=("O", "CITY"), threshold={"*": 0.2, "SURNAME": 0.9}), False),
+    (TagOptions("simple"), False),
+    (TagOptions("first", stride=8), False),
+    (TagOptions(), True),
 ]
 LONG = "\n".join(TEXTS[:60])
 
@@ -33,13 +35,14 @@ def spans(found: Tagged, tagger: Tagger) -> list[bytes]:
     return [to_json([span.to_dict() for span in row]) for row in found.spans]
 
 
-def pieces_of(way: Way, texts: list[Any]) -> Iterator[Piece]:
-    return cut(way, texts, list(map(characters, texts)), 1 << 20, spans)
+def pieces_of(options: TagOptions, words: bool, texts: list[Any]) -> Iterator[Piece]:
+    bound = BoundOptions(options)  # they fit the demo model
+    return cut(texts, list(map(characters, texts)), spans, options=bound, words=words, most=1 << 20)
 
 
 @given(st.lists(st.text(max_size=PIECE_SIZE // 4), max_size=200))
 def test_a_request_is_cut_into_all_of_its_texts_in_order(texts: list[str]) -> None:
-    pieces = list(pieces_of(WAYS[0], texts))
+    pieces = list(pieces_of(*WAYS[0], texts))
     assert [text for piece in pieces for text in piece.items] == texts
     assert [piece.first for piece in pieces] == [sum(len(p.items) for p in pieces[:at]) for at in range(len(pieces))]
     for piece in pieces:
@@ -58,9 +61,9 @@ def logits(tagger: Tagger, batch: Batch) -> list[np.ndarray]:
 def test_in_company_each_piece_is_as_if_it_were_alone(llm: LLM) -> None:
     tagger = llm.tagger
     pieces: list[Piece] = []
-    for at, way in enumerate(WAYS * 3):
+    for at, (options, words) in enumerate(WAYS * 3):
         texts: list[Any] = [*TEXTS[at : at + 3], LONG[at * 10 :]] if at % 2 else [TEXTS[at], "", LONG]
-        pieces += pieces_of(way, [text.split() for text in texts] if way.words else texts)
+        pieces += pieces_of(options, words, [text.split() for text in texts] if words else texts)
     batches = [batch for batch in prepare(tagger, pieces) if isinstance(batch, Batch)]
     done = [(piece, batch, logits(tagger, batch)) for piece, batch in zip(pieces, batches, strict=True)]
     for piece, batch, found in zip(pieces, batches, finish(tagger, done), strict=True):
@@ -76,7 +79,7 @@ def test_in_company_each_piece_is_as_if_it_were_alone(llm: LLM) -> None:
 
 def test_what_cannot_be_prepared_fails_alone_with_its_own_index(llm: LLM) -> None:
     bad = [*TEXTS[:2], "half a pair \ud83d"]
-    pieces = [piece for texts in ([TEXTS[0]], bad, [TEXTS[1]]) for piece in pieces_of(WAYS[0], texts)]
+    pieces = [piece for texts in ([TEXTS[0]], bad, [TEXTS[1]]) for piece in pieces_of(*WAYS[0], texts)]
     first, failed, last = prepare(llm.tagger, pieces)
     assert isinstance(first, Batch)
     assert isinstance(last, Batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from tests.refusals import refused
+from tests.tagging import prepare
 
 if TYPE_CHECKING:
     from vtag import LLM
@@ -66,7 +68,7 @@ def each(table: Sequence[tuple[Any, ...]]) -> pytest.MarkDecorator:
 
 @each(TEXTS_AND_WORDS)
 def test_what_is_no_collection_is_refused_by_the_call(idle: LLM, given: dict[str, Any], kind: str, says: str) -> None:
-    for call in (idle.tag, idle.tag_stream, idle.tagger.prepare):
+    for call in (idle.tag, idle.tag_stream, partial(prepare, idle.tagger)):
         refused(kind, says, lambda call=call: call(**given))  # type: ignore[misc]
 
 
@@ -82,7 +84,7 @@ def test_prompts_that_cannot_be_meant(idle: LLM, given: Any, kind: str, says: st
 
 
 def test_a_delimiter_that_is_no_string(idle: LLM) -> None:
-    refused("bad_argument", "delimiter=5: must be a string", lambda: idle.tag(words=[["a"]], delimiter=5))
+    refused("bad_argument", "delimiter=5: must be a string", lambda: idle.tag(words=[["a"]], delimiter=5))  # type: ignore[arg-type]
 
 
 def test_tokenization_of_ones_own_is_not_dropped_in_silence(idle: LLM) -> None:

@@ -11,10 +11,27 @@ from vtag.imports import no_garbage
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
-    from vtag.options import Options
+    from vtag.options import BoundOptions, TagOptions
 
 
-STRATEGIES = "viterbi (default), none, simple, first, average or max"
+def _labels(given: str) -> list[str]:
+    return [label.strip() for label in given.split(",") if label.strip()]
+
+
+# Options of `LLM.tag` -> how the command line takes them.
+TAGGING: dict[str, dict[str, Any]] = {
+    "aggregation_strategy": {
+        "metavar": "NAME",
+        "help": "viterbi (default), none, simple, first, average or max",
+    },
+    "threshold": {"metavar": "P", "type": float, "help": "leave out spans with a lower score"},
+    "stride": {"metavar": "TOKENS", "type": int, "help": "tokens that windows of a long text share"},
+    "ignore_labels": {
+        "metavar": "A,B",
+        "type": _labels,
+        "help": "labels that make no span (default: O; '': none)",
+    },
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,27 +50,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_tagging(parser: argparse.ArgumentParser) -> None:
     """What `LLM.tag` takes."""
-    parser.add_argument("--aggregation-strategy", metavar="NAME", help=STRATEGIES)
-    parser.add_argument("--threshold", metavar="P", type=float, help="leave out spans with a lower score")
-    parser.add_argument("--stride", metavar="TOKENS", type=int, help="tokens that windows of a long text share")
-    parser.add_argument(
-        "--ignore-labels", metavar="A,B", default="O", help="labels that make no span (default: O; '': none)"
-    )
+    for name, how in TAGGING.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **how)
 
 
-def tagging(args: argparse.Namespace) -> Options:
+def tagging(args: argparse.Namespace) -> TagOptions:
     """The options of `LLM.tag`; refused here if they suit no model, before anything is loaded."""
-    from vtag.options import DEFAULT_STRATEGY, checked
+    from vtag.options import TagOptions
 
-    return checked(
-        aggregation_strategy=args.aggregation_strategy or DEFAULT_STRATEGY,
-        ignore_labels=[label.strip() for label in args.ignore_labels.split(",") if label.strip()],
-        threshold=args.threshold,
-        stride=args.stride,
-    )
+    asked = {name: getattr(args, name) for name in TAGGING}
+    return TagOptions(**{name: value for name, value in asked.items() if value not in (None, "")})
 
 
-def start(args: argparse.Namespace, options: Options) -> tuple[LLM, Options]:
+def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOptions]:
     """The engine for `args.model`, and the options as this model takes them."""
     given = arguments(args)
     look(args)
@@ -61,10 +70,10 @@ def start(args: argparse.Namespace, options: Options) -> tuple[LLM, Options]:
         from vtag.engine.plan import plan
 
         made = plan(args.model, **given)
-        options = made.tagger.options(**options)
+        bound = made.tagger.bind(options)
         from vtag.engine.offline import LLM
 
-        return LLM.of(made), options
+        return LLM.of(made), bound
 
 
 def look(args: argparse.Namespace) -> None:

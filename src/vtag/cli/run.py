@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 
 from vtag.cli import cluster, engine
 from vtag.errors import INTERRUPTED
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
                 strict=args.strict,
                 restart=args.restart,
                 watch=None if args.quiet else watch,
-                **options,
+                **asdict(options),
                 **arguments,
             )
     except KeyboardInterrupt:

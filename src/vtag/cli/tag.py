@@ -18,7 +18,7 @@ from vtag.errors import InputError, error
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
-    from vtag.options import Options
+    from vtag.options import BoundOptions
     from vtag.types import Span
 
     Show = Callable[[list[str], list[list[Span]]], None]
@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
     """Tag and print."""
     runs = _runs(args)
     # Heavy imports only now; and whatever can be wrong with the input is said before an engine starts.
-    options = engine.tagging(args)
+    asked = engine.tagging(args)
     page = Page(args.html, args.model) if args.html else None
     first = next(runs, None)
     if first is not None:
-        llm, options = engine.start(args, options)
+        llm, options = engine.start(args, asked)
         from vtag import view
 
         view.colors(llm.tagger.scheme.span_labels)  # the model's types in order: the colours of every other run
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
     """The texts: all at once from the command line, as they come from stdin."""
     from vtag.engine.packing import BLOCK_SIZE, BLOCK_TEXTS
-    from vtag.text.tokenize import check_surrogates
+    from vtag.text.given import check_text
 
     texts = list(args.text)
     if args.examples:
@@ -72,14 +72,14 @@ def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
 
         texts = [*EXAMPLES, *texts]
     if texts:
-        check_surrogates(texts)  # bytes of the command line that are no UTF-8
-        return iter([texts])
+        # Bytes of the command line may be no UTF-8.
+        return iter([[check_text(text, index) for index, text in enumerate(texts)]])
     if sys.stdin is None or sys.stdin.isatty():
         raise error("no_text")
     return streams.runs_of_lines(BLOCK_TEXTS, BLOCK_SIZE)
 
 
-def _tagged(llm: LLM, runs: Iterable[list[str]], options: Options) -> Iterator[tuple[list[str], list[list[Span]]]]:
+def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Iterator[tuple[list[str], list[list[Span]]]]:
     """Each run of texts with its spans. An empty run lets out what is before it: one is read ahead, not more."""
     from vtag.files.records import REASONS
 
@@ -91,7 +91,7 @@ def _tagged(llm: LLM, runs: Iterable[list[str]], options: Options) -> Iterator[t
             ahead.append(run)
             yield run
 
-    for answers, _ in llm.tag_chunks(given(), **options):
+    for answers, _ in llm.answers(given(), options, words=False):
         texts = ahead.popleft()
         spans: list[list[Span]] = []
         for answer in answers:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vtag.errors import VtagError, error, reason
-from vtag.options import Options, short
+from vtag.options import TagOptions, short
 
 DTYPES = ("auto", "float32", "float", "bfloat16", "float16", "half")
 NUMBERS = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size")
@@ -22,7 +22,7 @@ MOVED = {
     "num_workers": "leave it out, texts are read while the engine runs",
     "framework": "leave it out",
     "torch_dtype": "say dtype",
-    **dict.fromkeys(Options.__annotations__, "give it with the texts"),
+    **{option.name: "give it with the texts" for option in fields(TagOptions)},
 }
 
 

@@ -16,15 +16,15 @@ from weakref import WeakSet
 import numpy as np
 
 from vtag.engine.packing import blocks, one_ahead
-from vtag.errors import InputError, error
+from vtag.errors import error
 from vtag.tagger import Batch
-from vtag.types import Span, Window
+from vtag.types import Answer, Window
 
 Prepare = Callable[[list[Any], int], Batch]
 Start = Callable[[Sequence[Window]], Future[list[np.ndarray]]]
-Finish = Callable[[Batch, list[np.ndarray]], list[list[Span]]]
-# What a block is once the engine has been asked to run it: its batches, and the text between two that is refused.
-Begun = list[tuple[Batch, Future[list[np.ndarray]]] | InputError]
+Finish = Callable[[Batch, list[np.ndarray]], list[Answer]]
+# A block that is prepared, and what the engine was asked for.
+Begun = tuple[Batch, Future[list[np.ndarray]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def blocks_of(chunks: Iterable[Sequence[Any]]) -> Iterator[Block]:
 
 def flow(
     given: Iterable[Block], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
-) -> Generator[tuple[list[list[Span] | InputError], int]]:
+) -> Generator[tuple[list[Answer], int]]:
     """The answers of each chunk, in order, and its count of tokens; errors come after all that was before them.
 
     `given` is read, and answers are decoded, in this thread, while `helper` prepares the next block. `apart`: the
@@ -78,7 +78,7 @@ def _close_open() -> None:
 
 def _flow(
     given: Iterable[Block], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
-) -> Generator[tuple[list[list[Span] | InputError], int]]:
+) -> Generator[tuple[list[Answer], int]]:
     process = os.getpid()  # in a fork of it nobody works on what was begun
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
     decoded = Event()  # whether the block before the one that is begun is
@@ -86,22 +86,19 @@ def _flow(
 
     def begin(block: Block) -> tuple[Block, Future[Begun]]:
         if apart and in_hand:
-            wait(_runs(in_hand[-1]))
+            if in_hand[-1].exception() is None:
+                wait([in_hand[-1].result()[1]])
             decoded.clear()
         in_hand.append(helper.submit(_begin, block, prepare, start, decoded))
         return block, in_hand[-1]
 
-    answers: list[list[Span] | InputError] = []
+    answers: list[Answer] = []
     tokens = 0
     try:
         for block, begun in one_ahead(map(begin, given)):
-            for part in begun.result():
-                if isinstance(part, InputError):
-                    answers.append(part)
-                    continue
-                batch, logits = part
-                answers += finish(batch, logits.result())
-                tokens += sum(len(window.ids) for window in batch.windows)
+            batch, logits = begun.result()
+            answers += finish(batch, logits.result())
+            tokens += sum(len(window.ids) for window in batch.windows)
             decoded.set()
             if block.last:
                 yield answers, tokens
@@ -112,34 +109,11 @@ def _flow(
         if os.getpid() == process:
             decoded.set()
             for begun in in_hand:
-                if not begun.cancel():
-                    for run in _runs(begun):
-                        run.cancel()
+                if not begun.cancel() and begun.exception() is None:
+                    begun.result()[1].cancel()
 
 
 def _begin(block: Block, prepare: Prepare, start: Start, decoded: Event) -> Begun:
-    parts = list(_batches(block.items, block.first, prepare))
+    batch = prepare(block.items, block.first)
     decoded.wait()
-    return [part if isinstance(part, InputError) else (part, start(part.windows)) for part in parts]
-
-
-def _batches(items: list[Any], first: int, prepare: Prepare) -> Iterator[Batch | InputError]:
-    """One batch; where a text is bad, what is before and behind it in batches of their own, its error between them."""
-    try:
-        batch = prepare(items, first)
-    except InputError as refused:
-        if len(items) == 1:
-            yield refused
-            return
-        half = len(items) // 2
-        yield from _batches(items[:half], first, prepare)
-        yield from _batches(items[half:], first + half, prepare)
-    else:
-        yield batch
-
-
-def _runs(begun: Future[Begun]) -> list[Future[list[np.ndarray]]]:
-    """What the engine was asked for, once the block is prepared."""
-    if begun.exception() is not None:
-        return []
-    return [part[1] for part in begun.result() if not isinstance(part, InputError)]
+    return batch, start(batch.windows)

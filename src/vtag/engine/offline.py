@@ -25,11 +25,10 @@ from vtag.engine.owner import Owner, free, libraries_frozen
 from vtag.engine.packing import blocks, logits_of, packs, steps, text_lens
 from vtag.engine.plan import TASK, Plan, plan
 from vtag.errors import InputError, VtagError, error
-from vtag.options import DEFAULT_STRATEGY, short
+from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, short
 from vtag.output import TokenClassificationOutput
-from vtag.tagger import Batch
 from vtag.text.given import texts_or_words
-from vtag.types import Span, Window, to_hf
+from vtag.types import Answer, Span, Window, to_hf
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
@@ -126,14 +125,29 @@ class LLM(CheckedLLM):
         *,
         words: Iterable[str] | Iterable[Sequence[str]] | None = None,
         aggregation_strategy: str = "simple",
-        **options: Any,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+        delimiter: str = " ",
+        lora_request: LoRARequest | None = None,
+        use_tqdm: bool | Callable[..., tqdm] = True,
     ) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
         """The dicts of Hugging Face's TokenClassificationPipeline: a list for one text, a list of lists for many.
 
-        Options are those of `tag`; a strategy of Hugging Face's gives its very answers.
+        Arguments are those of `tag`; a strategy of Hugging Face's gives its very answers.
         """
-        found = to_hf(self.tag(texts, words=words, aggregation_strategy=aggregation_strategy, **options))
-        return found[0] if isinstance(texts, str) else found
+        found = self.tag(
+            texts,
+            words=words,
+            aggregation_strategy=aggregation_strategy,
+            ignore_labels=ignore_labels,
+            threshold=threshold,
+            stride=stride,
+            delimiter=delimiter,
+            lora_request=lora_request,
+            use_tqdm=use_tqdm,
+        )
+        return to_hf(found[0] if isinstance(texts, str) else found)
 
     def encode(
         self,
@@ -156,20 +170,16 @@ class LLM(CheckedLLM):
         """
         self._owner.check()
         if pooling_params is not None or pooling_task is not None:
-            stock = super().encode
-
-            def one_turn() -> Generator[None, None, list[Any]]:
-                return stock(
-                    prompts,
-                    pooling_params,
-                    use_tqdm=use_tqdm,
-                    lora_request=lora_request,
-                    pooling_task=pooling_task,
-                    tokenization_kwargs=tokenization_kwargs,
-                )
-                yield
-
-            return self._owner.start(one_turn()).result()
+            stock = partial(
+                super().encode,
+                prompts,
+                pooling_params,
+                use_tqdm=use_tqdm,
+                lora_request=lora_request,
+                pooling_task=pooling_task,
+                tokenization_kwargs=tokenization_kwargs,
+            )
+            return self._owner.call(stock)
         if tokenization_kwargs:
             raise error("no_tokenization_kwargs")
         batch = self.tagger.prepare_prompts(prompts)
@@ -202,18 +212,23 @@ class LLM(CheckedLLM):
         texts: str | Iterable[str] | None = None,
         *,
         words: Iterable[str] | Iterable[Sequence[str]] | None = None,
+        aggregation_strategy: str = DEFAULT_STRATEGY,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+        delimiter: str = " ",
+        lora_request: LoRARequest | None = None,
         use_tqdm: bool | Callable[..., tqdm] = True,
-        **options: Any,
     ) -> list[list[Span]]:
         """Labelled spans of each text, in order: of one text, or many, or texts already split into words.
 
-        Options are those of `tag_stream`.
+        Arguments are those of `tag_stream`.
         """
-        named, items = texts_or_words(texts, words)
-        stream = self.tag_stream(**{named: items}, **options)  # type: ignore[arg-type]
-        total = len(items) if isinstance(items, Sized) else None
+        options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
+        items, split = texts_or_words(texts, words)
+        stream = self._spans(items, split, options, delimiter, lora_request)
         found: list[list[Span]] = []
-        with _progress_bar(use_tqdm, total) as bar:
+        with _progress_bar(use_tqdm, len(items) if isinstance(items, Sized) else None) as bar:
             for spans in stream:
                 found.append(spans)
                 bar.update()
@@ -244,14 +259,54 @@ class LLM(CheckedLLM):
             threshold: drop spans with a lower score; by label if it is a dict ("*": all others).
             stride: tokens that neighbouring windows of a long text share; a quarter of the window by default.
         """
+        options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
+        items, split = texts_or_words(texts, words)
+        return self._spans(items, split, options, delimiter, lora_request)
+
+    def tag_chunks(
+        self,
+        chunks: Iterable[Sequence[Any]],
+        *,
+        words: bool = False,
+        aggregation_strategy: str = DEFAULT_STRATEGY,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+    ) -> Generator[tuple[list[Answer], int]]:
+        """For each chunk the spans of its texts, equal to those of `tag(chunk)`, and how many tokens the engine ran.
+
+        For work that may stop between two chunks and go on later: what is packed together is of one chunk, so that its
+        answers are the same bytes whatever comes before it. A text that cannot be tagged has its InputError in the
+        place of its spans. One chunk is read ahead of the engine.
+
+        Args:
+            chunks: lists of texts, or of texts already split into words where `words` is true. The rest is as in
+                `tag_stream`.
+        """
+        options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
+        return self.answers(chunks, self.tagger.bind(options), words=words)
+
+    def answers(
+        self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
+    ) -> Generator[tuple[list[Answer], int]]:
+        """As `tag_chunks`, with options that are bound already."""
+        return self._flow(blocks_of(chunks), words, options)
+
+    def _spans(
+        self,
+        items: Iterable[Any],
+        words: bool,
+        options: TagOptions,
+        delimiter: str,
+        lora_request: LoRARequest | None,
+    ) -> Iterator[list[Span]]:
+        """The spans of each text, or list of words; an error comes where its text stands."""
         self._owner.check()
-        named, given = texts_or_words(texts, words)
+        bound = self.tagger.bind(options)
         if not isinstance(delimiter, str):
             raise error("bad_argument", name="delimiter", value=short(delimiter), expected="a string")
-        read = (Block(items, first) for first, items in blocks(given))
-        answered = self._flow(
-            read, named, aggregation_strategy, ignore_labels, threshold, stride, delimiter, lora_request
-        )
+        read = (Block(block, first) for first, block in blocks(items))
+        answered = self._flow(read, words, bound, delimiter, lora_request)
 
         def stream() -> Iterator[list[Span]]:
             with closing(answered):
@@ -263,76 +318,29 @@ class LLM(CheckedLLM):
 
         return stream()
 
-    def tag_chunks(
-        self,
-        chunks: Iterable[Sequence[Any]],
-        *,
-        words: bool = False,
-        aggregation_strategy: str = DEFAULT_STRATEGY,
-        ignore_labels: Sequence[str] = ("O",),
-        threshold: float | Mapping[str, float] | None = None,
-        stride: int | None = None,
-    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
-        """For each chunk the spans of its texts, equal to those of `tag(chunk)`, and how many tokens the engine ran.
-
-        For work that may stop between two chunks and go on later: what is packed together is of one chunk, so that its
-        answers are the same bytes whatever comes before it. A text that cannot be tagged has its InputError in the
-        place of its spans. One chunk is read ahead of the engine.
-
-        Args:
-            chunks: lists of texts, or of texts already split into words where `words` is true. The rest is as in
-                `tag_stream`.
-        """
-        self._owner.check()
-        named = "words" if words else "texts"
-        return self._flow(blocks_of(chunks), named, aggregation_strategy, ignore_labels, threshold, stride)
-
     def _flow(
         self,
         given: Iterable[Block],
-        named: str,
-        strategy: str,
-        ignore_labels: Sequence[str],
-        threshold: float | Mapping[str, float] | None,
-        stride: int | None,
+        words: bool,
+        options: BoundOptions,
         delimiter: str = " ",
         lora_request: LoRARequest | None = None,
-    ) -> Generator[tuple[list[list[Span] | InputError], int]]:
-        """The answers of each chunk of texts, or of words, with options, which are checked at once."""
-        options = self.tagger.options(
-            aggregation_strategy=strategy, ignore_labels=ignore_labels, threshold=threshold, stride=stride
-        )
-        strategy, stride = options["aggregation_strategy"], options["stride"]
-        ignored, least = options["ignore_labels"], options["threshold"]
-
-        def prepare(items: list[Any], first: int) -> Batch:
-            return self.tagger.prepare(
-                iter(items) if named == "texts" else None,
-                words=iter(items) if named == "words" else None,
-                delimiter=delimiter,
-                stride=stride,
-                aggregation_strategy=strategy,
-                first=first,
-            )
-
+    ) -> Generator[tuple[list[Answer], int]]:
+        """The answers of each chunk."""
+        self._owner.check()
+        prepare = self.tagger.prepare
         return flow(
             given,
-            prepare,
+            lambda items, first: prepare(items, options, words=words, delimiter=delimiter, first=first),
             partial(self._start, lora_request=lora_request),
-            partial(self.tagger.finish, ignore_labels=ignored, threshold=least),
+            self.tagger.finish,
             self._helper,
             apart=defaults.few_cores(),
         )
 
     def apply_model(self, func: Callable[[Any], Any]) -> list[Any]:
         """vLLM's: what `func(model)` gives, on the engine's thread and between two turns."""
-        stock = super().apply_model
-
-        def one_turn() -> Generator[None, None, list[Any]]:
-            return stock(func)
-            yield
-
-        return self._owner.start(one_turn()).result()
+        return self._owner.call(partial(super().apply_model, func))
 
     def close(self) -> None:
         """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
@@ -378,8 +386,6 @@ class LLM(CheckedLLM):
         self._owner.check()
         if lora_request:
             self._check_lora(lora_request)
-        if windows and np.concatenate([window.ids for window in windows]).max() >= self.plan.vocabulary:
-            raise error("id_outside", size=self.plan.vocabulary)
         return self._owner.start(self._work(windows, lora_request, bar))
 
     def _work(

@@ -58,14 +58,26 @@ class Owner:
         What `work` returns or raises is the future's, and touches nobody else. After the future's `cancel()` it gets
         no further turn.
         """
-        self.check()
         future: Future[Result] = Future()
+        self._submit(self._take_turn, work, future)
+        return future
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """What `function` returns or raises, called on the engine's thread, in a turn of its own."""
+
+        def checked() -> Result:
+            self.check()
+            return function()
+
+        return self._submit(checked).result()
+
+    def _submit(self, function: Callable[..., Result], *args: Any) -> Future[Result]:
+        self.check()
         try:
-            self._thread.submit(self._take_turn, work, future)
+            return self._thread.submit(function, *args)
         except RuntimeError:  # closed by another thread since
             self.check()
             raise
-        return future
 
     def _take_turn(self, work: Generator[None, None, Result], future: Future[Result]) -> None:
         try:

@@ -17,9 +17,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from vtag.errors import VtagError, error
 from vtag.serve.body import check_type, from_json
-from vtag.serve.http import Route, admitted, answer, has_key, refuse
+from vtag.serve.http import Route, admitted, answer, has_key, refuse, serving
 from vtag.serve.limits import VLLM_BODY_BYTES, VLLM_CHARACTERS, Limits
-from vtag.serve.service import serving
 
 # vLLM's routes that `vtag serve` answers too, and for whom.
 KEPT = {

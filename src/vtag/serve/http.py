@@ -27,7 +27,7 @@ from vtag.serve.limits import Limits
 from vtag.serve.metrics import REFUSED, REQUESTS
 from vtag.serve.patience import Patience
 from vtag.serve.schemas import ERRORS
-from vtag.serve.service import serving
+from vtag.serve.service import Service
 
 CLIENT_GONE = 499
 # Items of a list that are turned into JSON in one call, which holds the GIL: a millisecond or two.
@@ -203,6 +203,14 @@ def as_json(rows: Sequence[bytes]) -> list[Any]:
 
 def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(to_json(content), status, headers, "application/json")
+
+
+def serving(request: Request) -> Service:
+    """What answers a request; raises why nothing does."""
+    service: Service | VtagError = request.app.state.vtag
+    if isinstance(service, VtagError):
+        raise service
+    return service
 
 
 def client_of(request: Request) -> Hashable:

@@ -15,13 +15,12 @@ from starlette.datastructures import Headers
 
 import vtag
 from vtag.errors import error
-from vtag.options import DEFAULT_STRATEGY, STRATEGIES
+from vtag.options import DEFAULT_STRATEGY, DEFAULTS, STRATEGIES
 from vtag.serve.body import checked, from_json
-from vtag.serve.http import Route, as_json, client_of, routes_of, to_json
+from vtag.serve.http import Route, as_json, client_of, routes_of, serving, to_json
 from vtag.serve.limits import Limits
 from vtag.serve.pieces import Tagged
-from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
-from vtag.serve.service import serving
+from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole, options_of
 from vtag.tagger import Tagger
 
 INPUT, OUTPUT = "input-0", "output-0"
@@ -224,12 +223,7 @@ async def predict(request: Request, name: str, body: PredictRequest) -> dict[str
     """KServe v1: the spans of each text, as `POST /v1/tag` has them."""
     service = serving(request)
     service.check_name(name)
-    predictions = await service.tag(
-        body.instances,
-        _spans,
-        client=client_of(request),
-        aggregation_strategy=DEFAULT_STRATEGY,
-    )
+    predictions = await service.tag(body.instances, DEFAULTS, _spans, client=client_of(request))
     return {"predictions": as_json(predictions)}
 
 
@@ -255,13 +249,7 @@ async def infer(request: Request, name: str, body: InferRequest) -> Any:
         raise error("bad_shape")
     if any(output.name != OUTPUT for output in body.outputs or ()):
         raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
-    rows = await service.tag(
-        texts,
-        _spans,
-        client=client_of(request),
-        aggregation_strategy=asked.aggregation_strategy,
-        threshold=asked.threshold,
-    )
+    rows = await service.tag(texts, options_of(asked), _spans, client=client_of(request))
     output: dict[str, Any] = {"name": OUTPUT, "shape": tensor.shape, "datatype": BYTES}
     answer = {"model_name": service.model, "id": body.id or str(uuid.uuid4()), "outputs": [output]}
     if not _as_bytes(body.outputs, asked):

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from vtag.errors import error
+from vtag.options import BoundOptions
 from vtag.serve.limits import LONG_TEXT
 from vtag.tagger import Batch, Tagger
 from vtag.types import Span
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 # Texts, and characters of them: little enough that others come in between, enough to fill a turn together.
 PIECE_TEXTS = 64
 PIECE_SIZE = LONG_TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How texts are tagged: those of many requests go together where this is the same.
-
-    words: whether they come split into words. threshold: by label, where it is not one number.
-    """
-
-    words: bool
-    aggregation_strategy: str
-    stride: int | None
-    ignore_labels: tuple[str, ...]
-    threshold: float | tuple[tuple[str, float], ...] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,13 +36,14 @@ Render = Callable[[Tagged, Tagger], list[bytes]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """Texts of a request that go through together.
+    """Texts of a request that go through together; lists of words where `words` is true.
 
     first: index of the first one in its request. size: characters. most: tokens of its request's windows.
     render: what is made of each text for the answer, as JSON; it goes to other processes, and so must pickle.
     """
 
-    way: Way
+    options: BoundOptions
+    words: bool
     first: int
     items: Sequence[Any]
     size: int
@@ -82,75 +68,64 @@ def characters(item: str | Sequence[str]) -> int:
     return len(item) if isinstance(item, str) else sum(map(len, item)) + max(len(item) - 1, 0)
 
 
-def cut(way: Way, items: Sequence[Any], sizes: Sequence[int], most: int, render: Render) -> Iterator[Piece]:
+def cut(
+    items: Sequence[Any],
+    sizes: Sequence[int],
+    render: Render,
+    *,
+    options: BoundOptions,
+    words: bool,
+    most: int,
+) -> Iterator[Piece]:
     """A request in pieces, in order; sizes: `characters` of each item."""
     first = size = 0
     for at, own in enumerate(sizes):
         if at > first and (at - first == PIECE_TEXTS or size + own > PIECE_SIZE):
-            yield Piece(way, first, items[first:at], size, most, render)
+            yield Piece(options, words, first, items[first:at], size, most, render)
             first, size = at, 0
         size += own
     if items:
-        yield Piece(way, first, items[first:], size, most, render)
+        yield Piece(options, words, first, items[first:], size, most, render)
 
 
 def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]:
-    """The batch of each piece, or why there is none."""
-
-    def alike(pieces: Sequence[Piece]) -> list[Batch]:
-        way = pieces[0].way
-        items: Any = [item for piece in pieces for item in piece.items]
-        batch = tagger.prepare(
-            None if way.words else items,
-            words=items if way.words else None,
-            stride=way.stride,
-            aggregation_strategy=way.aggregation_strategy,
-            first=pieces[0].first,
-            most_tokens=sum(piece.most for piece in pieces),
-        )
-        if max((int(encoding.ids.max(initial=0)) for encoding in batch.encodings), default=0) >= tagger.vocabulary:
-            raise error("id_outside", size=tagger.vocabulary)
-        return batch.split([len(piece.items) for piece in pieces])
-
-    return _by_way(waiting, lambda piece: piece.way, alike)
+    """The batch of each piece, or why there is none: the error of its first text that cannot be tagged."""
+    batches: dict[Piece, Batch | Exception] = {}
+    for words, pieces in _alike(waiting, lambda piece: piece.words):
+        items = [item for piece in pieces for item in piece.items]
+        indices = [piece.first + i for piece in pieces for i in range(len(piece.items))]
+        encodings, errors = tagger.encode(items, indices, words=words)
+        end = 0
+        for piece in pieces:
+            start, end = end, end + len(piece.items)
+            refused = next((errors[text] for text in range(start, end) if text in errors), None) if errors else None
+            try:
+                batches[piece] = refused or tagger.cut(encodings[start:end], {}, piece.options, piece.most)
+            except Exception as failed:
+                batches[piece] = failed
+    return [batches[piece] for piece in waiting]
 
 
 def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[Done | Exception]:
     """What is made of the texts of each piece, from its batch and the logits of each window, or why nothing is."""
-
-    def alike(done: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[Done]:
-        way = done[0][0].way
-        found = tagger.finish(
-            Batch.joined([batch for _, batch, _ in done]),
-            [row for _, _, rows in done for row in rows],
-            ignore_labels=way.ignore_labels,
-            threshold=dict(way.threshold) if isinstance(way.threshold, tuple) else way.threshold,
-        )
-        spans = iter(found)
-        return [one(piece, Tagged(batch, rows, [next(spans) for _ in piece.items])) for piece, batch, rows in done]
-
-    def one(piece: Piece, found: Tagged) -> Done:
-        labels = Counter(span.label for spans in found.spans for span in spans)
-        return Done(piece.render(found, tagger), labels)
-
-    return _by_way(waiting, lambda one: one[0].way, alike)
+    done: dict[Piece, Done | Exception] = {}
+    for _, group in _alike(waiting, lambda one: one[0].options):
+        batch = Batch.joined([batch for _, batch, _ in group])
+        # None of these texts was refused.
+        found = cast("Iterator[list[Span]]", iter(tagger.finish(batch, [row for _, _, rows in group for row in rows])))
+        for piece, batch, rows in group:
+            spans = [next(found) for _ in piece.items]
+            try:
+                rendered = piece.render(Tagged(batch, rows, spans), tagger)
+                done[piece] = Done(rendered, Counter(span.label for row in spans for span in row))
+            except Exception as failed:
+                done[piece] = failed
+    return [done[piece] for piece, _, _ in waiting]
 
 
-def _by_way(
-    waiting: Sequence[Item], way: Callable[[Item], Hashable], function: Callable[[Sequence[Item]], Sequence[Result]]
-) -> list[Result | Exception]:
-    """The result of each, of one call for all that are alike; what fails together is tried one by one."""
-    groups: dict[Hashable, list[int]] = {}
-    for at, one in enumerate(waiting):
-        groups.setdefault(way(one), []).append(at)
-    results: dict[int, Result | Exception] = {}
-    for group in groups.values():
-        try:
-            results.update(zip(group, function([waiting[at] for at in group]), strict=True))
-        except Exception as failed:
-            if len(group) == 1:
-                results[group[0]] = failed
-            else:
-                for at in group:
-                    results[at] = _by_way([waiting[at]], way, function)[0]
-    return [results[at] for at in range(len(waiting))]
+def _alike(waiting: Sequence[Item], kind: Callable[[Item], Any]) -> Iterator[tuple[Any, list[Item]]]:
+    """What goes together: all of a kind."""
+    groups: dict[Any, list[Item]] = {}
+    for one in waiting:
+        groups.setdefault(kind(one), []).append(one)
+    yield from groups.items()

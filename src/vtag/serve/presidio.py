@@ -10,11 +10,10 @@ from fastapi import Request
 from pydantic import ConfigDict, Field
 
 from vtag.errors import error
-from vtag.options import DEFAULT_STRATEGY
-from vtag.serve.http import as_json, client_of, routes_of, to_json
+from vtag.options import TagOptions
+from vtag.serve.http import as_json, client_of, routes_of, serving, to_json
 from vtag.serve.pieces import Tagged
 from vtag.serve.schemas import EXAMPLE, Probability, Schema, Strings, Whole
-from vtag.serve.service import serving
 from vtag.tagger import Tagger
 from vtag.types import Span
 
@@ -77,10 +76,9 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
     render = _Analysis(frozenset(body.entities or service.types), frozenset(body.allow_list or ()), recognizer)
     rows = await service.tag(
         [body.text] if isinstance(body.text, str) else body.text,
+        TagOptions(threshold=body.score_threshold),
         render,
         client=client_of(request),
-        aggregation_strategy=DEFAULT_STRATEGY,
-        threshold=body.score_threshold,
     )
     return as_json(rows)[0] if isinstance(body.text, str) else as_json(rows)
 

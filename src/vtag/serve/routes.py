@@ -11,17 +11,17 @@ from fastapi import Request
 import vtag
 from vtag.decode.likely import likeliest, span_types
 from vtag.errors import error
-from vtag.options import STRATEGIES
+from vtag.options import STRATEGIES, TagOptions
 from vtag.serve import schemas
-from vtag.serve.http import as_json, client_of, routes_of, to_json
+from vtag.serve.http import as_json, client_of, routes_of, serving, to_json
 from vtag.serve.pieces import Tagged
-from vtag.serve.service import serving
 from vtag.tagger import Tagger
 from vtag.text.offsets import UNITS, positions
 from vtag.types import Encoding
 from vtag.view import colors
 
 router = routes_of("vtag")
+HF_DEFAULTS = TagOptions("simple")
 HF_RESPONSE = list[schemas.Entity] | list[list[schemas.Entity]]
 
 
@@ -35,11 +35,9 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
     one = isinstance(body.inputs, str)
     rows = await serving(request).tag(
         [body.inputs] if isinstance(body.inputs, str) else body.inputs,
+        schemas.options_of(asked, HF_DEFAULTS),
         _as_hf,
         client=client_of(request),
-        aggregation_strategy=asked.aggregation_strategy or "simple",
-        ignore_labels=["O"] if asked.ignore_labels is None else asked.ignore_labels,
-        stride=asked.stride,
     )
     return as_json(rows)[0] if one else as_json(rows)
 
@@ -60,13 +58,11 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
     words = [body.words] if body.words and isinstance(body.words[0], str) else body.words
     service = serving(request)
     results = await service.tag(
-        texts,
+        texts or words or [],
+        schemas.options_of(body),
         _Results(body.top_k, body.return_tokens, body.offset_unit, service.limits.scores),
         client=client_of(request),
-        words=words,
-        aggregation_strategy=body.aggregation_strategy,
-        ignore_labels=body.ignore_labels,
-        threshold=body.threshold,
+        words=words is not None,
         scores=min(body.top_k or 1, len(service.tagger.id2label)) if body.return_tokens else 0,
     )
     return {"model": service.model, "offset_unit": body.offset_unit, "results": as_json(results)}

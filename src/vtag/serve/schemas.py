@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields, replace
 from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vtag.options import DEFAULT_STRATEGY, STRATEGIES
+from vtag.options import DEFAULT_STRATEGY, DEFAULTS, STRATEGIES, TagOptions
 from vtag.text.offsets import UNITS
 
 _STRATEGY = f"one of {', '.join(STRATEGIES)}"
@@ -43,6 +44,12 @@ class Schema(BaseModel):
     """Types are taken as they come: a number in quotes is none."""
 
     model_config = ConfigDict(strict=True)
+
+
+def options_of(asked: Schema, defaults: TagOptions = DEFAULTS) -> TagOptions:
+    """The options of `LLM.tag` that a body has, by their names; `defaults` for those that it lacks, or leaves null."""
+    given = {option.name: getattr(asked, option.name, None) for option in fields(TagOptions)}
+    return replace(defaults, **{name: value for name, value in given.items() if value is not None})
 
 
 class InferenceParameters(Schema):

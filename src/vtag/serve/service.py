@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-from fastapi import Request
 
 from vtag.engine.online import AsyncEngine
-from vtag.errors import VtagError, error
+from vtag.errors import error
+from vtag.options import TagOptions
 from vtag.serve import metrics
 from vtag.serve.batcher import Batcher
 from vtag.serve.limits import Limits
 from vtag.serve.long import LongTexts, ShortestFirst
 from vtag.serve.patience import Patience
-from vtag.serve.pieces import Piece, Render, Way, characters, cut, finish, prepare
+from vtag.serve.pieces import Piece, Render, characters, cut, finish, prepare
 from vtag.serve.queue import Queue
 from vtag.serve.together import Together
 from vtag.tagger import Batch, Tagger
@@ -60,14 +60,6 @@ class Spent:
             raise error("too_many_scores", limit=self._most_scores)
 
 
-def serving(request: Request) -> Service:
-    """What answers a request; raises why nothing does."""
-    service: Service | VtagError = request.app.state.vtag
-    if isinstance(service, VtagError):
-        raise service
-    return service
-
-
 class Service:
     """A token classifier behind HTTP.
 
@@ -100,7 +92,6 @@ class Service:
         self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
         self._parsing = ShortestFirst(1)
         self.types = tagger.scheme.span_labels
-        self._labels = {"O", *tagger.labels}
         self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
         # What takes longer has threads of its own, or a process: others go past it.
         self._short, self._other = Stages(tagger, most=128), Stages(tagger, most=1)
@@ -109,31 +100,25 @@ class Service:
 
     async def tag(
         self,
-        texts: Sequence[str] | None,
+        items: Sequence[Any],
+        options: TagOptions,
         render: Render,
         *,
         client: Hashable,
-        words: Sequence[Sequence[str]] | None = None,
-        aggregation_strategy: str,
-        stride: int | None = None,
-        ignore_labels: Sequence[str] = ("O",),
-        threshold: float | dict[str, float] | None = None,
+        words: bool = False,
         scores: int = 0,
     ) -> list[bytes]:
-        """As `LLM.tag`, of texts or of texts already split into words: the JSON that `render` makes of each, in order.
+        """As `LLM.tag`, of texts or of lists of words: the JSON that `render` makes of each, in order.
 
         `render` is called in a thread, for a piece of the texts at a time, so that memory stays bounded.
         scores: of each token in the answer.
         """
-        items: Sequence[Any] = texts or words or ()
         sizes = self._sizes(items)
-        self._check_labels("ignore_labels", ignore_labels)
-        if isinstance(threshold, dict):
-            self._check_labels("threshold", [label for label in threshold if label != "*"])
-        least = tuple(sorted(threshold.items())) if isinstance(threshold, dict) else threshold
-        way = Way(words is not None, aggregation_strategy, stride, tuple(dict.fromkeys(ignore_labels)), least)
+        if (found := self.tagger.unknown_label(options)) is not None:
+            raise error("unknown_label", field=found[0])
+        bound = self.tagger.bind(options)
         most = self.limits.tokens_of(sum(sizes), len(self.tagger.id2label))
-        pieces = list(cut(way, items, sizes, most, render))
+        pieces = list(cut(items, sizes, render, options=bound, words=words, most=most))
         spent = Spent(tokens=most, each=scores, scores=self.limits.scores)
         if len(pieces) == 1:
             return await self._through(pieces[0], spent, client, much=False)
@@ -234,7 +219,3 @@ class Service:
             if size > self.limits.characters:
                 raise error("text_too_long", index=index, limit=self.limits.characters)
         return sizes
-
-    def _check_labels(self, field: str, labels: Sequence[str]) -> None:
-        if not self._labels.issuperset(labels):
-            raise error("unknown_label", field=field)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vtag.text.tokenize import Pieces, check_surrogates, word_offsets
+from vtag.text.tokenize import Pieces, word_offsets
 from vtag.types import Encoding
 
 _SOLID = re.compile(r"\S")
@@ -23,9 +23,8 @@ class SlowTokenizer:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
-    def encode(self, texts: Sequence[str], first: int = 0) -> list[Encoding]:
-        """Whole texts, never cut. `first` is the index of the first one, for error messages."""
-        check_surrogates(texts, first)
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Whole texts, never cut."""
         result = []
         for text in texts:
             made = self._tokenizer(text, truncation=False, padding=False, return_special_tokens_mask=True)
@@ -35,9 +34,8 @@ class SlowTokenizer:
             result.append(Encoding(text, ids, special, offsets, _white_space_words(text, offsets, special)))
         return result
 
-    def encode_words(self, texts: Sequence[Sequence[str]], delimiter: str, first: int = 0) -> list[Encoding]:
+    def encode_words(self, texts: Sequence[list[str]], delimiter: str) -> list[Encoding]:
         """Texts given as words, each tokenized alone; a token's offsets are those of its whole word."""
-        check_surrogates(["".join(words) for words in texts], first)
         result = []
         for words, bounds in zip(texts, word_offsets(texts, delimiter), strict=True):
             parts = [self._tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]

@@ -6,12 +6,11 @@ The lists of the Rust side are turned into NumPy arrays once a batch, not once a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vtag.errors import error
 from vtag.text.characters import Characters
 from vtag.types import Encoding, make_many
 
@@ -42,14 +41,14 @@ class FastTokenizer:
         self._word_aware = bool(getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None))
         self._unk = -1 if tokenizer.unk_token_id is None else int(tokenizer.unk_token_id)
 
-    def encode(self, texts: Sequence[str], first: int = 0) -> list[Encoding]:
-        """Whole texts, never cut. `first` is the index of the first one, for error messages."""
-        raw = _encode_batch(self._backend, texts, split=False, first=first)
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Whole texts, never cut."""
+        raw = _encode_batch(self._backend, texts, split=False)
         return _encodings(raw, texts, characters=self._characters)
 
-    def encode_words(self, texts: Sequence[Sequence[str]], delimiter: str, first: int = 0) -> list[Encoding]:
+    def encode_words(self, texts: Sequence[list[str]], delimiter: str) -> list[Encoding]:
         """Texts given as words; offsets refer to `delimiter.join(words)`, as in Hugging Face's pipeline."""
-        raw = _encode_batch(self._backend, [list(words) for words in texts], split=True, first=first)
+        raw = _encode_batch(self._backend, texts, split=True)
         return _encodings(raw, [delimiter.join(words) for words in texts], word_offsets(texts, delimiter))
 
     def overflow(self, encodings: Sequence[Encoding], max_length: int, stride: int) -> list[list[Encoding]]:
@@ -118,24 +117,6 @@ class FastTokenizer:
         return self._table
 
 
-def check_texts(texts: Iterable[Any], first: int = 0) -> list[str]:
-    """The texts as a list; raises the one-line error for the first thing that is no string."""
-    texts = list(texts)
-    for i, text in enumerate(texts, first):
-        if not isinstance(text, str):
-            raise error("not_a_string", index=i, type=type(text).__name__)
-    return texts
-
-
-def check_surrogates(texts: Sequence[str], first: int = 0) -> None:
-    """Raise the one-line error for the first text with half of a surrogate pair, which no tokenizer can read."""
-    for i, text in enumerate(texts, first):
-        try:
-            text.encode()
-        except UnicodeEncodeError as exc:
-            raise error("lone_surrogate", index=i, position=exc.start) from None
-
-
 def word_offsets(texts: Sequence[Sequence[str]], delimiter: str) -> list[np.ndarray]:
     """For each text the offsets of its words in `delimiter.join(words)`: int32 [words, 2]."""
     result = []
@@ -159,14 +140,8 @@ def _private_copy(tokenizer: Any) -> Any:
     return backend
 
 
-def _encode_batch(
-    backend: Any, texts: Sequence[Any], *, split: bool, special: bool = True, first: int = 0
-) -> list[Any]:
-    try:
-        return list(backend.encode_batch(texts, is_pretokenized=split, add_special_tokens=special))
-    except (TypeError, UnicodeEncodeError):  # looked for only now, so that good texts are not read twice
-        check_surrogates(["".join(text) if split else text for text in texts], first)
-        raise
+def _encode_batch(backend: Any, texts: Sequence[Any], *, split: bool, special: bool = True) -> list[Any]:
+    return list(backend.encode_batch(texts, is_pretokenized=split, add_special_tokens=special))
 
 
 def _encodings(

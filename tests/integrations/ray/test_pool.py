@@ -19,6 +19,7 @@ from vtag import LLM
 from vtag.errors import EngineError, InputError
 from vtag.integrations.ray import Cluster, pool
 from vtag.integrations.ray.worker import Worker
+from vtag.options import BoundOptions
 
 DEADLY = "Ann lives at 1 Deadly Road."
 CHUNKS = [["I am Ann Smith.", "I am Bob."], ["Call Tom Jones.", DEADLY, "", "I am Eve Brown."], [], ["I am Jo."]]
@@ -27,10 +28,10 @@ CHUNKS = [["I am Ann Smith.", "I am Bob."], ["Call Tom Jones.", DEADLY, "", "I a
 class Mortal(Worker):
     """Dies of a text."""
 
-    def tag(self, texts: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    def tag(self, texts: Sequence[Any], options: BoundOptions, words: bool) -> Any:
         if DEADLY in texts:
             os._exit(1)
-        return super().tag(texts, options)
+        return super().tag(texts, options, words)
 
 
 class Stillborn(Worker):
@@ -61,7 +62,7 @@ def by_value() -> None:
 
 
 def answers_of(tagger: Cluster | LLM) -> list[Any]:
-    return [answers for answers, _ in tagger.tag_chunks(CHUNKS)]
+    return [answers for answers, _ in tagger.answers(CHUNKS)]
 
 
 def close_to(answers: list[Any]) -> list[Any]:
@@ -73,10 +74,10 @@ def close_to(answers: list[Any]) -> list[Any]:
 def test_a_text_of_which_its_process_dies_costs_itself_alone(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "Worker", Mortal)
     found: list[Any] = [
-        answers for answers, _ in Cluster("demo", address=nodes.address, dtype="float32").tag_chunks(CHUNKS)
+        answers for answers, _ in Cluster("demo", address=nodes.address, dtype="float32").answers(CHUNKS)
     ]
     with LLM("demo", dtype="float32") as llm:
-        wanted: list[Any] = [answers for answers, _ in llm.tag_chunks(CHUNKS)]
+        wanted: list[Any] = [answers for answers, _ in llm.answers(CHUNKS)]
     lost = found[1][1]
     assert isinstance(lost, InputError)
     assert lost.kind == "kills_process"
@@ -99,7 +100,7 @@ def test_workers_that_do_not_start_end_the_run_with_the_name_of_their_node(
 ) -> None:
     monkeypatch.setattr(pool, "Worker", worker)
     with pytest.raises(EngineError, match=says) as caught:
-        next(Cluster("demo", address=nodes.address).tag_chunks([["I am Ann."]]))
+        next(Cluster("demo", address=nodes.address).answers([["I am Ann."]]))
     assert caught.value.kind == kind
     assert "node 127.0.0.2" in str(caught.value)
 
@@ -110,7 +111,7 @@ def test_a_node_without_the_model_is_named(nodes: Nodes, tmp_path: Path, monkeyp
     in_hub_cache(tmp_path, "someone/tagger")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(EngineError) as caught:
-        next(Cluster("someone/tagger", address=nodes.address).tag_chunks([["I am Ann."]]))
+        next(Cluster("someone/tagger", address=nodes.address).answers([["I am Ann."]]))
     assert str(caught.value).startswith("node 127.0.0.2: someone/tagger: ")
 
 
@@ -122,5 +123,5 @@ def test_without_room_for_a_worker_it_says_so_and_at_last_gives_up(
     said: list[str] = []
     cluster = Cluster("demo", address=nodes.address, cpus=64, say=said.append)
     with pytest.raises(EngineError, match="no node of the cluster has 64 CPU free for a worker: add nodes"):
-        next(cluster.tag_chunks([["I am Ann."]]))
+        next(cluster.answers([["I am Ann."]]))
     assert said == ["waiting, for no node of the cluster has 64 CPU free for a worker"]

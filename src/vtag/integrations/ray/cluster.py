@@ -30,7 +30,8 @@ except ImportError as cause:
     raise error("ray_missing") from cause
 
 from vtag.integrations.ray.pool import Pool, Terms
-from vtag.integrations.ray.worker import Answer
+from vtag.options import DEFAULTS, BoundOptions
+from vtag.types import Answer
 
 # Of a Ray of our own: its object store (Ray's least, for chunks and their answers are small), and its token, which Ray
 # keeps for as long as the process lives.
@@ -77,8 +78,10 @@ class Cluster:
         given = {name: str(value) for name, value in self._engine.items()}
         return {"machine": "a Ray cluster"} | shared_identity(self._plan) | given
 
-    def tag_chunks(self, chunks: Iterable[Sequence[Any]], **options: Any) -> Generator[tuple[list[Answer], int]]:
-        """As `LLM.tag_chunks`, with answers equal to its own; several chunks are read ahead.
+    def answers(
+        self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
+    ) -> Generator[tuple[list[Answer], int]]:
+        """As `LLM.answers`, and equal to it; several chunks are read ahead.
 
         A text of which its process dies, each time, has an InputError in the place of its spans.
         """
@@ -90,6 +93,7 @@ class Cluster:
                     self._engine,
                     shared_identity(self._plan),
                     options,
+                    words,
                     {"CPU": self._cpus, "GPU": gpus},
                     *self._workers,
                     self._say,

@@ -13,7 +13,7 @@ from vtag.files.chunks import Fields, given
 from vtag.files.parquet import Columns, Row, spans_column
 from vtag.files.records import REASONS, Bad, Record
 from vtag.integrations.ray.worker import share_the_machine
-from vtag.options import DEFAULT_STRATEGY, checked
+from vtag.options import DEFAULT_STRATEGY, TagOptions
 
 
 class TagWorker:
@@ -55,9 +55,7 @@ class TagWorker:
         stride: int | None = None,
         **engine: Any,
     ) -> None:
-        options = checked(
-            aggregation_strategy=aggregation_strategy, ignore_labels=ignore_labels, threshold=threshold, stride=stride
-        )
+        options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
         self._fields = Fields(text_field, words_field, spans_field, overwrite=True)
         self._error, self._overwrite = error_field, overwrite_field
         share_the_machine()
@@ -65,7 +63,7 @@ class TagWorker:
         from vtag.engine.plan import plan
 
         made = plan(model, **engine)
-        self._options = made.tagger.options(**options)
+        self._options = made.tagger.bind(options)
         self.llm = LLM.of(made)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -79,7 +77,7 @@ class TagWorker:
         records = _records(batch)
         values = [given(record, self._fields) for record in records]
         good = [value for value in values if not isinstance(value, Bad)]
-        ((answers, _),) = self.llm.tag_chunks([good], words=self._fields.words is not None, **self._options)
+        ((answers, _),) = self.llm.answers([good], self._options, words=self._fields.words is not None)
         coming = iter(answers)
         found = [value if isinstance(value, Bad) else next(coming) for value in values]
         spans = [None if isinstance(one, Bad | InputError) else one for one in found]

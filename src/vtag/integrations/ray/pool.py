@@ -15,8 +15,10 @@ from typing import Any
 import ray
 from ray.exceptions import OutOfDiskError, RayError, RayTaskError
 
-from vtag.errors import EngineError, VtagError, error
-from vtag.integrations.ray.worker import Answer, Worker, pack, unpack
+from vtag.errors import EngineError, VtagError, error, input_error
+from vtag.integrations.ray.worker import Worker, pack, unpack
+from vtag.options import BoundOptions
+from vtag.types import Answer
 
 DEATHS = 3
 # So many chunks for each worker may be under way, or done, from the one on whose answers the reader waits.
@@ -31,7 +33,7 @@ class Terms:
     """What workers are hired for.
 
     model, engine: arguments of `LLM`. identity: what must be on their nodes as it is here.
-    options: of `LLM.tag_chunks`. needs: "CPU" and "GPU" -> how many each takes.
+    options, words: of `LLM.answers`. needs: "CPU" and "GPU" -> how many each takes.
     fewest, most: how many workers; most None: as many as the cluster has room for.
     say: told, in one line, what a person should know meanwhile.
     """
@@ -39,7 +41,8 @@ class Terms:
     model: str
     engine: Mapping[str, Any]
     identity: Mapping[str, str]
-    options: Mapping[str, Any]
+    options: BoundOptions
+    words: bool
     needs: Mapping[str, int]
     fewest: int
     most: int | None
@@ -145,7 +148,7 @@ class Pool:
     def _hand_out(self) -> None:
         while self._waiting and self._idle:
             hired, job = self._idle.popleft(), self._waiting.popleft()
-            self._busy[hired.actor.tag.remote(job.texts, self._terms.options)] = hired, job
+            self._busy[hired.actor.tag.remote(job.texts, self._terms.options, self._terms.words)] = hired, job
 
     def _hire(self, room: int) -> None:
         """A worker for each chunk that none of those who start will take. Those without a place bring new machines."""
@@ -207,7 +210,7 @@ class Pool:
         if job.deaths < DEATHS:
             self._waiting.appendleft(job)
         elif len(job.texts) == 1:
-            self._answered(job, pack([error("kills_process", index=job.first)]), 0)
+            self._answered(job, pack([input_error("kills_process", index=job.first)]), 0)
         else:
             half = len(job.texts) // 2
             for at, texts in ((half, job.texts[half:]), (0, job.texts[:half])):

@@ -10,10 +10,8 @@ from typing import Any
 import ray
 
 from vtag.engine.identity import processor, shared_identity
-from vtag.errors import InputError, VtagError
-from vtag.types import Span
-
-Answer = list[Span] | InputError
+from vtag.options import BoundOptions
+from vtag.types import Answer, Span
 
 
 class Worker:
@@ -31,13 +29,13 @@ class Worker:
         self._llm = LLM(model, **engine)
         return shared_identity(self._llm.plan), processor()
 
-    def tag(self, texts: Sequence[Any], options: Mapping[str, Any]) -> tuple[bytes, int]:
-        """What `LLM.tag_chunks` gives for one chunk, the answers packed."""
-        ((answers, tokens),) = self._llm.tag_chunks([texts], **options)
+    def tag(self, texts: Sequence[Any], options: BoundOptions, words: bool) -> tuple[bytes, int]:
+        """What `LLM.answers` gives for one chunk, the answers packed."""
+        ((answers, tokens),) = self._llm.answers([texts], options, words=words)
         return pack(answers), tokens
 
 
-def pack(answers: Sequence[list[Span] | VtagError]) -> bytes:
+def pack(answers: Sequence[Answer]) -> bytes:
     """Answers on their way, and while they wait for their turn: a fraction of their size, and of pickle's time."""
     return pickle.dumps([[*map(_row, answer)] if isinstance(answer, list) else answer for answer in answers])
 
