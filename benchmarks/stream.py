@@ -25,7 +25,7 @@ from texts import read
 
 from vtag import LLM
 from vtag.bench import SHAPES, random_weights
-from vtag.engine.packing import BLOCK_TEXTS
+from vtag.text.blocks import BLOCK_TEXTS
 
 # So many texts are made before the clock runs. Of more, making them is part of the time: 5 µs each, and no memory.
 HELD = 100_000

@@ -10,7 +10,7 @@ from system import serve
 
 from vtag import LLM
 from vtag.bench import PRECISIONS
-from vtag.engine.packing import BLOCK_TEXTS
+from vtag.text.blocks import BLOCK_TEXTS
 
 
 def load(model: Path, texts: list[str]) -> Any:

@@ -171,7 +171,7 @@ def stream(size: Size, folder: Path) -> Rows:
     from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
     from vtag import LLM
-    from vtag.engine.packing import BLOCK_TEXTS
+    from vtag.text.blocks import BLOCK_TEXTS
 
     # The CPU's sizes of batches leave a GPU idle.
     system.BATCH_TOKENS = (*system.BATCH_TOKENS, 16_384, 32_768, 65_536)

@@ -11,7 +11,7 @@ import pytest
 from vtag import LLM
 from vtag.engine import defaults
 from vtag.engine.flow import Block, blocks_of
-from vtag.engine.packing import BLOCK_TEXTS
+from vtag.text.blocks import BLOCK_TEXTS
 
 CHUNKS = [[f"Text {i} of chunk {chunk} is by Ann Smith." for i in range(60)] for chunk in range(5)]
 

@@ -58,9 +58,11 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
     before it.
     """
     from vtag.files.lines import decode
+    from vtag.text.blocks import Filling
 
     lines: list[str] = []
-    number = characters = 0
+    filling = Filling(most, size)
+    number = 0
     since = 0.0
     rest: list[bytes] = []
     source = sys.stdin.fileno()
@@ -83,13 +85,14 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
                 raise error("not_utf8", line=number)
             since = since if lines else time.monotonic()
             lines.append(text)
-            characters += len(text)
-            if len(lines) == most or characters >= size:
+            if filling.add(len(text)):
                 yield lines
-                lines, characters = [], 0
+                lines = []
+                filling.clear()
         if lines and (not data or time.monotonic() - since >= PATIENCE_SECONDS):
             yield lines
-            lines, characters = [], 0
+            lines = []
+            filling.clear()
         if data is None:
             yield []
 

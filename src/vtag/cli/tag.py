@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
     """The texts: all at once from the command line, as they come from stdin."""
-    from vtag.engine.packing import BLOCK_SIZE, BLOCK_TEXTS
+    from vtag.text.blocks import BLOCK_SIZE, BLOCK_TEXTS
     from vtag.text.given import check_text
 
     texts = list(args.text)

@@ -15,9 +15,9 @@ from weakref import WeakSet
 
 import numpy as np
 
-from vtag.engine.packing import blocks, one_ahead
 from vtag.errors import error
 from vtag.tagger import Batch
+from vtag.text.blocks import blocks, one_ahead
 from vtag.types import Answer, Window
 
 Prepare = Callable[[list[Any], int], Batch]

@@ -22,11 +22,12 @@ from vtag.engine import arguments, defaults, registry
 from vtag.engine.flow import Block, blocks_of, flow
 from vtag.engine.identity import identity
 from vtag.engine.owner import Owner, free, libraries_frozen
-from vtag.engine.packing import blocks, logits_of, packs, steps, text_lens
+from vtag.engine.packing import logits_of, packs, steps, text_lens
 from vtag.engine.plan import TASK, Plan, plan
 from vtag.errors import InputError, VtagError, error
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, short
 from vtag.output import TokenClassificationOutput
+from vtag.text.blocks import blocks
 from vtag.text.given import texts_or_words
 from vtag.types import Answer, Span, Window, to_hf
 

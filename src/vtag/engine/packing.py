@@ -1,20 +1,13 @@
-"""Texts into blocks, windows into what the engine runs at once: a request of many on the packed route, else a step."""
+"""Windows into what the engine runs at once: a request of many on the packed route, else a step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from vtag.errors import error
-
-Item = TypeVar("Item")
-
-# A block is what is read ahead of the engine: enough texts to fill several requests, and never many long ones: so many
-# texts, or so many characters (or words) in all.
-BLOCK_TEXTS = 2048
-BLOCK_SIZE = 1 << 20
 
 
 def logits_of(output: Any, name: str) -> np.ndarray:
@@ -26,42 +19,6 @@ def logits_of(output: Any, name: str) -> np.ndarray:
     if not np.isfinite(logits).all():
         raise error("logits_not_finite", model=name)
     return logits
-
-
-def blocks(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
-    """Runs of texts (or of lists of words) with the index of the first: (index, items).
-
-    What `items` raises comes after all that it gave before.
-    """
-    first, size = 0, 0
-    block: list[Any] = []
-    try:
-        for item in items:
-            block.append(item)
-            size += len(item) if isinstance(item, Sized) else 1  # what is no text will be refused, with its index
-            if len(block) == BLOCK_TEXTS or size >= BLOCK_SIZE:
-                yield first, block
-                first, size, block = first + len(block), 0, []
-    except Exception:
-        if block:
-            yield first, block
-        raise
-    if block:
-        yield first, block
-
-
-def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Each item once the next one has been asked for; what `items` raises comes after all that it gave before."""
-    held: list[Item] = []
-    try:
-        for item in items:
-            held.append(item)
-            if len(held) == 2:
-                yield held.pop(0)
-    except Exception:
-        yield from held
-        raise
-    yield from held
 
 
 def packs(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:

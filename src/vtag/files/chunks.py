@@ -13,11 +13,12 @@ from vtag.files import formats, inputs
 from vtag.files.inputs import Input
 from vtag.files.records import Bad, Record, has_surrogate
 from vtag.options import short
+from vtag.text.blocks import BLOCK_SIZE, BLOCK_TEXTS, Filling
 
-# A chunk is so many records, or so many characters (or words) to tag: what `LLM.tag_stream` takes at once. Or so many
-# characters in all fields, for it stays in memory until it is written.
-RECORDS = 2048
-SIZE = 1 << 20
+# A chunk is what `LLM.tag_stream` takes at once. Or so many characters in all fields: it stays in memory until it is
+# written.
+RECORDS = BLOCK_TEXTS
+SIZE = BLOCK_SIZE
 BULK = 1 << 24
 # So many records that all lack the text's field are no accident.
 PEEK = 100
@@ -61,7 +62,7 @@ class Chunk:
 def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> Iterator[Chunk]:
     """The chunks after a record."""
     total = sum(source.size for source in sources)
-    chunk, size, bulk = Chunk(file, record), 0, 0
+    chunk, filling, bulk = Chunk(file, record), Filling(RECORDS, SIZE), Filling(RECORDS, BULK)
     for number in range(file, len(sources)):
         before = sum(source.size for source in sources[:number])
         with inputs.opened(sources[number]) as raw:
@@ -70,14 +71,17 @@ def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> It
                 value = given(item, fields)
                 if isinstance(value, Bad):
                     chunk.bad.append((number, value))
+                    full = filling.add(0) | bulk.add(0)
                 else:
                     chunk.records.append((number, item))  # type: ignore[arg-type]
                     chunk.texts.append(value)
-                    size, bulk = size + len(value), bulk + item.size  # type: ignore[union-attr]
-                if len(chunk.records) + len(chunk.bad) == RECORDS or size >= SIZE or bulk >= BULK:
+                    full = filling.add(len(value)) | bulk.add(item.size)  # type: ignore[union-attr]
+                if full:
                     chunk.share = (before + raw.tell()) / total if total else None
                     yield chunk
-                    chunk, size, bulk = Chunk(number, item.number), 0, 0
+                    chunk = Chunk(number, item.number)
+                    filling.clear()
+                    bulk.clear()
         record = 0
     if chunk.records or chunk.bad:
         chunk.share = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from vtag.options import BoundOptions
 from vtag.serve.limits import LONG_TEXT
 from vtag.tagger import Batch, Tagger
+from vtag.text.blocks import Filling
 from vtag.types import Span
 
 Item = TypeVar("Item")
@@ -78,14 +80,15 @@ def cut(
     most: int,
 ) -> Iterator[Piece]:
     """A request in pieces, in order; sizes: `characters` of each item."""
-    first = size = 0
-    for at, own in enumerate(sizes):
-        if at > first and (at - first == PIECE_TEXTS or size + own > PIECE_SIZE):
-            yield Piece(options, words, first, items[first:at], size, most, render)
-            first, size = at, 0
-        size += own
-    if items:
-        yield Piece(options, words, first, items[first:], size, most, render)
+    filling = Filling(PIECE_TEXTS, PIECE_SIZE)
+    starts: list[int] = []
+    for at, size in enumerate(sizes):
+        if at == 0 or filling.ends_before(size):
+            starts.append(at)
+            filling.clear()
+        filling.add(size)
+    for first, end in pairwise([*starts, len(items)]):
+        yield Piece(options, words, first, items[first:end], sum(sizes[first:end]), most, render)
 
 
 def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]:
