@@ -111,7 +111,6 @@ def routes(llm: LLM) -> set[tuple[str, str]]:
 
     args = vllm_server.arguments()
     args.enable_offline_docs = False  # a folder of files, not a route
-    args.vtag = None
     app = vllm_server.build_app(args, ("classify", "token_classify"), llm.llm_engine.vllm_config.model_config)
     Plugin().attach_router(app)  # vLLM itself asks VLLM_PLUGINS, once a process
     keep(app)

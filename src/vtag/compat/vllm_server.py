@@ -35,10 +35,12 @@ def arguments() -> Namespace:
     return args
 
 
-async def app(client: EngineClient, args: Namespace) -> FastAPI:
-    """vLLM's app over this engine, with the routes of endpoint plugins."""
+async def app(client: EngineClient, args: Namespace, **state: Any) -> FastAPI:
+    """vLLM's app over this engine, with the routes of endpoint plugins; `state` is what these find in the app's."""
     tasks = await client.get_supported_tasks()
     made: FastAPI = build_app(args, tasks, client.vllm_config.model_config)
+    for name, value in state.items():
+        setattr(made.state, name, value)
     await init_app_state(client, made.state, args, tasks)
     return made
 

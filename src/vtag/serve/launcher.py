@@ -23,6 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 from vllm.engine.protocol import EngineClient
 
+import vtag
 from vtag.compat import vllm_server
 from vtag.compat.names import ASYNC_LOGGER, PLUGIN_GROUPS
 from vtag.engine import defaults, online
@@ -100,10 +101,9 @@ async def _serve(
     args = vllm_server.arguments()
     args.model = str(served.plan.arguments["model"])
     args.served_model_name = list(served.names)
-    args.vtag = served
-    app = await vllm_server.app(client, args)
+    app = await vllm_server.app(client, args, served=served, keys=access.keys)
+    app.title, app.version = "vtag", vtag.__version__
     keep(app)
-    app.state.keys = access.keys
     gate: ASGIApp = Gate(app, access)
     if access.origins:
         gate = CORSMiddleware(gate, access.origins, allow_methods=["GET", "POST"], allow_headers=["*"])

@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from vllm.engine.protocol import EngineClient
 from vllm.tasks import SupportedTask
 
-import vtag
 from vtag.compat import vllm_server
 from vtag.engine import checkpoint
 from vtag.engine.online import AsyncEngine
@@ -31,7 +30,7 @@ ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """What `vtag serve` hands over as `args.vtag`; `names` are those of the model, `forks` is `long.start`'s."""
+    """What `vtag serve` puts into the app's state; `names` are those of the model, `forks` is `long.start`'s."""
 
     plan: Plan
     names: Sequence[str]
@@ -48,23 +47,21 @@ class Plugin:
 
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes."""
-        args = app.state.args
-        app.state.keys = [key for key in args.api_key or [os.environ.get("VLLM_API_KEY")] if key]
         for router in ROUTERS:
             app.include_router(router)
-        if hasattr(args, "vtag"):
-            app.title, app.version = "vtag", vtag.__version__
-            app.add_exception_handler(HTTPException, no_route)
-            app.add_exception_handler(LimitExceededError, limit_exceeded)
+        app.add_exception_handler(HTTPException, no_route)
+        app.add_exception_handler(LimitExceededError, limit_exceeded)
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:
         """Make what they share; in a server that vLLM started, what vtag cannot serve is said by the routes alone."""
         state.client = engine_client
-        if hasattr(args, "vtag"):
-            state.vtag = _service(args.vtag, state)
+        served: Served | None = getattr(state, "served", None)
+        if served is not None:
+            state.vtag = _service(served, state)
             vllm_server.set_handler(state, AnyLength(vllm_server.handler(state), engine_client, state.vtag))
-            vllm_server.tell_of_model(state, args.vtag.names, state.vtag.tagger.max_length)
+            vllm_server.tell_of_model(state, served.names, state.vtag.tagger.max_length)
             return
+        state.keys = [key for key in args.api_key or [os.environ.get("VLLM_API_KEY")] if key]
         try:
             state.vtag = _service(await _found(engine_client, args), state)
         except VtagError as refused:
