@@ -93,7 +93,7 @@ def stages(llm: LLM, texts: list[str]) -> None:
     def watched() -> str:
         with profile(activities=[ProfilerActivity.CPU]) as seen:
             for batch in batches:
-                for _ in llm._work(batch.windows, None, None):
+                for _ in llm._runner._work(batch.windows, None, None):
                     pass
         found = sorted(seen.key_averages(), key=lambda event: -event.self_cpu_time_total)
         total = sum(event.self_cpu_time_total for event in found)

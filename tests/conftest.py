@@ -172,7 +172,7 @@ def idle(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> LLM:
     def asked(*_: object) -> None:
         raise AssertionError("the engine was asked")
 
-    monkeypatch.setattr(llm._owner, "start", asked)
+    monkeypatch.setattr(llm._owner, "_submit", asked)
     return llm
 
 

@@ -33,7 +33,7 @@ def seen(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[floa
 
     monkeypatch.setattr(llm.tagger, "prepare", timed("prepare", llm.tagger.prepare))
     monkeypatch.setattr(llm.tagger, "finish", timed("finish", llm.tagger.finish))
-    monkeypatch.setattr(llm, "_run_turn", timed("run", llm._run_turn))
+    monkeypatch.setattr(llm._runner, "_run_turn", timed("run", llm._runner._run_turn))
     return times
 
 

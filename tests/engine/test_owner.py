@@ -175,7 +175,7 @@ def test_a_bad_text_is_named_after_the_results_of_all_texts_before_it(llm: LLM, 
 
 
 def test_an_engine_in_the_process_ends_with_it_and_is_not_taken_down_before(llm: LLM) -> None:
-    _, finalizer = vllm_engine.finalizer(llm._owner._client)
+    _, finalizer = vllm_engine.finalizer(vllm_engine.client_of(llm._owner.engine))
     assert finalizer.alive
     assert not finalizer.atexit
 

@@ -29,9 +29,9 @@ class CheckedLLM(vllm.LLM):
         return str(super()._add_request(prompt, params, *args, **kwargs))
 
 
-def client_of(llm: vllm.LLM) -> Any:
-    """What stands between the LLM and its engine, in this process or in another."""
-    return llm.llm_engine.engine_core
+def client_of(engine: Any) -> Any:
+    """What stands between vLLM's LLMEngine and the engine itself, in this process or in another."""
+    return engine.engine_core
 
 
 def prompt_of(ids: list[int]) -> Any:

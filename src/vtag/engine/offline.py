@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,14 @@ from vllm import PoolingParams
 from vllm.outputs import PoolingOutput
 
 from vtag.compat import vllm_tokenizers
-from vtag.compat.vllm_engine import CheckedLLM, client_of, prompt_of
+from vtag.compat.vllm_engine import CheckedLLM
 from vtag.engine import arguments, defaults, registry
 from vtag.engine.flow import Block, blocks_of, flow
 from vtag.engine.identity import identity
 from vtag.engine.owner import Owner, free, libraries_frozen
-from vtag.engine.packing import logits_of, packs, steps, text_lens
+from vtag.engine.packing import text_lens
 from vtag.engine.plan import TASK, Plan, plan
+from vtag.engine.runner import Runner
 from vtag.errors import InputError, VtagError, error
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, short
 from vtag.output import TokenClassificationOutput
@@ -95,7 +95,7 @@ class LLM(CheckedLLM):
 
         def start() -> Any:
             super(LLM, self).__init__(**made.arguments)
-            return client_of(self)
+            return self.llm_engine
 
         with defaults.environment():
             registry.load(made.architecture)
@@ -105,8 +105,7 @@ class LLM(CheckedLLM):
                 raise
             except Exception as cause:
                 raise arguments.refusal(made.name, cause) from cause
-        self._vllm_config = self.llm_engine.vllm_config
-        self._keys = itertools.count()
+        self._runner = Runner(self._owner, made)
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
 
     def identity(self) -> dict[str, str]:
@@ -333,7 +332,7 @@ class LLM(CheckedLLM):
         return flow(
             given,
             lambda items, first: prepare(items, options, words=words, delimiter=delimiter, first=first),
-            partial(self._start, lora_request=lora_request),
+            partial(self._runner.start, lora_request=lora_request),
             self.tagger.finish,
             self._helper,
             apart=defaults.few_cores(),
@@ -375,80 +374,7 @@ class LLM(CheckedLLM):
         lora_request: list[LoRARequest] | LoRARequest | None = None,
     ) -> list[np.ndarray]:
         """Logits of each window, float32 [tokens, labels]; `lora_request`: one for all, or a list with one per text."""
-        future = self._start(windows, lora_request, bar)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # after Ctrl-C
-
-    def _start(
-        self, windows: Sequence[Window], lora_request: list[LoRARequest] | LoRARequest | None = None, bar: Any = None
-    ) -> Future[list[np.ndarray]]:
-        self._owner.check()
-        if lora_request:
-            self._check_lora(lora_request)
-        return self._owner.start(self._work(windows, lora_request, bar))
-
-    def _work(
-        self, windows: Sequence[Window], lora_request: list[LoRARequest] | LoRARequest | None, bar: Any
-    ) -> Generator[None, None, list[np.ndarray]]:
-        """Run the windows turn by turn, on the engine's thread."""
-        adapters_of = [
-            lora_request[window.text] if isinstance(lora_request, list) else lora_request for window in windows
-        ]
-        logits: list[Any] = [None] * len(windows)
-        for number, turn in enumerate(self._turns(windows, adapters_of)):
-            if number:
-                yield
-            for request, rows in self._run_turn(windows, turn, adapters_of):
-                end = 0
-                for i in request.tolist():
-                    start, end = end, end + len(windows[i].ids)
-                    logits[i] = rows[start:end]
-                if bar is not None:
-                    bar.update(len(request))
-        return logits
-
-    def _turns(
-        self, windows: Sequence[Window], adapters_of: Sequence[LoRARequest | None]
-    ) -> Iterator[list[np.ndarray]]:
-        """Requests, each the indices of its windows, by turns: what shares a step of the engine is always the same,
-        whatever other threads ask for, and so are the last bits of its numbers."""
-        lengths = np.array([len(window.ids) for window in windows], dtype=np.int64)
-        scheduler = self._vllm_config.scheduler_config
-        if self.packed:
-            for request in packs(lengths, scheduler.max_num_batched_tokens):
-                yield [request]
-            return
-        # Beside a request that has an adapter, vLLM's CPU kernels would give it to one that has none as well.
-        without = np.array([adapter is None for adapter in adapters_of], dtype=bool)
-        for part in (np.flatnonzero(without), np.flatnonzero(~without)):
-            for step in steps(lengths[part], scheduler.max_num_batched_tokens, scheduler.max_num_seqs):
-                yield list(part[step, None])
-
-    def _run_turn(
-        self, windows: Sequence[Window], turn: list[np.ndarray], adapters_of: Sequence[LoRARequest | None]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Each request of the turn with its logits, float32 [tokens, labels]."""
-        engine = self.llm_engine
-        running: dict[str, np.ndarray] = {}
-        done: list[tuple[np.ndarray, np.ndarray]] = []
-        try:
-            for request in turn:
-                params = PoolingParams(task="token_classify", use_activation=False)
-                if self.packed:
-                    params.extra_kwargs = {"lens": [len(windows[i].ids) for i in request]}
-                ids = np.concatenate([windows[i].ids for i in request]).tolist()
-                key = f"vtag-{next(self._keys)}"
-                engine.add_request(key, prompt_of(ids), params, lora_request=adapters_of[request[0]])
-                running[key] = request
-            while running:
-                for output in engine.step():
-                    done.append((running.pop(output.request_id), logits_of(output, self.plan.name)))
-        finally:
-            if running:
-                engine.abort_request(list(running))
-        return done
+        return self._runner.run(windows, lora_request, bar)
 
     def _check_prompt(self, tokens: int, params: PoolingParams) -> None:
         """On the way of `pooling_task`: a packed request may be longer than a text, so that vLLM lets a text pass that
@@ -456,15 +382,6 @@ class LLM(CheckedLLM):
         longest = max(text_lens(params.extra_kwargs, tokens))
         if longest > self.plan.limit:
             raise error("prompt_too_long", tokens=longest, limit=self.plan.limit)
-
-    def _check_lora(self, lora_request: list[LoRARequest] | LoRARequest) -> None:
-        if self.packed:
-            raise error("packed_lora")
-        from vtag.engine import adapters  # what imports vLLM's side of it is for those who have one
-
-        asked = lora_request if isinstance(lora_request, list) else [lora_request]
-        for request in {request.lora_int_id: request for request in asked if request is not None}.values():
-            adapters.check(request, self._vllm_config.lora_config)
 
 
 def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int | None) -> Any:

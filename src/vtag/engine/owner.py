@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 
 
 class Owner:
-    """The one thread that drives an engine."""
+    """The one thread that drives an engine. `engine` is there until it is closed, for that thread."""
 
     def __init__(self, start: Callable[[], Any]) -> None:
-        """`start` makes the engine, on that thread too, and returns vLLM's client of it (`vllm_engine.client_of`).
+        """`start` makes the engine (vLLM's LLMEngine), on that thread too.
 
         Were it made elsewhere, OpenMP would have two teams of workers, and its workers would go to sleep between the
         products of a small model (5 % of the time).
@@ -39,8 +39,8 @@ class Owner:
             _in_process.add(self)
             try:
                 with garbage.unasked():
-                    self._client = self._thread.submit(start).result()
-                _outlive_others(self._client)
+                    self.engine = self._thread.submit(start).result()
+                _outlive_others(vllm_engine.client_of(self.engine))
             finally:
                 _in_process.discard(self)
         _owners.add(self)
@@ -101,11 +101,11 @@ class Owner:
     def leave_to_the_parent(self) -> None:
         """In a fork: the end of this process is not the engine's."""
         if not self._closed:
-            vllm_engine.leave_alone(self._client)
+            vllm_engine.leave_alone(vllm_engine.client_of(self.engine))
 
     def _shut_down(self) -> None:
-        vllm_engine.end(self._client)
-        del self._client
+        vllm_engine.end(vllm_engine.client_of(self.engine))
+        del self.engine
 
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()

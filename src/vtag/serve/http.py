@@ -158,7 +158,7 @@ def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
 
 
 async def no_route(request: Request, raised: Exception) -> Response:
-    """Handler of Starlette's HTTPException: its 404 is of a path that is no route. Servers of vLLM's keep their words."""
+    """Handler of Starlette's HTTPException: its 404 is of a path that is no route. vLLM's server keeps its words."""
     assert isinstance(raised, HTTPException)
     if raised.status_code == 404 and hasattr(request.app.state, "served"):
         return refusal(error("no_route"))

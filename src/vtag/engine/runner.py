@@ -1,0 +1,120 @@
+"""Windows in, logits out: what an `LLM` asks its engine for, turn by turn."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from vllm import PoolingParams
+
+from vtag.compat.vllm_engine import prompt_of
+from vtag.engine.owner import Owner
+from vtag.engine.packing import logits_of, packs, steps
+from vtag.engine.plan import Plan
+from vtag.errors import error
+from vtag.types import Window
+
+if TYPE_CHECKING:
+    from vllm.lora.request import LoRARequest
+
+    # One for all windows, or one for each text.
+    Adapters: TypeAlias = list[LoRARequest] | LoRARequest | None
+
+
+class Runner:
+    """Runs windows on an engine, for any thread. `bar`: its `update` is told of windows that are through."""
+
+    def __init__(self, owner: Owner, plan: Plan) -> None:
+        self._owner = owner
+        self._plan = plan
+        self._keys = count()
+
+    def run(self, windows: Sequence[Window], lora_request: Adapters = None, bar: Any = None) -> list[np.ndarray]:
+        """Logits of each window, float32 [tokens, labels]."""
+        future = self.start(windows, lora_request, bar)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # after Ctrl-C
+
+    def start(
+        self, windows: Sequence[Window], lora_request: Adapters = None, bar: Any = None
+    ) -> Future[list[np.ndarray]]:
+        """As `run`, without waiting."""
+        self._owner.check()
+        if lora_request:
+            self._check_lora(lora_request)
+        return self._owner.start(self._work(windows, lora_request, bar))
+
+    def _work(
+        self, windows: Sequence[Window], lora_request: Adapters, bar: Any
+    ) -> Generator[None, None, list[np.ndarray]]:
+        """Run the windows turn by turn, on the engine's thread."""
+        adapters_of = [
+            lora_request[window.text] if isinstance(lora_request, list) else lora_request for window in windows
+        ]
+        logits: list[Any] = [None] * len(windows)
+        for number, turn in enumerate(self._turns(windows, adapters_of)):
+            if number:
+                yield
+            for request, rows in self._run_turn(windows, turn, adapters_of):
+                end = 0
+                for i in request.tolist():
+                    start, end = end, end + len(windows[i].ids)
+                    logits[i] = rows[start:end]
+                if bar is not None:
+                    bar.update(len(request))
+        return logits
+
+    def _turns(
+        self, windows: Sequence[Window], adapters_of: Sequence[LoRARequest | None]
+    ) -> Iterator[list[np.ndarray]]:
+        """Requests, each the indices of its windows, by turns: what shares a step of the engine is always the same,
+        whatever other threads ask for, and so are the last bits of its numbers."""
+        lengths = np.array([len(window.ids) for window in windows], dtype=np.int64)
+        scheduler = self._owner.engine.vllm_config.scheduler_config
+        if self._plan.packed:
+            for request in packs(lengths, scheduler.max_num_batched_tokens):
+                yield [request]
+            return
+        # Beside a request that has an adapter, vLLM's CPU kernels would give it to one that has none as well.
+        without = np.array([adapter is None for adapter in adapters_of], dtype=bool)
+        for part in (np.flatnonzero(without), np.flatnonzero(~without)):
+            for step in steps(lengths[part], scheduler.max_num_batched_tokens, scheduler.max_num_seqs):
+                yield list(part[step, None])
+
+    def _run_turn(
+        self, windows: Sequence[Window], turn: list[np.ndarray], adapters_of: Sequence[LoRARequest | None]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Each request of the turn with its logits, float32 [tokens, labels]."""
+        engine = self._owner.engine
+        running: dict[str, np.ndarray] = {}
+        done: list[tuple[np.ndarray, np.ndarray]] = []
+        try:
+            for request in turn:
+                params = PoolingParams(task="token_classify", use_activation=False)
+                if self._plan.packed:
+                    params.extra_kwargs = {"lens": [len(windows[i].ids) for i in request]}
+                ids = np.concatenate([windows[i].ids for i in request]).tolist()
+                key = f"vtag-{next(self._keys)}"
+                engine.add_request(key, prompt_of(ids), params, lora_request=adapters_of[request[0]])
+                running[key] = request
+            while running:
+                for output in engine.step():
+                    done.append((running.pop(output.request_id), logits_of(output, self._plan.name)))
+        finally:
+            if running:
+                engine.abort_request(list(running))
+        return done
+
+    def _check_lora(self, lora_request: list[LoRARequest] | LoRARequest) -> None:
+        if self._plan.packed:
+            raise error("packed_lora")
+        from vtag.engine import adapters  # what imports vLLM's side of it is for those who have one
+
+        asked = lora_request if isinstance(lora_request, list) else [lora_request]
+        for request in {request.lora_int_id: request for request in asked if request is not None}.values():
+            adapters.check(request, self._owner.engine.vllm_config.lora_config)
