@@ -335,6 +335,19 @@ def test_a_text_that_the_tagger_refuses_is_an_error_of_its_record(
     assert [e["reason"] for e in read(tmp_path / "out.jsonl.errors.jsonl")] == [REASONS["no_offsets"]] * 2
 
 
+def test_a_text_with_a_token_that_the_model_has_not_is_an_error_of_its_record(
+    llm: LLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = llm.tagger.prepare(["I am Ann.", "I am Bob."])
+    last = [int(encoding.ids[-3]) for encoding in batch.encodings]  # the name, before the point and [SEP]
+    monkeypatch.setattr(llm.tagger, "vocabulary", max(last))
+    bad = last.index(max(last)) + 1
+    rows = [{"text": text} for text in ("I am Ann.", "I am Bob.")]
+    assert tag_files(llm, write(tmp_path / "in.jsonl", rows), tmp_path / "out.jsonl").failures == 1
+    (failed,) = read(tmp_path / "out.jsonl.errors.jsonl")
+    assert (failed["record"], failed["reason"]) == (bad, REASONS["id_outside"])
+
+
 # --- what a run refuses, and how it goes on after a mishap ---
 
 

@@ -14,6 +14,7 @@ from vtag.text.offsets import UNITS
 
 _STRATEGY = f"one of {', '.join(STRATEGIES)}"
 _LABELS = "a list of labels of the model"
+OPTIONS = [option.name for option in fields(TagOptions)]
 EXAMPLE = "Hi, I'm Marisol Okonkwo from Dunmere."
 
 
@@ -48,8 +49,8 @@ class Schema(BaseModel):
 
 def options_of(asked: Schema, defaults: TagOptions = DEFAULTS) -> TagOptions:
     """The options of `LLM.tag` that a body has, by their names; `defaults` for those that it lacks, or leaves null."""
-    given = {option.name: getattr(asked, option.name, None) for option in fields(TagOptions)}
-    return replace(defaults, **{name: value for name, value in given.items() if value is not None})
+    given = {name: value for name in OPTIONS if (value := getattr(asked, name, None)) is not None}
+    return replace(defaults, **given)
 
 
 class InferenceParameters(Schema):
