@@ -1,10 +1,10 @@
 """Two checkouts of vtag in turn, each run in a fresh process: what a text costs, and a block with one bad text in it.
 
-    python benchmarks/checkouts.py OLD NEW [--model demo] [--shape tiny --shape minilm] [--runs 5] [--count 8192]
+    python benchmarks/checkouts.py OLD NEW [--model demo] [--shape tiny --shape minilm] [--runs 5]
 
 OLD, NEW: folders of checkouts; both run with this Python and its packages. A shape has random weights, and the labels
 and tokenizer of the model. A run is one pass to warm up, then three, of which the median counts: `LLM.tag_stream` over
-the texts that `vtag bench` has, a number behind each. Then ten blocks of 2,048 texts by `LLM.tag_chunks`, without a
+the texts that `vtag bench` has, a number behind each. Then blocks of 2,048 texts by `LLM.tag_chunks`, without a
 bad text and with one (half of a surrogate pair), in turn: the medians. Run nothing beside it.
 """
 
@@ -21,11 +21,11 @@ from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
-BLOCK, BLOCKS, PASSES = 2048, 10, 3
+BLOCK, PASSES = 2048, 3
 BAD = "half of a pair: \ud83d"
 
 
-def run(model: str, count: int) -> dict[str, float]:
+def run(model: str, count: int, blocks: int) -> dict[str, float]:
     """In a process of its own: µs a text of `tag_stream`; ms of a block without and with a bad text."""
     import vtag
     from vtag import LLM
@@ -49,19 +49,19 @@ def run(model: str, count: int) -> dict[str, float]:
 
         stream()
         found = {"µs a text": median(stream() for _ in range(PASSES))}
-        pairs = [(block(good), block(bad)) for _ in range(BLOCKS)]
+        pairs = [(block(good), block(bad)) for _ in range(blocks)]
         found["block ms"] = median(one for one, _ in pairs)
         found["with a bad text"] = median(other for _, other in pairs)
         return found
 
 
-def in_turns(folders: dict[str, Path], model: str, runs: int, count: int) -> None:
+def in_turns(folders: dict[str, Path], model: str, runs: int, *asked: str) -> None:
     """Print each run, and the medians."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in folders}
     for number in range(runs):
         for name, folder in folders.items():
             environment = os.environ | {"PYTHONPATH": str(folder.resolve() / "src")}
-            command = [sys.executable, __file__, "--one", model, "--count", str(count)]
+            command = [sys.executable, __file__, "--one", model, *asked]
             said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
             found[name].append(json.loads(said.splitlines()[-1]))
             shown = ", ".join(f"{what} {value:.1f}" for what, value in found[name][-1].items())
@@ -82,10 +82,11 @@ def main() -> None:
     parser.add_argument("--shape", action="append", default=[])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--count", type=int, default=8192)
+    parser.add_argument("--blocks", type=int, default=10)
     parser.add_argument("--one", metavar="MODEL", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(run(arguments.one, arguments.count)))
+        print(json.dumps(run(arguments.one, arguments.count, arguments.blocks)))
         return
     from vtag.bench import random_weights
 
@@ -94,7 +95,8 @@ def main() -> None:
         print(f"{shape or arguments.model}:", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             model = random_weights(arguments.model, shape, folder) if shape else arguments.model
-            in_turns(folders, model, arguments.runs, arguments.count)
+            asked = ["--count", str(arguments.count), "--blocks", str(arguments.blocks)]
+            in_turns(folders, model, arguments.runs, *asked)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pytest
 from transformers.pipelines.token_classification import AggregationStrategy
 
 from tests.refusals import refused
+from vtag.cli import engine
 from vtag.cli.main import main
 from vtag.errors import TABLE, SettingError
 from vtag.options import TagOptions
@@ -133,3 +136,22 @@ def test_what_fits_is_taken(llm: LLM, options: dict[str, Any]) -> None:
 def test_a_model_that_nobody_knows_yet_is_not_needed_for_the_first_look() -> None:
     with pytest.raises(SettingError, match="no such strategy"):
         tag_files("./none", "./none.jsonl", "./none.csv", aggregation_strategy="best")
+
+
+def doors() -> list[Callable[..., Any]]:
+    """Whatever takes the options of `LLM.tag` as keywords."""
+    from vtag import LLM
+    from vtag.integrations.ray import TagWorker
+
+    return [LLM.__call__, LLM.tag, LLM.tag_stream, LLM.tag_chunks, tag_files, TagWorker.__init__]
+
+
+def test_every_door_takes_every_option_and_leaves_it_as_it_is_by_default() -> None:
+    wanted = {option.name: option.default for option in fields(TagOptions)}
+    for door in doors():
+        taken = {name: one.default for name, one in signature(door).parameters.items() if name in wanted}
+        if door.__name__ == "__call__":  # as Hugging Face's pipeline
+            assert taken.pop("aggregation_strategy") == "simple"
+            taken["aggregation_strategy"] = wanted["aggregation_strategy"]
+        assert taken == wanted, door.__qualname__
+    assert engine.TAGGING.keys() == wanted.keys()

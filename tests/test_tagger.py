@@ -230,3 +230,20 @@ def test_a_text_that_cannot_be_tagged_changes_nothing_of_its_neighbours(
     assert [str(at + 100) in str(answers[at]) for at in places] == [True] * 4
     assert {at: answers[at] for at in places} == batch.errors
     assert all(isinstance(answers[at], InputError) for at in places)
+
+
+@pytest.mark.parametrize("strategy", ["viterbi", "simple"])
+@pytest.mark.parametrize("stride", [None, 3])
+def test_batches_that_are_joined_give_what_each_gives(
+    family: Any, make_text: Callable[..., str], strategy: str, stride: int | None
+) -> None:
+    tagger = Tagger(family, LABELS, 12)
+    options = tagger.bind(TagOptions(strategy, stride=stride))
+    random_ = random.Random(f"{strategy} {stride}")
+    batches = [tagger.prepare([make_text(random_), 7, make_text(random_)], options) for _ in range(5)]
+    drawn = [
+        [np.random.default_rng(w.ids).normal(0, 4, (len(w.ids), 3)).astype("f4") for w in b.windows] for b in batches
+    ]
+    together = tagger.finish(Batch.joined(batches), [row for rows in drawn for row in rows])
+    each = [answer for batch, rows in zip(batches, drawn, strict=True) for answer in tagger.finish(batch, rows)]
+    assert together == each

@@ -11,6 +11,7 @@ import pytest
 from vtag import LLM
 from vtag.engine import defaults
 from vtag.engine.flow import Block, blocks_of
+from vtag.errors import InputError
 from vtag.text.blocks import BLOCK_TEXTS
 
 CHUNKS = [[f"Text {i} of chunk {chunk} is by Ann Smith." for i in range(60)] for chunk in range(5)]
@@ -47,6 +48,15 @@ def test_where_cores_are_few_nothing_is_done_beside_the_engine(
         assert all(ended <= first or begun >= last for first, last in seen["run"])
     monkeypatch.setattr(defaults, "few_cores", lambda: False)
     assert list(llm.tag_chunks(CHUNKS)) == answers
+
+
+def test_bad_texts_cost_their_neighbours_nothing(llm: LLM, seen: dict[str, list[tuple[float, float]]]) -> None:
+    bad: list[Any] = [*CHUNKS[0][:20], "\ud800", *CHUNKS[0][20:40], None, *CHUNKS[0][40:]]
+    ((answers, tokens),) = llm.tag_chunks([bad])
+    ((wanted, alone),) = llm.tag_chunks([CHUNKS[0]])
+    assert [answer for answer in answers if not isinstance(answer, InputError)] == wanted
+    assert tokens == alone
+    assert {stage: len(times) for stage, times in seen.items()} == dict.fromkeys(seen, 2)
 
 
 def test_one_chunk_is_read_ahead_and_none_after_it(llm: LLM) -> None:
