@@ -20,7 +20,7 @@ from vtag.tagger import Batch
 from vtag.text.blocks import blocks, one_ahead
 from vtag.types import Answer, Window
 
-Prepare = Callable[[list[Any], int], Batch]
+Prepare = Callable[..., Batch]
 Start = Callable[[Sequence[Window]], Future[list[np.ndarray]]]
 Finish = Callable[[Batch, list[np.ndarray]], list[Answer]]
 # A block that is prepared, and what the engine was asked for.
@@ -114,6 +114,6 @@ def _flow(
 
 
 def _begin(block: Block, prepare: Prepare, start: Start, decoded: Event) -> Begun:
-    batch = prepare(block.items, block.first)
+    batch = prepare(block.items, first=block.first)
     decoded.wait()
     return batch, start(batch.windows)

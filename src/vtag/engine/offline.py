@@ -328,10 +328,9 @@ class LLM(CheckedLLM):
     ) -> Generator[tuple[list[Answer], int]]:
         """The answers of each chunk."""
         self._owner.check()
-        prepare = self.tagger.prepare
         return flow(
             given,
-            lambda items, first: prepare(items, options, words=words, delimiter=delimiter, first=first),
+            partial(self.tagger.prepare, options=options, words=words, delimiter=delimiter),
             partial(self._runner.start, lora_request=lora_request),
             self.tagger.finish,
             self._helper,
