@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import ByT5Tokenizer, CanineTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import ByT5Tokenizer, CanineTokenizer, PreTrainedTokenizerFast
 
 from tests.tagging import finish, prepare
 from vtag.errors import InputError, SettingError
@@ -247,3 +248,16 @@ def test_batches_that_are_joined_give_what_each_gives(
     together = tagger.finish(Batch.joined(batches), [row for rows in drawn for row in rows])
     each = [answer for batch, rows in zip(batches, drawn, strict=True) for answer in tagger.finish(batch, rows)]
     assert together == each
+
+
+def test_a_text_on_which_the_tokenizer_fails_fails_alone() -> None:
+    """As tokenizers do that have no token for unknown words."""
+    tokenizer = Tokenizer(models.WordLevel({"John": 0, "said": 1}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tagger = Tagger(PreTrainedTokenizerFast(tokenizer_object=tokenizer), LABELS, 64)
+    for items, words in ((["John said", "secret", "said"], False), ([["John"], ["said", "secret"], ["said"]], True)):
+        batch = tagger.prepare(items, words=words, first=5)
+        assert [window.text for window in batch.windows] == [0, 2]
+        assert {text: failed.kind for text, failed in batch.errors.items()} == {1: "tokenizer_fails"}
+        assert str(batch.errors[1]).startswith("text 6: ")
+        assert "secret" not in str(batch.errors[1])

@@ -10,18 +10,30 @@ from vtag.imports import no_garbage
 
 if TYPE_CHECKING:
     from vtag.engine.offline import LLM
+    from vtag.options import TagOptions
     from vtag.output import TokenClassificationOutput
     from vtag.run import tag_files
     from vtag.tagger import Tagger
     from vtag.types import Span, to_hf
 
 __version__ = "0.1.0"
-__all__ = ["LLM", "Span", "Tagger", "TokenClassificationOutput", "VtagError", "__version__", "tag_files", "to_hf"]
+__all__ = [
+    "LLM",
+    "Span",
+    "TagOptions",
+    "Tagger",
+    "TokenClassificationOutput",
+    "VtagError",
+    "__version__",
+    "tag_files",
+    "to_hf",
+]
 
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
     "LLM": "vtag.engine.offline",
     "Span": "vtag.types",
+    "TagOptions": "vtag.options",
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
     "tag_files": "vtag.run",

@@ -329,6 +329,12 @@ TABLE: dict[str, Kind] = {
         4,
         "text {index} has half of a surrogate pair at character {position}: read it with the right encoding",
     ),
+    "tokenizer_fails": Kind(
+        InputError,
+        422,
+        4,
+        "text {index}: the model's tokenizer fails on it: leave it out, or give tokenizer.json an unknown token",
+    ),
     "no_offsets": Kind(
         InputError,
         422,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -210,7 +210,17 @@ class Tagger:
         self, items: Iterable[Any], indices: Sequence[int], *, words: bool = False, delimiter: str = " "
     ) -> tuple[list[Encoding], dict[int, InputError]]:
         texts, errors = readable(items, indices, words=words)
-        encodings = self._text.encode_words(texts, delimiter) if words else self._text.encode(texts)
+        tokenize = partial(self._text.encode_words, delimiter=delimiter) if words else self._text.encode
+        try:
+            encodings = tokenize(texts)
+        except Exception:  # some have no token for what they do not know, and do not say in which text that is
+            encodings = []
+            for text in range(len(texts)):
+                try:
+                    encodings += tokenize(texts[text : text + 1])
+                except Exception:
+                    encodings.append(NOTHING)
+                    errors[text] = input_error("tokenizer_fails", index=indices[text])
         for text in errors:
             encodings[text] = NOTHING
         # An id outside of the embedding would take the engine down.

@@ -20,17 +20,10 @@ def _labels(given: str) -> list[str]:
 
 # Options of `LLM.tag` -> how the command line takes them.
 TAGGING: dict[str, dict[str, Any]] = {
-    "aggregation_strategy": {
-        "metavar": "NAME",
-        "help": "viterbi (default), none, simple, first, average or max",
-    },
+    "aggregation_strategy": {"metavar": "NAME", "help": "viterbi (default), none, simple, first, average or max"},
     "threshold": {"metavar": "P", "type": float, "help": "leave out spans with a lower score"},
     "stride": {"metavar": "TOKENS", "type": int, "help": "tokens that windows of a long text share"},
-    "ignore_labels": {
-        "metavar": "A,B",
-        "type": _labels,
-        "help": "labels that make no span (default: O; '': none)",
-    },
+    "ignore_labels": {"metavar": "A,B", "type": _labels, "help": "labels that make no span (default: O; '': none)"},
 }
 
 

@@ -293,12 +293,7 @@ class LLM(CheckedLLM):
         return self._flow(blocks_of(chunks), words, options)
 
     def _spans(
-        self,
-        items: Iterable[Any],
-        words: bool,
-        options: TagOptions,
-        delimiter: str,
-        lora_request: LoRARequest | None,
+        self, items: Iterable[Any], words: bool, options: TagOptions, delimiter: str, lora_request: LoRARequest | None
     ) -> Iterator[list[Span]]:
         """The spans of each text, or list of words; an error comes where its text stands."""
         self._owner.check()

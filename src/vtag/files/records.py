@@ -46,6 +46,7 @@ REASONS = {
     "not_for_tsv": "a tab or a line end in a field, which TSV cannot hold: write another format",
     "kills_process": "the process that tags it dies of it",
     "no_offsets": "the tokenizer's pieces do not spell the text",
+    "tokenizer_fails": "the model's tokenizer fails on it",
     "id_outside": "a token of it is outside of the model's vocabulary",
 }
 

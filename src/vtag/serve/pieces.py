@@ -71,13 +71,7 @@ def characters(item: str | Sequence[str]) -> int:
 
 
 def cut(
-    items: Sequence[Any],
-    sizes: Sequence[int],
-    render: Render,
-    *,
-    options: BoundOptions,
-    words: bool,
-    most: int,
+    items: Sequence[Any], sizes: Sequence[int], render: Render, *, options: BoundOptions, words: bool, most: int
 ) -> Iterator[Piece]:
     """A request in pieces, in order; sizes: `characters` of each item."""
     filling = Filling(PIECE_TEXTS, PIECE_SIZE)
