@@ -256,8 +256,9 @@ def test_a_text_on_which_the_tokenizer_fails_fails_alone() -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tagger = Tagger(PreTrainedTokenizerFast(tokenizer_object=tokenizer), LABELS, 64)
     for items, words in ((["John said", "secret", "said"], False), ([["John"], ["said", "secret"], ["said"]], True)):
-        batch = tagger.prepare(items, words=words, first=5)
+        batch = tagger.prepare([*items, None], words=words, first=5)
         assert [window.text for window in batch.windows] == [0, 2]
-        assert {text: failed.kind for text, failed in batch.errors.items()} == {1: "tokenizer_fails"}
+        kinds = {1: "tokenizer_fails", 3: "not_words" if words else "not_a_string"}
+        assert {text: failed.kind for text, failed in batch.errors.items()} == kinds
         assert str(batch.errors[1]).startswith("text 6: ")
         assert "secret" not in str(batch.errors[1])

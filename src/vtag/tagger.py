@@ -220,7 +220,7 @@ class Tagger:
                     encodings += tokenize(texts[text : text + 1])
                 except Exception:
                     encodings.append(NOTHING)
-                    errors[text] = input_error("tokenizer_fails", index=indices[text])
+                    errors.setdefault(text, input_error("tokenizer_fails", index=indices[text]))
         for text in errors:
             encodings[text] = NOTHING
         # An id outside of the embedding would take the engine down.
