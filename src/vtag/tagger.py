@@ -22,7 +22,7 @@ from vtag.options import DEFAULTS, BoundOptions, TagOptions, short
 from vtag.text.given import readable
 from vtag.text.prompts import encode_ids, split_prompts
 from vtag.text.slow import SlowTokenizer
-from vtag.text.tokenize import FastTokenizer
+from vtag.text.tokenize import FastTokenizer, TokenizerError
 from vtag.text.windows import body_size, check_stride, hf_windows, make_windows
 from vtag.types import Answer, Encoding, Span, Window
 
@@ -213,12 +213,12 @@ class Tagger:
         tokenize = partial(self._text.encode_words, delimiter=delimiter) if words else self._text.encode
         try:
             encodings = tokenize(texts)
-        except Exception:  # some have no token for what they do not know, and do not say in which text that is
+        except TokenizerError:
             encodings = []
             for text in range(len(texts)):
                 try:
                     encodings += tokenize(texts[text : text + 1])
-                except Exception:
+                except TokenizerError:
                     encodings.append(NOTHING)
                     errors.setdefault(text, input_error("tokenizer_fails", index=indices[text]))
         for text in errors:

@@ -28,6 +28,10 @@ class Pieces(NamedTuple):
     subword: np.ndarray
 
 
+class TokenizerError(Exception):
+    """The tokenizer fails on one of some texts, and does not say on which: it may have no token for unknown words."""
+
+
 class FastTokenizer:
     """A private copy of a fast tokenizer's backend, so that nobody's truncation or padding reaches it."""
 
@@ -141,7 +145,10 @@ def _private_copy(tokenizer: Any) -> Any:
 
 
 def _encode_batch(backend: Any, texts: Sequence[Any], *, split: bool, special: bool = True) -> list[Any]:
-    return list(backend.encode_batch(texts, is_pretokenized=split, add_special_tokens=special))
+    try:
+        return list(backend.encode_batch(texts, is_pretokenized=split, add_special_tokens=special))
+    except Exception as cause:
+        raise TokenizerError from cause
 
 
 def _encodings(
