@@ -34,6 +34,8 @@ LIMITS = {
 }
 # Of what a part printed, where something is wrong.
 LOG_LINES = 80
+# Before a part's time is up, it prints where its threads are: so many seconds before.
+STACKS_BEFORE = 5.0
 # Parts of `dry_run.py` alone.
 DRY = {"as_cuda": 300, "runner_of_gpus": 300}
 
@@ -71,6 +73,7 @@ def run(part: str, seconds: float, cpu: bool) -> tuple[dict[str, dict[str, Any]]
     with tempfile.TemporaryDirectory(prefix="vtag-check-") as folder:
         found, log = Path(folder, "rows.json"), Path(folder, "log")
         command = [sys.executable, str(HERE / "parts.py"), part, str(found), *(["--cpu"] if cpu else [])]
+        command += ["--stacks", str(max(seconds - STACKS_BEFORE, seconds / 2))]
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command,

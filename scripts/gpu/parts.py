@@ -1,13 +1,15 @@
 """What `check.py` looks at: a function for each part, which gives names and what to do for each.
 
-    python scripts/gpu/parts.py PART FILE [--cpu]
+    python scripts/gpu/parts.py PART FILE [--cpu] [--stacks SECONDS]
 
 A row is the figures of one of them and "right"; where it raises, the error in a line. FILE is written anew after each.
+--stacks: print where every thread is after so many seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import json
 import os
@@ -357,7 +359,10 @@ def main() -> int:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("file", type=Path)
     parser.add_argument("--cpu", action="store_true")
+    parser.add_argument("--stacks", type=float, metavar="SECONDS")
     args = parser.parse_args()
+    if args.stacks:
+        faulthandler.dump_traceback_later(args.stacks)
     found: dict[str, Row] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, measure in PARTS[args.part](CPU if args.cpu else GPU, Path(folder)):

@@ -241,6 +241,32 @@ def test_an_engine_that_ends_while_another_starts_leaves_it_its_groups(
     assert not owner._in_process
 
 
+GROUP_BESIDE_AN_ENGINE = """
+import os, sys, tempfile
+from pathlib import Path
+import torch
+from vtag import LLM
+
+tempfile.tempdir = sys.argv[2]
+with LLM(sys.argv[1], dtype="float32") as llm:
+    torch.distributed.new_group([0], backend="gloo")
+    print(len(llm.tag("anna")))
+second = LLM(sys.argv[1], dtype="float32")
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+print(sum(path.is_file() for path in Path(tempfile.tempdir).iterdir()))
+"""
+
+
+def test_torch_makes_a_group_beside_an_engine_whose_file_stays_until_the_process_ends(tmp_path: Path) -> None:
+    model, temporary = str(build("bert", tmp_path / "model", seed=0)), tmp_path / "tmp"
+    temporary.mkdir()
+    done = scripts.run(["-c", GROUP_BESIDE_AN_ENGINE, model, str(temporary)], timeout=60)
+    assert done.stdout.split() == ["1", "1"], done.stderr
+    assert not [path for path in temporary.iterdir() if path.is_file()]
+
+
 def test_closing_ends_the_calls_of_other_threads(tmp_path: Path) -> None:
     llm = start("bert", tmp_path)
     ends: list[str] = []

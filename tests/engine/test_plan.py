@@ -42,6 +42,11 @@ def test_an_encoder_goes_packed_and_its_requests_are_longer_than_its_windows(ber
     assert made.id2label == {0: "LABEL_0", 1: "LABEL_1"}
 
 
+def test_a_packed_model_without_a_vocabulary_has_a_size_that_vllm_can_divide_by(bert: Path, tmp_path: Path) -> None:
+    assert plan(build("canine", tmp_path, seed=0)).arguments["hf_overrides"]["vocab_size"] == 1
+    assert "vocab_size" not in plan(bert).arguments["hf_overrides"]
+
+
 def test_a_decoder_of_vllms_goes_natively_with_windows_as_long_as_asked_for(qwen2: Path) -> None:
     made = plan(qwen2, max_model_len=64)
     assert not made.packed

@@ -43,7 +43,8 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
             super().__init__(vllm_config=vllm_config, prefix=prefix, **kwargs)
             config = vllm_config.model_config.hf_config
             generator = torch.Generator().manual_seed(vllm_config.model_config.seed)
-            fresh = torch.empty(self.score.weight.shape).normal_(
+            # vLLM makes models with the GPU as the default device; the generator is the CPU's.
+            fresh = torch.empty(self.score.weight.shape, device="cpu").normal_(
                 std=getattr(config, "initializer_range", 0.02), generator=generator
             )
             self.score.weight.data.copy_(fresh)

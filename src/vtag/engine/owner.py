@@ -7,15 +7,17 @@ for; the threads that ask wait without any lock.
 
 from __future__ import annotations
 
+import atexit
 import os
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from vtag.compat import torch_cpu, vllm_engine
-from vtag.engine import garbage
+from vtag.engine import defaults, garbage
 from vtag.engine.packed import memory
 from vtag.errors import error
 
@@ -110,6 +112,9 @@ class Owner:
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
 _in_process: set[Any] = set()
+# Files through which torch's process groups are made. A group waits for a file that is gone: NCCL's threads when a
+# group is destroyed, `torch.distributed.new_group` for ever.
+_rendezvous: set[Path] = set()
 
 
 def free() -> None:
@@ -139,6 +144,7 @@ def _thaw_after_the_last() -> None:
 
 def _leave_all_to_the_parent() -> None:
     """In a fork: nothing of the parent's engines may be ended or waited for when this process ends."""
+    _rendezvous.clear()
     if not _owners:
         return
     for owner in list(_owners):
@@ -161,7 +167,7 @@ def _outlive_others(client: Any) -> None:
     vllm_engine.end_with(client, _end, core)
     _in_process.add(core)
     if rendezvous := vllm_engine.rendezvous(core):
-        rendezvous.unlink(missing_ok=True)  # there are no other processes, and vLLM leaves it behind
+        _rendezvous.add(rendezvous)  # vLLM leaves it behind
 
 
 def _end(core: Any) -> None:
@@ -172,3 +178,18 @@ def _end(core: Any) -> None:
         else:
             memory.give_back_freed()
             core.shutdown()
+            _remove_rendezvous()
+
+
+def _remove_rendezvous() -> None:
+    while _rendezvous:
+        _rendezvous.pop().unlink(missing_ok=True)
+
+
+def _at_exit() -> None:
+    # On a GPU, NCCL's threads read the files until the process is gone: an engine that was not closed leaves its own.
+    if not defaults.on_cuda():
+        _remove_rendezvous()
+
+
+atexit.register(_at_exit)

@@ -109,6 +109,8 @@ def plan(
     if packed:
         # To vLLM the packed model is one that takes ids and gives rows, whatever is inside.
         settings["hf_overrides"] |= {"is_encoder_decoder": False, "vtag_int8": int8}
+        if not getattr(found.config.get_text_config(), "vocab_size", 0):
+            settings["hf_overrides"]["vocab_size"] = 1  # CANINE hashes its ids; vLLM on a GPU divides by this number
     else:
         files = weights.files(folder, name, pickle)
         settings["hf_overrides"]["vtag_weights"] = files[0].name if len(files) == 1 else None
