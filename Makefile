@@ -14,7 +14,7 @@ TWICE := -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests $(TWICE)
 # What imports no vLLM.
 FAST := tests/decode tests/text tests/files tests/cli/test_bar.py tests/test_types.py tests/test_view.py \
-	tests/test_packaging.py tests/test_imports.py
+	tests/test_packaging.py tests/system/test_imports.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo play test test-fast test-long test-shuffled test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster release-check lint lock clean

@@ -20,7 +20,7 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from vtag import LLM
-from vtag.demo import demo_model
+from vtag.model.demo import demo_model
 
 BATCH = 32
 

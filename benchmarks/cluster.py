@@ -79,10 +79,10 @@ def ceiling(count: str) -> None:
     from ray import cloudpickle
 
     from vtag import tag_files
-    from vtag.engine.identity import processor, shared_identity
-    from vtag.engine.plan import plan
     from vtag.integrations.ray import Cluster, pool
     from vtag.integrations.ray.worker import Worker
+    from vtag.model.identity import processor, shared_identity
+    from vtag.model.plan import plan
 
     class Echo(Worker):
         def start(self, model: str, engine: Any) -> Any:

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from vtag.engine.packed.memory import keep_freed
 from vtag.options import STRATEGIES, TagOptions
+from vtag.system.memory import keep_freed
 from vtag.tagger import Tagger
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +83,7 @@ def tagger_of(model: str) -> Tagger:
     from transformers import AutoTokenizer
 
     from tests.conftest import FAMILIES
-    from vtag.demo import demo_model
+    from vtag.model.demo import demo_model
 
     if model in FAMILIES:
         tokenizer = FAMILIES[model]()

@@ -47,7 +47,7 @@ def files(llm: Any, source: str, output: str) -> int:
 def tag(llm: Any, source: str, output: str) -> int:
     """`cat source | vtag tag --json > output`, with this engine."""
     from vtag.cli.main import main
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
 
     LLM.of = lambda made: llm  # type: ignore[method-assign, assignment]
     with subprocess.Popen(["cat", source], stdout=subprocess.PIPE) as cat, open(output, "w", encoding="utf-8") as out:
@@ -75,7 +75,7 @@ def measure(how: str, model: str, source: str, output: str) -> None:
 
 
 def main() -> None:
-    from vtag.demo import demo_model
+    from vtag.model.demo import demo_model
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("how", choices=OUTPUT, nargs="?", default="files")

@@ -63,7 +63,7 @@ def main() -> None:
     print(f"CPU: {processor()}")
     texts = [json.loads(line)["text"] for line in GOLD.open(encoding="utf-8")]
     options = {"overload": ["--dtype", "float32"], "gone": ["--host", "0.0.0.0"]}
-    from vtag.demo import demo_model
+    from vtag.model.demo import demo_model
 
     model = demo_model() if args.model == "demo" else Path(args.model)
     for name, measure in MEASURES.items():

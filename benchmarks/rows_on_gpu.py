@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification
 
-from vtag.engine.packed.row import PackedRow
+from vtag.backend.packed.row import PackedRow
 
 SMALL: dict[str, Any] = {
     "hidden_size": 256,

@@ -77,7 +77,7 @@ def main() -> None:
 
 def processor() -> str:
     """What it is, and what it has."""
-    from vtag.engine import cpu
+    from vtag.system import cpu
 
     return f"{cpu.describe()}, {os.cpu_count()} cores"
 
@@ -90,7 +90,7 @@ def short_texts(most: int = 72) -> list[str]:
 
 def makers(model: str, int8: bool) -> dict[str, Callable[[Path], Any]]:
     """What makes each server."""
-    from vtag.demo import demo_model
+    from vtag.model.demo import demo_model
 
     folder = demo_model() if model == "demo" else Path(model)
     made: dict[str, Callable[[Path], Any]] = {

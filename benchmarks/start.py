@@ -30,7 +30,7 @@ def stages(model: str) -> None:
     from vtag.cli.serve import _bound
 
     sock = _bound("127.0.0.1", 0)
-    from vtag.engine.plan import plan
+    from vtag.model.plan import plan
 
     lap("vtag imported")
     made = plan(model)

@@ -9,8 +9,9 @@ import os
 
 import torch
 
-from vtag.engine import cpu, kernels
-from vtag.engine.packed.linear import Int8Linear, LastQuantized, packed
+from vtag.backend import kernels
+from vtag.backend.packed.linear import Int8Linear, LastQuantized, packed
+from vtag.system import cpu
 
 # Of BERT-base's and MiniLM's layers, (in, out).
 SHAPES = ((384, 384), (384, 1536), (768, 768), (768, 3072), (3072, 768))

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vtag.engine import cpu
+from vtag.system import cpu
 
 # Those at which kernels change.
 LEVELS = ("AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16")

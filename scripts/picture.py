@@ -94,7 +94,7 @@ def svg(lines: list[list[Cell]]) -> str:
 def tagged() -> list[list[Cell]]:
     """The lines of the first picture."""
     from vtag import LLM
-    from vtag.demo import EXAMPLES
+    from vtag.model.demo import EXAMPLES
     from vtag.view import render_terminal
 
     with LLM("demo", dtype="float32") as llm:

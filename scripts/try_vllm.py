@@ -34,9 +34,9 @@ PATIENCE = 540
 CHECK_NAMES = """
 from vtag.compat.contract import check
 from vtag.compat.rows import ROWS
-from vtag.engine import defaults
+from vtag.system import environment
 
-with defaults.quiet():
+with environment.quiet():
     broken = check(ROWS)
 print(*broken, sep="\\n")
 print(len(ROWS) - len(broken), "of", len(ROWS), "names hold")
@@ -54,9 +54,9 @@ TESTS: dict[str, Sequence[str]] = {
     "document's lines": ["tests/engine/test_document.py"],
     "architectures": ["tests/parity/test_architectures.py", "-k", "sampled or table"],
     "ultrabert": ["tests/parity/test_architectures.py", "-m", "long", "-k", "test_row_equals and ultrabert"],
-    "adapters": ["tests/engine/test_adapters.py"],
-    "ends and forks": ["tests/engine/test_owner.py"],
-    "int8 and kernels": ["tests/engine/packed/test_linear.py", "tests/engine/test_kernels.py"],
+    "adapters": ["tests/engine/test_lora.py"],
+    "ends and forks": ["tests/engine/test_thread.py"],
+    "int8 and kernels": ["tests/engine/packed/test_linear.py", "tests/backend/test_kernels.py"],
     "vtag serve": ["tests/serve/test_routes.py", "tests/serve/test_launcher.py"],
     "/pooling": ["tests/serve/test_pooling.py"],
     "stock server with the plugin": ["tests/serve/test_plugin.py", "-m", "long or not long"],

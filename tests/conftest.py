@@ -12,7 +12,7 @@ from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tests.integrations.ray.nodes import share_environment
-from vtag.engine import cpu
+from vtag.system import cpu
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -183,4 +183,4 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def started(*_: object) -> None:
         raise AssertionError("an engine was started")
 
-    monkeypatch.setattr("vtag.engine.offline.Owner", started)
+    monkeypatch.setattr("vtag.engine.llm.Owner", started)

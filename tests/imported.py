@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 
-from vtag.imports import no_garbage
+from vtag.system.imports import no_garbage
 
 with no_garbage():
-    import vtag.engine.offline
+    import vtag.engine.llm
     import vtag.files.parquet
     import vtag.run
     import vtag.serve.launcher

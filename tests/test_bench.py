@@ -12,8 +12,8 @@ from tests import scripts
 from tests.checkpoints import good
 from vtag.bench import PRECISIONS, SHAPES, TEXTS, _process, random_weights, read
 from vtag.cli.bench import shown
-from vtag.demo import demo_model
 from vtag.errors import EngineError, InputError
+from vtag.model.demo import demo_model
 
 DATA = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vtag.demo import demo_model
+from vtag.model.demo import demo_model
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "pipeline.md").read_text("utf-8")
@@ -38,7 +38,7 @@ def test_two_lines_move_the_script_over_and_it_prints_the_same() -> None:
 
 
 def test_what_it_says_of_arguments_is_what_vtag_says_of_them() -> None:
-    from vtag.engine.arguments import MOVED
+    from vtag.model.arguments import MOVED
 
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) +\| left out", PAGE, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}

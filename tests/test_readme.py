@@ -63,7 +63,7 @@ def test_its_run_tags_the_corpus_that_comes_with_the_project(tmp_path: Path, mon
 
 
 def test_its_picture_shows_the_demo_models_example_texts() -> None:
-    from vtag.demo import EXAMPLES
+    from vtag.model.demo import EXAMPLES
 
     script = runpy.run_path(str(ROOT / "scripts" / "picture.py"))
     words = re.sub(r"<[^>]*>", " ", script["PICTURE"].read_text("utf-8")).split()

@@ -199,16 +199,16 @@ COLUMNS = ("spans", "logits")
 
 def resolved(model: str) -> Path:
     """The model's folder."""
-    from vtag.demo import demo_model
+    from vtag.model.demo import demo_model
 
     return demo_model() if model == "demo" else Path(model).resolve()
 
 
 def processor() -> str:
     """The CPU."""
-    from vtag.engine import cpu, defaults
+    from vtag.system import cpu, device
 
-    return f"{cpu.describe()}, {len(defaults.cores())} cores"
+    return f"{cpu.describe()}, {len(device.cores())} cores"
 
 
 def say(doing: str) -> None:

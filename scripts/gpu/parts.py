@@ -79,7 +79,8 @@ def document(size: Size, folder: Path) -> Rows:
     import vllm
     from vllm import LLM
 
-    from vtag.engine import cpu, defaults
+    from vtag.system import cpu
+    from vtag.system import device as host
 
     def versions() -> Row:
         found = {name: version(name) for name in ("torch", "triton", "transformers", "tokenizers", "vtag")}
@@ -87,12 +88,12 @@ def document(size: Size, folder: Path) -> Rows:
         return {"right": True, "python": sys.version.split()[0], **found}
 
     def device() -> Row:
-        cores = len(defaults.cores())
+        cores = len(host.cores())
         if size.device == "cpu":
-            return {"right": not defaults.on_cuda(), "name": cpu.describe(), "cores": cores}
+            return {"right": not host.on_cuda(), "name": cpu.describe(), "cores": cores}
         free, total = torch.cuda.mem_get_info()
         return {
-            "right": defaults.on_cuda(),
+            "right": host.on_cuda(),
             "name": torch.cuda.get_device_name(),
             "capability": ".".join(map(str, torch.cuda.get_device_capability())),
             "free_gib": round(free / 2**30, 1),
@@ -316,10 +317,10 @@ def names(size: Size, folder: Path) -> Rows:
     """Which names of vLLM, torch and others do not hold here (`vtag doctor`)."""
     from vtag.compat.contract import check
     from vtag.compat.rows import ROWS
-    from vtag.engine import defaults
+    from vtag.system import environment
 
     def rows() -> Row:
-        with defaults.quiet():
+        with environment.quiet():
             broken = [str(line) for line in check(ROWS)]
         return {"right": not broken, "hold": len(ROWS) - len(broken), "of": len(ROWS), "broken": broken}
 

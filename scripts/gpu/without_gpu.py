@@ -23,9 +23,9 @@ MODULES = (
     "vllm.model_executor.warmup.kernel_warmup",
     "vllm.model_executor.models.qwen2",
     "vllm.entrypoints.openai.api_server",
-    "vtag.engine.packed.model",
-    "vtag.engine.native",
-    "vtag.engine.offline",
+    "vtag.backend.packed.model",
+    "vtag.backend.native",
+    "vtag.engine.llm",
     "vtag.serve.launcher",
 )
 # torch's word where there is no GPU.

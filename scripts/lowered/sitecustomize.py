@@ -1,4 +1,4 @@
-"""Run by Python at its start (see ../lower_cpu.py): torch says of the CPU what `vtag.engine.cpu` does."""
+"""Run by Python at its start (see ../lower_cpu.py): torch says of the CPU what `vtag.system.cpu` does."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 def lower(module: ModuleType) -> None:
     """All of torch's questions go through this one function."""
-    from vtag.engine import cpu
+    from vtag.system import cpu
 
     gone = tuple(begin for feature, begins in NAMES.items() if feature not in cpu.features() for begin in begins)
     found = {name: value for name, value in module.get_capabilities().items() if not name.startswith(gone)}

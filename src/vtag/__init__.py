@@ -6,10 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from vtag.errors import VtagError, error, reason
-from vtag.imports import no_garbage
+from vtag.system import environment
+from vtag.system.imports import no_garbage
 
 if TYPE_CHECKING:
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
     from vtag.options import TagOptions
     from vtag.output import TokenClassificationOutput
     from vtag.run import tag_files
@@ -31,7 +32,7 @@ __all__ = [
 
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
-    "LLM": "vtag.engine.offline",
+    "LLM": "vtag.engine.llm",
     "Span": "vtag.types",
     "TagOptions": "vtag.options",
     "Tagger": "vtag.tagger",
@@ -44,6 +45,7 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    environment.set_before_torch()
     try:
         with no_garbage():
             return getattr(importlib.import_module(_LAZY[name]), name)

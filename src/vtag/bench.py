@@ -18,12 +18,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from vtag.errors import VtagError, error
-from vtag.imports import no_garbage
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
     from vtag.engine.products import Products
 
 # As arguments of `LLM`.
@@ -186,9 +185,10 @@ def read(path: str | Path) -> list[str]:
 
 def random_weights(model: str, shape: str, folder: str) -> str:
     """A BERT of that shape with the tokenizer and the labels of `model`, in `folder`."""
-    # Before torch: vtag has something to say to OpenMP.
-    from vtag.engine import defaults
-    from vtag.engine.plan import plan
+    from vtag.system import environment
+
+    environment.set_before_torch()
+    from vtag.model.plan import plan
 
     made = plan(model)
     import torch
@@ -204,7 +204,7 @@ def random_weights(model: str, shape: str, folder: str) -> str:
         id2label=made.id2label,
         label2id={label: i for i, label in made.id2label.items()},
     )
-    with defaults.quiet():
+    with environment.quiet():
         BertForTokenClassification(config).save_pretrained(folder)
     torch.set_num_threads(threads)
     tokenizer.save_pretrained(folder)
@@ -277,8 +277,7 @@ class _State:
 
 
 def _serve(model: str, arguments: dict[str, str]) -> _State:
-    with no_garbage():
-        from vtag.engine.offline import LLM
+    from vtag import LLM
 
     return _State(LLM(model, **arguments))  # type: ignore[arg-type]
 
@@ -318,15 +317,15 @@ def _measure(state: _State, times: int) -> tuple[float, float | None, float | No
 
 
 def _machine(state: _State) -> tuple[str, int]:
-    from vtag.engine import cpu, defaults
+    from vtag.system import cpu, device
 
-    if defaults.on_cuda():
+    if device.on_cuda():
         import torch
 
-        return torch.cuda.get_device_name(), len(defaults.cores())
-    from vtag.engine import kernels
+        return torch.cuda.get_device_name(), len(device.cores())
+    from vtag.backend import kernels
 
-    return f"{cpu.describe()}; int8: {kernels.about_int8()}", len(defaults.cores())
+    return f"{cpu.describe()}; int8: {kernels.about_int8()}", len(device.cores())
 
 
 def _pass(systems: Sequence[System], texts: list[str]) -> tuple[list[str], int]:

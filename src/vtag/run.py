@@ -29,8 +29,8 @@ from vtag.tagger import Tagger
 from vtag.types import Answer
 
 if TYPE_CHECKING:
-    from vtag.engine.offline import LLM
-    from vtag.engine.plan import Plan
+    from vtag.engine.llm import LLM
+    from vtag.model.plan import Plan
 
 
 class Tags(Protocol):
@@ -106,8 +106,8 @@ def tag_files(
         chunks.check(found, fields)
         depends_on: Callable[[], dict[str, str]]
         if isinstance(model, str | Path):
-            from vtag.engine.identity import identity
-            from vtag.engine.plan import plan
+            from vtag.model.identity import identity
+            from vtag.model.plan import plan
 
             made = plan(model, **engine)
             tagger, depends_on = made.tagger, lambda: identity(made)
@@ -190,7 +190,7 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _start(made: Plan) -> LLM:
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
 
     return LLM.of(made)
 

@@ -97,7 +97,7 @@ def test_what_nobody_expected_says_its_type_and_no_more(
 def of_another_vllm(monkeypatch: pytest.MonkeyPatch) -> str:
     """Take a name of vLLM's away before vtag imports it; what is said of that."""
     monkeypatch.delattr("vllm.v1.engine.core.EngineCoreProc")
-    for module in ("vtag.engine.offline", "vtag.engine.owner", "vtag.compat.vllm_engine"):
+    for module in ("vtag.engine.llm", "vtag.engine.thread", "vtag.compat.vllm_engine"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     return "cannot import name 'EngineCoreProc' from 'vllm.v1.engine.core'.*: `vtag doctor` says what is missing"
 

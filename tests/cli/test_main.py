@@ -11,9 +11,10 @@ from importlib import metadata
 import pytest
 
 import vtag
+from vtag.backend import kernels
 from vtag.cli.main import COMMANDS, main
-from vtag.engine import cpu, kernels
-from vtag.engine.architectures import ARCHITECTURES
+from vtag.model.architectures import ARCHITECTURES
+from vtag.system import cpu
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)], ids=str)

@@ -32,7 +32,7 @@ LONG = "I am Ann Smith. " + "x" * 3_000_000 + " Call Bob."
 @pytest.fixture
 def shared(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line with the engine that is there already."""
-    monkeypatch.setattr("vtag.engine.offline.LLM.of", lambda made: llm)
+    monkeypatch.setattr("vtag.engine.llm.LLM.of", lambda made: llm)
 
 
 # Bytes of stdin -> exit code, the texts that are answered, and what stderr says.

@@ -12,7 +12,7 @@ import pytest
 
 from vtag import view
 from vtag.cli.main import main
-from vtag.demo import EXAMPLES
+from vtag.model.demo import EXAMPLES
 
 
 def test_examples_in_brackets_where_nobody_looks_at_colours(capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,26 +125,26 @@ def test_a_file_names_nothing_internal(path: Path) -> None:
 
 
 MOVED_BACK = {
-    "engine/owner.py": [
+    "engine/thread.py": [
         "client._finalizer.detach()",
         "core.model_executor.shutdown()",
         "from torch.distributed import distributed_c10d",
     ],
-    "engine/defaults.py": ["import torch\ntorch.cpu._is_amx_tile_supported()"],
-    "engine/packed/linear.py": [
+    "system/device.py": ["import torch\ntorch.cpu._is_amx_tile_supported()"],
+    "backend/packed/linear.py": [
         "torch.ops.mkldnn._linear_pointwise(x, w, None, 'none', [], '')",
         "from vllm import _custom_ops as ops",
     ],
-    "engine/packed/cores.py": ["torch._C.set_num_threads(1)"],
-    "engine/packed/model.py": ["from vllm.model_executor.layers.pooler import Pooler"],
-    "engine/packed/attention.py": [
+    "backend/packed/cores.py": ["torch._C.set_num_threads(1)"],
+    "backend/packed/model.py": ["from vllm.model_executor.layers.pooler import Pooler"],
+    "backend/packed/attention.py": [
         "from transformers.masking_utils import causal_mask_function",
         "sys.modules[type(module).__module__].eager_attention_forward",
     ],
-    "engine/hook.py": ['NAME = "vllm.entrypoints.llm"'],
-    "engine/online.py": ['logging.getLogger("vllm.v1.engine.core")'],
-    "engine/offline.py": ["def _add_request(self): ..."],
-    "engine/registry.py": ["ModelRegistry.models[name].load_model_cls()"],
+    "engine/import_hook.py": ['NAME = "vllm.entrypoints.llm"'],
+    "engine/async_engine.py": ['logging.getLogger("vllm.v1.engine.core")'],
+    "engine/llm.py": ["def _add_request(self): ..."],
+    "backend/registry.py": ["ModelRegistry.models[name].load_model_cls()"],
     "serve/launcher.py": ["from vllm.entrypoints.launchers.app import build_app"],
     "serve/plugin.py": [
         "state.serving_pooling = None",

@@ -15,8 +15,8 @@ from transformers import AutoTokenizer, EsmTokenizer
 from tests.checkpoints import good, in_hub_cache
 from tests.tagging import prepare
 from vtag import LLM, VtagError
-from vtag.demo import demo_model
-from vtag.engine import checkpoint
+from vtag.model import checkpoint
+from vtag.model.demo import demo_model
 from vtag.tagger import Tagger
 
 
@@ -154,7 +154,7 @@ def test_a_cache_of_the_hub_that_cannot_be_written(where: tuple[Any, ...], monke
 def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:
     """In a process of its own: huggingface_hub reads its settings when it is imported."""
     code = (
-        "from vtag.engine.checkpoint import locate\n"
+        "from vtag.model.checkpoint import locate\n"
         f"try: locate('owner/not-there', download_dir={str(tmp_path)!r})\n"
         "except Exception as error: print(error.kind)"
     )

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtag.engine.packing import packs, steps, text_lens
+from vtag.backend.packed.model import text_lens
+from vtag.engine.packing import packs, steps
 
 
 @given(st.lists(st.integers(1, 50), max_size=60), st.integers(50, 120))

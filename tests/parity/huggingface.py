@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from tests.parity.tokenizers import text_of
-from vtag.engine.architectures import ARCHITECTURES
+from vtag.model.architectures import ARCHITECTURES
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tests.parity.huggingface import Prompt, Reference, largest_difference, prom
 from tests.parity.tokenizers import text_of
 from vtag import LLM
 from vtag.compat.transformers_models import model_types
-from vtag.engine.architectures import ARCHITECTURES, max_length
+from vtag.model.architectures import ARCHITECTURES, max_length
 
 # Its kernel is CUDA's alone: on a CPU Hugging Face leaves the attention out.
 BLIND = ["mra"]

@@ -16,7 +16,7 @@ from tests.serve.servers import Server, plain
 from tests.serve.test_kserve import tensor
 from tests.serve.test_pooling import DOCUMENT, rows
 from tests.serve.test_routes import CLOSE, TEXTS, assert_equal
-from vtag.demo import demo_model
+from vtag.model.demo import demo_model
 
 if TYPE_CHECKING:
     from vtag import LLM

@@ -90,7 +90,7 @@ def hub() -> Finding:
 
 def demo() -> Finding:
     """The demo model is optional, so that its lack is no fault."""
-    from vtag.demo import FOLDER, PACKAGE, cache_folder, is_whole
+    from vtag.model.demo import FOLDER, PACKAGE, cache_folder, is_whole
 
     folder = cache_folder() / FOLDER
     if is_whole(folder):
@@ -116,9 +116,9 @@ def contract() -> Iterator[Finding]:
     """Whether vLLM and the others still have what vtag needs of them, beyond what they document."""
     from vtag.compat.contract import check
     from vtag.compat.rows import ROWS
-    from vtag.engine import defaults
+    from vtag.system import environment
 
-    with defaults.quiet():
+    with environment.quiet():
         broken = check(ROWS)
     for one in broken:
         package = one.row.package
@@ -131,18 +131,18 @@ def machine() -> Iterator[Finding]:
     """The device and what the engine will use of it."""
     import torch
 
-    from vtag.engine import cpu, defaults
+    from vtag.system import cpu, device
 
-    if defaults.on_cuda():
+    if device.on_cuda():
         free, total = torch.cuda.mem_get_info()
         yield Finding("device", f"{torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
-        yield Finding("numbers", defaults.dtype())
+        yield Finding("numbers", device.dtype())
         return
     yield Finding("device", f"CPU, {cpu.describe()}")
-    cores, pages = len(defaults.cores()), os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    cores, pages = len(device.cores()), os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     yield Finding("cores", f"{cores} of {os.cpu_count()}, all are used")
     yield Finding("memory", f"{pages / 2**30:.1f} GiB free")
-    yield Finding("numbers", defaults.dtype() + ("" if cpu.has_bf16() else ", as the CPU has no bfloat16"))
+    yield Finding("numbers", device.dtype() + ("" if cpu.has_bf16() else ", as the CPU has no bfloat16"))
     yield from products()
 
 
@@ -150,10 +150,11 @@ def products() -> Iterator[Finding]:
     """What int8 is on this CPU, and whether every kernel is right."""
     import torch
 
-    from vtag.engine import defaults, kernels
+    from vtag.backend import kernels
+    from vtag.system import device
 
     yield Finding("int8", kernels.about_int8())
-    dtype = getattr(torch, defaults.dtype())
+    dtype = getattr(torch, device.dtype())
     try:
         for kernel in kernels.KERNELS:
             kernels.check(kernel, dtype)
@@ -166,7 +167,7 @@ def products() -> Iterator[Finding]:
 
 def hook() -> Finding:
     """Whether the literal `from vllm import LLM` takes vtag's arguments."""
-    from vtag.engine.hook import taught
+    from vtag.engine.import_hook import taught
 
     if taught():
         return Finding("vllm.LLM", 'takes task="token_classification"')
@@ -181,7 +182,7 @@ def hook() -> Finding:
 
 def of_model(model: str) -> Iterator[Finding]:
     """How a model would run; a model that cannot is a finding too."""
-    from vtag.engine.plan import plan
+    from vtag.model.plan import plan
     from vtag.options import DEFAULT_STRATEGY
 
     try:

@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vtag.errors import error
-from vtag.imports import no_garbage
+from vtag.system.imports import no_garbage
 
 if TYPE_CHECKING:
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
     from vtag.options import BoundOptions, TagOptions
 
 
@@ -60,18 +60,18 @@ def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOpti
     given = arguments(args)
     look(args)
     with no_garbage():
-        from vtag.engine.plan import plan
+        from vtag.model.plan import plan
 
         made = plan(args.model, **given)
         bound = made.tagger.bind(options)
-        from vtag.engine.offline import LLM
+        from vtag.engine.llm import LLM
 
         return LLM.of(made), bound
 
 
 def look(args: argparse.Namespace) -> None:
     """Refuse a mistyped path now: it need not wait for vLLM's import."""
-    from vtag.engine.checkpoint import HUB_ID, locate
+    from vtag.model.checkpoint import HUB_ID, locate
 
     if not HUB_ID.fullmatch(args.model):
         locate(args.model)

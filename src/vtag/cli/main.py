@@ -15,6 +15,7 @@ from typing import NoReturn
 from vtag import __version__
 from vtag.cli import streams
 from vtag.errors import INTERRUPTED, VtagError, error, reason
+from vtag.system import environment
 
 # Each is a module of this package with `parser()` and `run(arguments)`.
 COMMANDS = {
@@ -39,6 +40,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    environment.set_before_torch()
     streams.take_their_places()
     # Not where it is ignored, as for a job in the background.
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler

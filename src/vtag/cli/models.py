@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from vtag.engine.architectures import ARCHITECTURES
+from vtag.model.architectures import ARCHITECTURES
 
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:

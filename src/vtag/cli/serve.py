@@ -116,7 +116,7 @@ def _serve(
 ) -> int:
     with _bound(args.host, args.port) as sock, _folder_of_its_own():
         engine.look(args)
-        from vtag.engine.plan import plan
+        from vtag.model.plan import plan
 
         made = plan(args.model, **given)
         from vtag.serve.gate import Access, is_local

@@ -17,7 +17,7 @@ from vtag.cli import engine, streams
 from vtag.errors import InputError, error
 
 if TYPE_CHECKING:
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
     from vtag.options import BoundOptions
     from vtag.types import Span
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
         view.colors(llm.tagger.scheme.span_labels)  # the model's types in order: the colours of every other run
         if args.model == "demo" and not args.json:
-            from vtag.demo import ATTRIBUTION
+            from vtag.model.demo import ATTRIBUTION
 
             print(f"demo model: {ATTRIBUTION}\n", file=sys.stderr)
         show = page.add if page else _printer(args.json)
@@ -68,7 +68,7 @@ def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
 
     texts = list(args.text)
     if args.examples:
-        from vtag.demo import EXAMPLES
+        from vtag.model.demo import EXAMPLES
 
         texts = [*EXAMPLES, *texts]
     if texts:

@@ -53,15 +53,3 @@ def steps(lengths: Sequence[int] | np.ndarray, limit: int, count: int) -> Iterat
         used += length
     if len(lengths):
         yield np.arange(first, len(lengths))
-
-
-def text_lens(extra: dict[str, Any] | None, size: int) -> list[int]:
-    """Lengths of the texts in a request of `size` tokens.
-
-    A list that does not add up cannot come from vtag, and an exception here would end the engine for everybody: such
-    a request is read as one text, which can only hurt itself.
-    """
-    lens = (extra or {}).get("lens")
-    if isinstance(lens, list) and all(type(n) is int and n > 0 for n in lens) and sum(lens) == size:
-        return lens
-    return [size]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from vtag.backend.packed.linear import Int8Linear, PackedLinear
 from vtag.compat.vllm_models import LinearBase
-from vtag.engine.packed.linear import Int8Linear, PackedLinear
 from vtag.types import Window
 
 if TYPE_CHECKING:
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
 
 # Each shape is timed for so many seconds, and calls, at least.
 SECONDS, CALLS = 0.1, 4

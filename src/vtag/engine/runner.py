@@ -11,10 +11,10 @@ import numpy as np
 from vllm import PoolingParams
 
 from vtag.compat.vllm_engine import prompt_of
-from vtag.engine.owner import Owner
 from vtag.engine.packing import logits_of, packs, steps
-from vtag.engine.plan import Plan
+from vtag.engine.thread import Owner
 from vtag.errors import error
+from vtag.model.plan import Plan
 from vtag.types import Window
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ class Runner:
     def _check_lora(self, lora_request: list[LoRARequest] | LoRARequest) -> None:
         if self._plan.packed:
             raise error("packed_lora")
-        from vtag.engine import adapters  # what imports vLLM's side of it is for those who have one
+        from vtag.engine import lora
 
         asked = lora_request if isinstance(lora_request, list) else [lora_request]
         for request in {request.lora_int_id: request for request in asked if request is not None}.values():
-            adapters.check(request, self._owner.engine.vllm_config.lora_config)
+            lora.check(request, self._owner.engine.vllm_config.lora_config)

@@ -18,7 +18,7 @@ except ImportError as cause:
     raise error("presidio_missing") from cause
 
 if TYPE_CHECKING:
-    from vtag.engine.offline import LLM
+    from vtag.engine.llm import LLM
 
 Tag = Callable[[str], list[Span]]
 # A document of a megabyte takes minutes on a small machine.

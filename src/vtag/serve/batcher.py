@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vtag.engine.online import AsyncEngine
+from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import ModelError
 from vtag.serve import metrics
 from vtag.serve.together import Together

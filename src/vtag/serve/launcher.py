@@ -26,7 +26,7 @@ from vllm.engine.protocol import EngineClient
 import vtag
 from vtag.compat import vllm_server
 from vtag.compat.names import ASYNC_LOGGER, PLUGIN_GROUPS
-from vtag.engine import defaults, online
+from vtag.engine import async_engine
 from vtag.errors import error
 from vtag.serve import long
 from vtag.serve.access import AccessLog
@@ -35,6 +35,7 @@ from vtag.serve.gate import Access, Gate, keep
 from vtag.serve.limits import GRACE_SECONDS, IDLE_SECONDS
 from vtag.serve.plugin import Served
 from vtag.serve.service import Service
+from vtag.system import device, environment
 
 ENGINE_DIED = 1
 WATCH_SECONDS = 0.5
@@ -55,17 +56,17 @@ def serve(served: Served, sock: socket.socket, access: Access, listening: Callab
     os.environ.pop("VLLM_API_KEY", None)  # the Gate asks for it; vLLM would ask monitors too
     os.environ.pop("VLLM_ALLOW_RUNTIME_LORA_UPDATING", None)  # no routes that load adapters: none is served
     os.environ.pop("VLLM_SERVER_DEV_MODE", None)  # nor those that reset the engine
-    os.environ.setdefault("OMP_NUM_THREADS", str(len(defaults.cores())))  # vLLM takes one thread otherwise
+    os.environ.setdefault("OMP_NUM_THREADS", str(len(device.cores())))  # vLLM takes one thread otherwise
     # Endpoint plugins load only when named, and what is named leaves out all others.
     named = {point.name for group in PLUGIN_GROUPS for point in entry_points(group=group)}
     os.environ.setdefault("VLLM_PLUGINS", ",".join(sorted({"vtag", *named})))
-    with defaults.environment():
+    with environment.for_engine():
         for name in LOGS:
-            logging.getLogger(name).addFilter(online.one_line)
+            logging.getLogger(name).addFilter(async_engine.one_line)
         gc.collect()
         gc.freeze()  # collections would copy the pages that forks share with this process
         served = replace(served, forks=long.start(served.plan.tagger))
-        client = online.start(served.plan)
+        client = async_engine.start(served.plan)
         sys.setswitchinterval(SWITCH_SECONDS)
         try:
             return uvloop.run(_serve(served, client, sock, access, listening))

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from vtag.engine.packed.memory import keep_freed
 from vtag.errors import error
 from vtag.serve.limits import LONG_COMPUTING, LONG_PROCESSES
 from vtag.serve.pieces import Done, Piece, finish, prepare
+from vtag.system.memory import keep_freed
 from vtag.tagger import Tagger
 from vtag.types import Window
 

@@ -15,10 +15,10 @@ from vllm.engine.protocol import EngineClient
 from vllm.tasks import SupportedTask
 
 from vtag.compat import vllm_server
-from vtag.engine import checkpoint
-from vtag.engine.online import AsyncEngine
-from vtag.engine.plan import Plan, of_engine
+from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import VtagError, error, reason
+from vtag.model import checkpoint
+from vtag.model.plan import Plan, of_engine
 from vtag.serve import docs, kserve, playground, presidio, routes
 from vtag.serve.http import no_route
 from vtag.serve.limits import Limits

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from vtag.engine.online import AsyncEngine
+from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import error
 from vtag.options import TagOptions
 from vtag.serve import metrics

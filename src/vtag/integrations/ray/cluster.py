@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vtag.compat import ray_cluster
-from vtag.engine.identity import commit, shared_identity
-from vtag.engine.plan import plan
 from vtag.errors import error, reason
+from vtag.model.identity import commit, shared_identity
+from vtag.model.plan import plan
 
 try:
     import ray

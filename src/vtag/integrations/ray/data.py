@@ -59,8 +59,8 @@ class TagWorker:
         self._fields = Fields(text_field, words_field, spans_field, overwrite=True)
         self._error, self._overwrite = error_field, overwrite_field
         share_the_machine()
-        from vtag.engine.offline import LLM
-        from vtag.engine.plan import plan
+        from vtag import LLM
+        from vtag.model.plan import plan
 
         made = plan(model, **engine)
         self._options = made.tagger.bind(options)

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from vtag.engine.identity import processor, shared_identity
+from vtag.model.identity import processor, shared_identity
 from vtag.options import BoundOptions
 from vtag.types import Answer, Span
 
@@ -24,7 +24,7 @@ class Worker:
     def start(self, model: str, engine: Mapping[str, Any]) -> tuple[dict[str, str], str]:
         """Start the engine; returns what must be the same on all nodes, and the node's processor."""
         share_the_machine()
-        from vtag.engine.offline import LLM
+        from vtag import LLM
 
         self._llm = LLM(model, **engine)
         return shared_identity(self._llm.plan), processor()

@@ -1,0 +1,1 @@
+"""What vLLM loads: vtag's model classes, and their kernels."""

@@ -1,0 +1,150 @@
+"""A look at each kernel before the first text: its products of random numbers, beside those in float64.
+
+A library that multiplies wrongly on one CPU of many gives answers that look right. So each kind of kernel is tried once
+a process, which takes milliseconds, and one that is off by more than its kind may be is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import chain
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from vtag.backend.packed import attention
+from vtag.backend.packed.linear import Int8Linear, LastQuantized, packed, to_int8
+from vtag.errors import error, reason
+from vtag.system import cpu
+from vtag.system.int8 import saturates
+
+
+class Error(NamedTuple):
+    """How far numbers are off, as shares of the root mean square of the right ones: in the mean, and at most."""
+
+    mean: float
+    largest: float
+
+
+# Three times what right kernels show, or more (docs/measurements.md, Every CPU).
+BOUNDS = {
+    "float32": Error(1e-5, 1e-4),
+    "float16": Error(2e-3, 2e-2),
+    "bfloat16": Error(1e-2, 8e-2),
+    "int8": Error(3e-2, 15e-2),
+}
+# Of matrices, (in, out): no multiples of a kernel's blocks, and multiples, for which vLLM has others with AMX.
+SHAPES = ((300, 90), (256, 96))
+# A text of one token, a short one, and a row of many.
+TOKENS = (1, 7, 200)
+# Texts for attention, one beyond the length from which it is torch's own.
+LENS = (1, 5, 40, 41, attention.SHORT + 8)
+HEADS, SIZE = 2, 32
+
+Tried = Iterator[tuple[torch.Tensor, torch.Tensor]]
+Make = Callable[[nn.Linear], Callable[[torch.Tensor], torch.Tensor]]
+
+
+def check(kernel: str, dtype: torch.dtype) -> None:
+    """Raise EngineError if this one of `KERNELS` fails, or is wrong, on activations of this dtype."""
+    of = numbers(kernel, dtype)
+    about = {"kernel": kernel if of == "int8" else f"{kernel} in {of}", "cpu": cpu.describe()}
+    try:
+        found = measure(kernel, dtype)
+    except RuntimeError as cause:
+        raise error("kernel_failed", reason=reason(cause), **about) from cause
+    bound = BOUNDS[of]
+    if not within(found, bound):
+        off, usual = (f"{one.mean:.2%} in the mean and {one.largest:.2%} at most" for one in (found, bound))
+        raise error("kernel_wrong", off=off, usual=usual, **about)
+
+
+def about_int8() -> str:
+    """What `quantization="int8"` is on this CPU."""
+    limited = "weights of 7 to 8 bits, as products of full 8 bits saturate on this CPU"
+    return limited if saturates() else "weights of 8 bits"
+
+
+def within(found: Error, bound: Error) -> bool:
+    """Whether neither share is beyond what is usual."""
+    return found.mean <= bound.mean and found.largest <= bound.largest
+
+
+def numbers(kernel: str, dtype: torch.dtype) -> str:
+    """What it multiplies: a row of `BOUNDS`."""
+    return "int8" if kernel.endswith("int8") else str(dtype).removeprefix("torch.")
+
+
+@cache
+def measure(kernel: str, dtype: torch.dtype) -> Error:
+    """The worst of all that is tried of this kernel."""
+    if kernel in PRODUCTS:
+        return worst(chain.from_iterable(products(PRODUCTS[kernel], dtype, shape) for shape in SHAPES))
+    return worst(attention_of_texts(dtype))
+
+
+@torch.inference_mode()
+def worst(tried: Tried) -> Error:
+    """Of pairs of what a kernel gave and what is right."""
+    found = [_off(got, want) for got, want in tried]
+    return Error(max(one.mean for one in found), max(one.largest for one in found))
+
+
+def _off(got: torch.Tensor, want: torch.Tensor) -> Error:
+    off = (got.double() - want).abs() / want.square().mean().sqrt()
+    return Error(*(float(part.nan_to_num(nan=torch.inf)) for part in (off.mean(), off.max())))
+
+
+def products(make: Make, dtype: torch.dtype, shape: tuple[int, int]) -> Tried:
+    """The layer that `make` gives for one of this shape, (in, out), on a few numbers of tokens."""
+    random = torch.Generator().manual_seed(0)
+    linear = nn.utils.skip_init(nn.Linear, *shape, dtype=dtype)
+    # Uniform: many weights are nearly as large as the largest, so that what saturates shows.
+    bound = shape[0] ** -0.5
+    for parameter in (linear.weight, linear.bias):
+        parameter.uniform_(-bound, bound, generator=random)
+    weight, bias = linear.weight.double(), linear.bias.double()
+    layer = make(linear)
+    for tokens in TOKENS:
+        x = torch.randn(tokens, shape[0], generator=random, dtype=torch.float32).to(dtype)
+        yield layer(x), x.double() @ weight.t() + bias
+
+
+def attention_of_texts(dtype: torch.dtype) -> Tried:
+    """A row of texts, and each by itself."""
+    random = torch.Generator().manual_seed(0)
+    shape = 3, HEADS, sum(LENS), SIZE
+    row = torch.randn(shape, generator=random, dtype=torch.float32).to(dtype)
+    query, key, value = row[:, None]
+    with attention.packed(LENS, row.device):
+        got, _ = attention.attend(nn.Module(), query, key, value, None)
+    for out, text in zip(got[0].split(LENS), row.double().split(LENS, dim=2), strict=True):
+        query, key, value = text
+        weights = torch.softmax(query @ key.transpose(1, 2) * SIZE**-0.5, dim=-1)
+        yield out, (weights @ value).transpose(0, 1)
+
+
+def _vllm(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What vLLM multiplies by in a layer with these weights."""
+    from vtag.compat import vllm_kernels
+
+    return vllm_kernels.of_linear(linear)
+
+
+def _vllm_int8(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What it multiplies by in a layer of a checkpoint of int8 weights."""
+    from vtag.compat import vllm_kernels
+
+    return vllm_kernels.of_int8_checkpoint(*to_int8(linear.weight, saturates()), linear.bias)
+
+
+# As a message names them.
+PRODUCTS: dict[str, Make] = {
+    "linear layers": packed,
+    "linear layers in int8": lambda linear: Int8Linear(linear, linear, LastQuantized()),
+    "vLLM's linear layers": _vllm,
+    "vLLM's linear layers in int8": _vllm_int8,
+}
+KERNELS = (*PRODUCTS, "attention")

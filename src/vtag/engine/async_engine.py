@@ -1,0 +1,175 @@
+"""The async twin of offline.py: the engine in a process of its own, driven from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import os
+import pickle
+import select
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from itertools import count
+from typing import Any
+
+import numpy as np
+from vllm import PoolingParams
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.engine.protocol import EngineClient
+from vllm.usage.usage_lib import UsageContext
+from vllm.v1.engine.async_llm import AsyncLLM
+
+from vtag.backend import registry
+from vtag.compat import vllm_engine
+from vtag.compat.names import ENGINE_LOGGER
+from vtag.engine.packing import logits_of
+from vtag.errors import VtagError, error, reason
+from vtag.model import arguments
+from vtag.model.plan import Plan
+from vtag.system import device, garbage
+from vtag.types import Window
+
+# Tokens of one turn of the packed route: enough to fill the matrices, few enough that who comes next waits little. On a
+# GPU chosen, not measured: about 8 ms of an H200 with BERT-base (docs/measurements.md, Rows on a GPU).
+TURN_TOKENS, CUDA_TURN_TOKENS = 2048, 16384
+
+
+def start(made: Plan) -> EngineClient:
+    """Start the plan's engine in a process of its own; to be called in `environment.for_engine()`, outside of any loop.
+
+    The engine is a fork, which has all that this process imported. That is sound because nothing has run yet that
+    leaves threads or OpenMP's workers behind, or has started CUDA. Where vLLM knows that a fork would not do (in WSL,
+    say), it starts another process, which imports all anew.
+    """
+    registry.load(made.architecture)
+    with closing(_Start()) as begun:
+        try:
+            config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
+            watched: AbstractContextManager[None] = nullcontext()
+            os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+            if vllm_engine.forks():
+                os.register_at_fork(after_in_child=_with_the_server)
+                watched = vllm_engine.forked_within(begun.in_engine)
+            garbage.collect()
+            gc.freeze()  # the engine's collections would copy the pages that it shares with this process
+            with watched:
+                return AsyncLLM.from_vllm_config(config, usage_context=UsageContext.OPENAI_API_SERVER)
+        except VtagError:
+            raise
+        except Exception as failed:
+            cause = begun.failure()
+            if isinstance(cause, VtagError):
+                raise cause from failed
+            if cause:
+                raise error("engine_failed", model=made.name, reason=cause) from failed
+            raise arguments.refusal(made.name, failed) from failed
+
+
+class AsyncEngine:
+    """Runs windows, as many at once as one step of the engine takes: `await engine.run(windows)`."""
+
+    def __init__(self, made: Plan, client: EngineClient) -> None:
+        self.plan = made
+        self.client = client
+        scheduler = client.vllm_config.scheduler_config
+        self.turn_tokens: int = scheduler.max_num_batched_tokens
+        self.turn_windows: int = scheduler.max_num_seqs
+        if made.packed:
+            most = CUDA_TURN_TOKENS if device.on_cuda() else TURN_TOKENS
+            self.turn_tokens, self.turn_windows = min(most, self.turn_tokens), most
+        self._keys = count()
+
+    async def run(self, windows: Sequence[Window]) -> list[np.ndarray]:
+        """Logits of each window, float32 [tokens, labels].
+
+        Raises EngineError where the engine is gone, or is one of vLLM's that gives something else.
+        At most `turn_windows` of them, of `turn_tokens` tokens, or a single one.
+        """
+        if not self.plan.packed:
+            return list(await asyncio.gather(*(self._request(window.ids, None) for window in windows)))
+        lens = [len(window.ids) for window in windows]
+        rows = await self._request(np.concatenate([window.ids for window in windows]), lens)
+        return np.split(rows, np.cumsum(lens)[:-1])
+
+    async def _request(self, ids: np.ndarray, lens: list[int] | None) -> np.ndarray:
+        params = PoolingParams(task="token_classify", use_activation=False)
+        if lens is not None:
+            params.extra_kwargs = {"lens": lens}
+        prompt = vllm_engine.prompt_of(ids.tolist())
+        async for output in self.client.encode(prompt, params, f"vtag-{next(self._keys)}"):
+            rows = logits_of(output, self.plan.name)
+        if rows.shape != (len(ids), len(self.plan.id2label)):
+            raise error("not_per_token", model=self.plan.name)
+        return rows
+
+
+def _arguments(made: Plan) -> dict[str, Any]:
+    """Engine arguments; on a CPU without a worker of its own, for which the engine would wait spinning on a core."""
+    parallel = any((made.arguments.get(f"{kind}_parallel_size") or 1) > 1 for kind in ("tensor", "pipeline", "data"))
+    own = {} if parallel or device.on_cuda() else {"distributed_executor_backend": vllm_engine.NO_WORKER}
+    return own | made.arguments
+
+
+def _with_the_server() -> None:
+    """In the forked engine: it ends when the server ends it, or is gone.
+
+    Ctrl-C at a terminal, and systemd's SIGTERM, go to all processes of a group: the server has requests to finish.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def one_line(record: logging.LogRecord) -> bool:
+    """Filter of a logger: no stack trace, what failed is named."""
+    if record.exc_info and record.exc_info[0] and "VTAG_DEBUG" not in os.environ:
+        record.msg, record.args = f"{record.getMessage()} ({record.exc_info[0].__name__})", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
+class _Start(logging.Filter):
+    """Why a forked engine did not start, told to its parent through a pipe, in place of stack traces on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+
+    @contextmanager
+    def in_engine(self) -> Iterator[None]:
+        """In the engine's process, around all that it does."""
+        os.close(self._read)
+        logging.getLogger(ENGINE_LOGGER).addFilter(self)
+        try:
+            yield
+        except Exception as cause:
+            if self._awaited():
+                os.write(self._write, pickle.dumps(cause if isinstance(cause, VtagError) else reason(cause)))
+            os._exit(1)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Of what vLLM logs in the engine's process: no stack trace, and nothing of what the parent is told."""
+        told = record.exc_info and self._awaited() and "VTAG_DEBUG" not in os.environ
+        return not told and one_line(record)
+
+    def _awaited(self) -> bool:
+        """Whether the parent still waits for the engine to start: once it has, its end of the pipe is closed."""
+        poll = select.poll()
+        poll.register(self._write, 0)
+        return not poll.poll(0)
+
+    def failure(self) -> VtagError | str | None:
+        """In the parent, once the engine is gone; None where it said nothing."""
+        try:
+            told = os.read(self._read, 1 << 16)
+        except BlockingIOError:
+            return None
+        return pickle.loads(told) if told else None
+
+    def close(self) -> None:
+        """In the parent: the engine has started, or is gone."""
+        os.close(self._read)
+        os.close(self._write)

@@ -1,0 +1,105 @@
+"""The import hook behind `from vllm import LLM; LLM(..., task="token_classification")`.
+
+Standard library only: it runs in every process that imports vLLM.
+
+`platform` (entry point of the group `vllm.platform_plugins`) adds no platform. It is where vtag hears of vLLM's import
+early enough: general plugins load only after `LLM.__init__` has raised its TypeError. vLLM resolves its platform while
+the module of `vllm.LLM` is half imported, so an import hook can still wrap `LLM.__init__` before anyone can call it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from vtag.compat.names import LLM_MODULE, MIXIN, MIXIN_MODULE
+from vtag.system import environment
+
+
+def platform() -> None:
+    """No platform of vtag's: put the hook in place that teaches vLLM's `LLM` the token-classification arguments."""
+    environment.set_before_torch()
+    llm = getattr(sys.modules.get(LLM_MODULE), "LLM", None)
+    if llm is not None:
+        teach(llm)
+    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+def teach(llm: type) -> None:
+    """Wrap `LLM.__init__`: with token-classification arguments it becomes vtag's LLM, else it is left as it was."""
+    original: Callable[..., None] = llm.__init__  # type: ignore[misc]
+    if hasattr(original, "__vtag__"):
+        return
+
+    @functools.wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("task") != "token_classification" and not isinstance(kwargs.get("model_config"), dict):
+            return original(self, *args, **kwargs)
+        from vtag.engine.llm import LLM
+
+        self.__class__ = LLM
+        return LLM.__init__(self, *args, **kwargs)
+
+    init.__vtag__ = True  # type: ignore[attr-defined]
+    llm.__init__ = init  # type: ignore[misc]
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Lets `LLM_MODULE` and `MIXIN_MODULE` load as ever, and acts right after."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in (LLM_MODULE, MIXIN_MODULE):
+            return None
+        sys.meta_path.remove(self)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, self)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, loader: importlib.abc.Loader) -> None:
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.loader.exec_module(module)
+        if module.__name__ == LLM_MODULE:
+            teach(module.LLM)
+        else:
+            _teach_at_birth(getattr(module, MIXIN))
+
+
+def _teach_at_birth(mixin: type) -> None:
+    """`class LLM(PoolingOfflineMixin)` may be made by an import that began before the hook was in place."""
+
+    def init_subclass(cls: type, **kwargs: Any) -> None:
+        super(mixin, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]
+        if (cls.__module__, cls.__qualname__) == (LLM_MODULE, "LLM"):
+            teach(cls)
+
+    mixin.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
+
+
+def taught() -> bool:
+    """Whether `from vllm import LLM` takes the token-classification arguments in this process."""
+    from vllm import LLM
+
+    return hasattr(LLM.__init__, "__vtag__")

@@ -1,0 +1,387 @@
+"""vLLM's `LLM` for token classification: `LLM(model=..., task="token_classification").encode(text)[0].data`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+from vllm import PoolingParams
+from vllm.outputs import PoolingOutput
+
+from vtag.backend import registry
+from vtag.backend.packed.model import text_lens
+from vtag.compat import vllm_tokenizers
+from vtag.compat.vllm_engine import CheckedLLM
+from vtag.engine.pipeline import Block, blocks_of, flow
+from vtag.engine.runner import Runner
+from vtag.engine.thread import Owner, free, libraries_frozen
+from vtag.errors import InputError, VtagError, error
+from vtag.model import arguments
+from vtag.model.identity import identity
+from vtag.model.plan import TASK, Plan, plan
+from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, short
+from vtag.output import TokenClassificationOutput
+from vtag.system import device, environment
+from vtag.text.blocks import blocks
+from vtag.text.given import texts_or_words
+from vtag.types import Answer, Span, Window, to_hf
+
+if TYPE_CHECKING:
+    from vllm.lora.request import LoRARequest
+
+
+class LLM(CheckedLLM):
+    """A token classifier on vLLM, offline.
+
+    Args:
+        model: a folder, "demo", or a hub id.
+        task: "token_classification".
+        model_config: `{"num_labels": n}` and `{"id2label": {...}}`. Where the checkpoint has a head, n must be
+            its size; where it has none, a head of n labels is newly initialised.
+        scheme: tag scheme of the labels, where their names do not tell ("BIO", "BIOES", ...).
+        words_rule: how the tokens of a word become one label: "auto", "first", "mean" or "token".
+        operating_point: which point of the model's viterbi_calibration.json, if it ships one.
+        kwargs: every engine argument of `vllm.LLM`; what is not given gets settings that suit this machine.
+
+    Attributes:
+        id2label: the labels.
+        packed: whether many texts share a request, or vLLM runs its own decoder.
+    """
+
+    id2label: dict[int, str]
+    packed: bool
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        task: str = TASK,
+        model_config: dict[str, Any] | None = None,
+        scheme: str | None = None,
+        words_rule: str = "auto",
+        operating_point: str = "default",
+        **kwargs: Any,
+    ) -> None:
+        with libraries_frozen():
+            self._begin(
+                plan(
+                    model,
+                    task=task,
+                    model_config=model_config,
+                    scheme=scheme,
+                    words_rule=words_rule,
+                    operating_point=operating_point,
+                    **kwargs,
+                )
+            )
+
+    @classmethod
+    def of(cls, made: Plan) -> Self:
+        """The LLM of a plan, for whoever has looked at the model before."""
+        llm = cls.__new__(cls)
+        llm._begin(made)
+        return llm
+
+    def _begin(self, made: Plan) -> None:
+        self.plan = made
+        self.tagger = made.tagger
+        self.id2label = made.id2label
+        self.packed = made.packed
+
+        def start() -> Any:
+            super(LLM, self).__init__(**made.arguments)
+            return self.llm_engine
+
+        with environment.for_engine():
+            registry.load(made.architecture)
+            try:
+                self._owner = Owner(start)
+            except VtagError:
+                raise
+            except Exception as cause:
+                raise arguments.refusal(made.name, cause) from cause
+        self._runner = Runner(self._owner, made)
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
+
+    def identity(self) -> dict[str, str]:
+        """What its answers depend on, by name: files, settings, versions, the machine."""
+        return identity(self.plan)
+
+    def __repr__(self) -> str:
+        if self._closed():
+            return "LLM(closed)"
+        route = "packed" if self.packed else "native"
+        kind = f"{len(self.id2label)} labels, {self.tagger.scheme.name}"
+        return f"LLM({self.plan.name!r}: {kind}, {self.plan.arguments['dtype']}, {route})"
+
+    def __call__(
+        self,
+        texts: str | Iterable[str] | None = None,
+        *,
+        words: Iterable[str] | Iterable[Sequence[str]] | None = None,
+        aggregation_strategy: str = "simple",
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+        delimiter: str = " ",
+        lora_request: LoRARequest | None = None,
+        use_tqdm: bool | Callable[..., tqdm] = True,
+    ) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
+        """The dicts of Hugging Face's TokenClassificationPipeline: a list for one text, a list of lists for many.
+
+        Arguments are those of `tag`; a strategy of Hugging Face's gives its very answers.
+        """
+        found = self.tag(
+            texts,
+            words=words,
+            aggregation_strategy=aggregation_strategy,
+            ignore_labels=ignore_labels,
+            threshold=threshold,
+            stride=stride,
+            delimiter=delimiter,
+            lora_request=lora_request,
+            use_tqdm=use_tqdm,
+        )
+        return to_hf(found[0] if isinstance(texts, str) else found)
+
+    def encode(
+        self,
+        prompts: Any,
+        pooling_params: PoolingParams | Sequence[PoolingParams] | None = None,
+        *,
+        use_tqdm: bool | Callable[..., tqdm] = True,
+        lora_request: list[LoRARequest] | LoRARequest | None = None,
+        pooling_task: Any = None,
+        tokenization_kwargs: dict[str, Any] | None = None,
+    ) -> list[Any]:
+        """Logits of every token, special tokens included, one `TokenClassificationOutput` per prompt.
+
+        Equal to Hugging Face's `model(**tokenizer(text)).logits[0]`; a text longer than the model takes runs in
+        overlapping windows. With `pooling_params` or `pooling_task` the call goes to vLLM untouched, and a text longer
+        than the model takes is an error.
+
+        Args:
+            prompts: a string, token ids, or a list, generator, array or Series of either; vLLM's prompt dicts too.
+        """
+        self._owner.check()
+        if pooling_params is not None or pooling_task is not None:
+            stock = partial(
+                super().encode,
+                prompts,
+                pooling_params,
+                use_tqdm=use_tqdm,
+                lora_request=lora_request,
+                pooling_task=pooling_task,
+                tokenization_kwargs=tokenization_kwargs,
+            )
+            return self._owner.call(stock)
+        if tokenization_kwargs:
+            raise error("no_tokenization_kwargs")
+        batch = self.tagger.prepare_prompts(prompts)
+        if isinstance(lora_request, list) and len(lora_request) != len(batch.encodings):
+            raise error("lora_count", adapters=len(lora_request), texts=len(batch.encodings))
+        with _progress_bar(use_tqdm, len(batch.windows)) as bar:
+            logits = self.run(batch.windows, bar=bar, lora_request=lora_request)
+        counts = np.bincount([window.text for window in batch.windows], minlength=len(batch.encodings))
+        outputs: list[TokenClassificationOutput] = []
+        for encoding, row, count in zip(batch.encodings, self.tagger.rows(batch, logits), counts, strict=True):
+            ids = encoding.ids.tolist()
+            outputs.append(
+                TokenClassificationOutput(
+                    data=row,
+                    outputs=PoolingOutput(data=torch.from_numpy(row)),
+                    tokens=self.tagger.pieces(encoding),
+                    token_ids=ids,
+                    offsets=encoding.offsets,
+                    labels=self.id2label,
+                    windows=int(count),
+                    request_id=str(len(outputs)),
+                    prompt_token_ids=ids,
+                    multi_label=self.tagger.multi_label,
+                )
+            )
+        return outputs
+
+    def tag(
+        self,
+        texts: str | Iterable[str] | None = None,
+        *,
+        words: Iterable[str] | Iterable[Sequence[str]] | None = None,
+        aggregation_strategy: str = DEFAULT_STRATEGY,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+        delimiter: str = " ",
+        lora_request: LoRARequest | None = None,
+        use_tqdm: bool | Callable[..., tqdm] = True,
+    ) -> list[list[Span]]:
+        """Labelled spans of each text, in order: of one text, or many, or texts already split into words.
+
+        Arguments are those of `tag_stream`.
+        """
+        options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
+        items, split = texts_or_words(texts, words)
+        stream = self._spans(items, split, options, delimiter, lora_request)
+        found: list[list[Span]] = []
+        with _progress_bar(use_tqdm, len(items) if isinstance(items, Sized) else None) as bar:
+            for spans in stream:
+                found.append(spans)
+                bar.update()
+        return found
+
+    def tag_stream(
+        self,
+        texts: str | Iterable[str] | None = None,
+        *,
+        words: Iterable[str] | Iterable[Sequence[str]] | None = None,
+        aggregation_strategy: str = DEFAULT_STRATEGY,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+        delimiter: str = " ",
+        lora_request: LoRARequest | None = None,
+    ) -> Iterator[list[Span]]:
+        """Labelled spans of each text of a stream, in order, in flat memory: up to 2,048 texts are read ahead.
+
+        `texts` is read in the caller's thread, and may use this LLM itself. An error, of a text or of the stream, comes
+        after the spans of all texts before it; an option that does not fit is refused by the call itself.
+
+        Args:
+            texts: the texts.
+            words: instead of them, texts already split into words; offsets refer to `delimiter.join(words)`.
+            aggregation_strategy: "viterbi", or one of Hugging Face's: "none", "simple", "first", "average", "max".
+            ignore_labels: labels (of the spans) to leave out.
+            threshold: drop spans with a lower score; by label if it is a dict ("*": all others).
+            stride: tokens that neighbouring windows of a long text share; a quarter of the window by default.
+        """
+        options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
+        items, split = texts_or_words(texts, words)
+        return self._spans(items, split, options, delimiter, lora_request)
+
+    def tag_chunks(
+        self,
+        chunks: Iterable[Sequence[Any]],
+        *,
+        words: bool = False,
+        aggregation_strategy: str = DEFAULT_STRATEGY,
+        ignore_labels: Sequence[str] = ("O",),
+        threshold: float | Mapping[str, float] | None = None,
+        stride: int | None = None,
+    ) -> Generator[tuple[list[Answer], int]]:
+        """For each chunk the spans of its texts, equal to those of `tag(chunk)`, and how many tokens the engine ran.
+
+        For work that may stop between two chunks and go on later: what is packed together is of one chunk, so that its
+        answers are the same bytes whatever comes before it. A text that cannot be tagged has its InputError in the
+        place of its spans. One chunk is read ahead of the engine.
+
+        Args:
+            chunks: lists of texts, or of texts already split into words where `words` is true. The rest is as in
+                `tag_stream`.
+        """
+        options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
+        return self.answers(chunks, self.tagger.bind(options), words=words)
+
+    def answers(
+        self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
+    ) -> Generator[tuple[list[Answer], int]]:
+        """As `tag_chunks`, with options that are bound already."""
+        return self._flow(blocks_of(chunks), words, options)
+
+    def _spans(
+        self, items: Iterable[Any], words: bool, options: TagOptions, delimiter: str, lora_request: LoRARequest | None
+    ) -> Iterator[list[Span]]:
+        """The spans of each text, or list of words; an error comes where its text stands."""
+        self._owner.check()
+        bound = self.tagger.bind(options)
+        if not isinstance(delimiter, str):
+            raise error("bad_argument", name="delimiter", value=short(delimiter), expected="a string")
+        read = (Block(block, first) for first, block in blocks(items))
+        answered = self._flow(read, words, bound, delimiter, lora_request)
+
+        def stream() -> Iterator[list[Span]]:
+            with closing(answered):
+                for answers, _ in answered:
+                    for answer in answers:
+                        if isinstance(answer, InputError):
+                            raise answer
+                        yield answer
+
+        return stream()
+
+    def _flow(
+        self,
+        given: Iterable[Block],
+        words: bool,
+        options: BoundOptions,
+        delimiter: str = " ",
+        lora_request: LoRARequest | None = None,
+    ) -> Generator[tuple[list[Answer], int]]:
+        """The answers of each chunk."""
+        self._owner.check()
+        return flow(
+            given,
+            partial(self.tagger.prepare, options=options, words=words, delimiter=delimiter),
+            partial(self._runner.start, lora_request=lora_request),
+            self.tagger.finish,
+            self._helper,
+            apart=device.few_cores(),
+        )
+
+    def apply_model(self, func: Callable[[Any], Any]) -> list[Any]:
+        """vLLM's: what `func(model)` gives, on the engine's thread and between two turns."""
+        return self._owner.call(partial(super().apply_model, func))
+
+    def close(self) -> None:
+        """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
+        self._owner.close()
+        if not self._closed():
+            # Tokenizers refer to themselves: beside a closed LLM that is still held they would outlive it.
+            self.__dict__ = {name: self.__dict__[name] for name in ("id2label", "packed", "_owner")}
+            vllm_tokenizers.forget()
+            free()
+
+    def _closed(self) -> bool:
+        return "_owner" in self.__dict__ and "plan" not in self.__dict__
+
+    def __getattr__(self, name: str) -> Any:
+        """What is gone after `close` is an error that says so."""
+        if not name.startswith("__") and self._closed():
+            self._owner.check()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(
+        self,
+        windows: Sequence[Window],
+        *,
+        bar: Any = None,
+        lora_request: list[LoRARequest] | LoRARequest | None = None,
+    ) -> list[np.ndarray]:
+        """Logits of each window, float32 [tokens, labels]; `lora_request`: one for all, or a list with one per text."""
+        return self._runner.run(windows, lora_request, bar)
+
+    def _check_prompt(self, tokens: int, params: PoolingParams) -> None:
+        """On the way of `pooling_task`: a packed request may be longer than a text, so that vLLM lets a text pass that
+        is longer than the model takes."""
+        longest = max(text_lens(params.extra_kwargs, tokens))
+        if longest > self.plan.limit:
+            raise error("prompt_too_long", tokens=longest, limit=self.plan.limit)
+
+
+def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int | None) -> Any:
+    """A bar that shows itself only where the work takes more than a moment."""
+    if callable(use_tqdm):
+        return use_tqdm(total=total)
+    return tqdm(total=total, desc="Tagging", unit="text", delay=1, disable=not use_tqdm, leave=False)

@@ -1,0 +1,194 @@
+"""Who may use an engine, from where, and how it ends.
+
+vLLM's engine is no thing for many hands: `step()` gives everybody's outputs to whoever calls it, and what shares a step
+shares the last bits of its numbers. So one thread drives it, one turn at a time, in the order in which turns were asked
+for; the threads that ask wait without any lock.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vtag.compat import torch_cpu, vllm_engine
+from vtag.errors import error
+from vtag.system import device, garbage, memory
+
+Result = TypeVar("Result")
+
+
+class Owner:
+    """The one thread that drives an engine. `engine` is there until it is closed, for that thread."""
+
+    def __init__(self, start: Callable[[], Any]) -> None:
+        """`start` makes the engine (vLLM's LLMEngine), on that thread too.
+
+        Were it made elsewhere, OpenMP would have two teams of workers, and its workers would go to sleep between the
+        products of a small model (5 % of the time).
+        """
+        self._process = os.getpid()
+        self._closed = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-engine")
+        with libraries_frozen():
+            # While it starts it is one of the engines, or one that ends now would take its groups along.
+            _in_process.add(self)
+            try:
+                with garbage.unasked():
+                    self.engine = self._thread.submit(start).result()
+                _outlive_others(vllm_engine.client_of(self.engine))
+            finally:
+                _in_process.discard(self)
+        _owners.add(self)
+
+    def check(self) -> None:
+        """Raise EngineError where the engine cannot be used: it was closed, or this process is a fork."""
+        if os.getpid() != self._process:
+            raise error("forked")
+        if self._closed:
+            raise error("closed")
+
+    def start(self, work: Generator[None, None, Result]) -> Future[Result]:
+        """Begin what takes several turns, on the engine's thread: at each `yield` of `work` others may come in between.
+
+        What `work` returns or raises is the future's, and touches nobody else. After the future's `cancel()` it gets
+        no further turn.
+        """
+        future: Future[Result] = Future()
+        self._submit(self._take_turn, work, future)
+        return future
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """What `function` returns or raises, called on the engine's thread, in a turn of its own."""
+
+        def checked() -> Result:
+            self.check()
+            return function()
+
+        return self._submit(checked).result()
+
+    def _submit(self, function: Callable[..., Result], *args: Any) -> Future[Result]:
+        self.check()
+        try:
+            return self._thread.submit(function, *args)
+        except RuntimeError:  # closed by another thread since
+            self.check()
+            raise
+
+    def _take_turn(self, work: Generator[None, None, Result], future: Future[Result]) -> None:
+        try:
+            self.check()
+            if not future.cancelled():
+                next(work)
+                self._thread.submit(self._take_turn, work, future)
+        except StopIteration as done:
+            future.set_result(done.value)
+        except BaseException as cause:
+            future.set_exception(cause)
+
+    def close(self) -> None:
+        """End the engine after the turn at hand; harmless when called again, or in a fork."""
+        if self._closed or os.getpid() != self._process:
+            return
+        self._closed = True
+        self._thread.submit(self._shut_down).result()
+        self._thread.shutdown()
+
+    def leave_to_the_parent(self) -> None:
+        """In a fork: the end of this process is not the engine's."""
+        if not self._closed:
+            vllm_engine.leave_alone(vllm_engine.client_of(self.engine))
+
+    def _shut_down(self) -> None:
+        vllm_engine.end(vllm_engine.client_of(self.engine))
+        del self.engine
+
+
+_owners: weakref.WeakSet[Owner] = weakref.WeakSet()
+_in_process: set[Any] = set()
+# Files through which torch's process groups are made. A group waits for a file that is gone: NCCL's threads when a
+# group is destroyed, `torch.distributed.new_group` for ever.
+_rendezvous: set[Path] = set()
+
+
+def free() -> None:
+    """Free the memory of an engine that was closed, once nobody refers to it.
+
+    One collection, for models that refer to themselves; without it they stay until Python collects by itself.
+    """
+    garbage.collect()
+    _thaw_after_the_last()
+    memory.trim()
+
+
+@contextmanager
+def libraries_frozen() -> Iterator[None]:
+    """Freeze what is there before a model is looked at and its engine starts, until this process has no engine."""
+    garbage.freeze()
+    try:
+        yield
+    finally:
+        _thaw_after_the_last()
+
+
+def _thaw_after_the_last() -> None:
+    if not _in_process:
+        garbage.thaw()
+
+
+def _leave_all_to_the_parent() -> None:
+    """In a fork: nothing of the parent's engines may be ended or waited for when this process ends."""
+    _rendezvous.clear()
+    if not _owners:
+        return
+    for owner in list(_owners):
+        owner.leave_to_the_parent()
+    torch_cpu.keep_process_groups()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_the_parent)
+
+
+def _outlive_others(client: Any) -> None:
+    """Keep this engine working when another one of this process ends.
+
+    vLLM's in-process engine takes the process's distributed groups down with it, also under its neighbours
+    (`llm = LLM(a)`, then `llm = LLM(b)` in a notebook): only the last engine of vtag may do that.
+    """
+    core = vllm_engine.own_core(client)
+    if core is None:
+        return
+    vllm_engine.end_with(client, _end, core)
+    _in_process.add(core)
+    if rendezvous := vllm_engine.rendezvous(core):
+        _rendezvous.add(rendezvous)  # vLLM leaves it behind
+
+
+def _end(core: Any) -> None:
+    _in_process.discard(core)
+    with garbage.unasked():
+        if _in_process:
+            vllm_engine.stop_workers(core)
+        else:
+            memory.give_back_freed()
+            core.shutdown()
+            _remove_rendezvous()
+
+
+def _remove_rendezvous() -> None:
+    while _rendezvous:
+        _rendezvous.pop().unlink(missing_ok=True)
+
+
+def _at_exit() -> None:
+    # On a GPU, NCCL's threads read the files until the process is gone: an engine that was not closed leaves its own.
+    if not device.on_cuda():
+        _remove_rendezvous()
+
+
+atexit.register(_at_exit)

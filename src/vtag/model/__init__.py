@@ -1,0 +1,1 @@
+"""What a model is and how it will run, known before an engine starts. Loads no weights."""
