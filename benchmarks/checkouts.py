@@ -21,16 +21,17 @@ from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
+# Those of `vtag bench`, whatever the checkouts call their file.
+TEXTS = Path(__file__).parents[1] / "tests" / "data" / "pii_synth_gold.jsonl"
 BLOCK, PASSES = 2048, 3
 BAD = "half of a pair: \ud83d"
 
 
 def run(model: str, count: int, blocks: int) -> dict[str, float]:
     """In a process of its own: µs a text of `tag_stream`; ms of a block without and with a bad text."""
-    import vtag
     from vtag import LLM
 
-    lines = (Path(vtag.__file__).parent / "bench.jsonl").read_text("utf-8").splitlines()
+    lines = TEXTS.read_text("utf-8").splitlines()
     texts = [f"{json.loads(line)['text']} {number}" for number, line in enumerate(islice(cycle(lines), count))]
     good = texts[:BLOCK]
     bad = [*good[: BLOCK // 3], BAD, *good[BLOCK // 3 + 1 :]]
@@ -88,7 +89,7 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(run(arguments.one, arguments.count, arguments.blocks)))
         return
-    from vtag.bench import random_weights
+    from vtag.bench.models import random_weights
 
     folders = dict(zip(("old", "new"), arguments.folders, strict=True))
     for shape in arguments.shape or [None]:

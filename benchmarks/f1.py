@@ -17,7 +17,7 @@ from typing import Any
 from texts import Gold, gold_of
 
 from vtag import LLM
-from vtag.bench import PRECISIONS
+from vtag.bench.measure import PRECISIONS
 from vtag.evaluate import exact
 
 # WNUT 17's names for what others call by these.

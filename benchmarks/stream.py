@@ -24,7 +24,7 @@ from statistics import median
 from texts import read
 
 from vtag import LLM
-from vtag.bench import SHAPES, random_weights
+from vtag.bench.models import SHAPES, random_weights
 from vtag.text.blocks import BLOCK_TEXTS
 
 # So many texts are made before the clock runs. Of more, making them is part of the time: 5 µs each, and no memory.

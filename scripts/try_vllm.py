@@ -57,8 +57,8 @@ TESTS: dict[str, Sequence[str]] = {
     "adapters": ["tests/engine/test_lora.py"],
     "ends and forks": ["tests/engine/test_thread.py"],
     "int8 and kernels": ["tests/engine/packed/test_linear.py", "tests/backend/test_kernels.py"],
-    "vtag serve": ["tests/serve/test_routes.py", "tests/serve/test_launcher.py"],
-    "/pooling": ["tests/serve/test_pooling.py"],
+    "vtag serve": ["tests/serve/protocols/test_vtag.py", "tests/serve/test_launcher.py"],
+    "/pooling": ["tests/serve/protocols/test_vllm_pooling.py"],
     "stock server with the plugin": ["tests/serve/test_plugin.py", "-m", "long or not long"],
 }
 # Part -> the names without whose right result it is left out.

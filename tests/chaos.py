@@ -27,9 +27,6 @@ FAILURES, INTERRUPTED = 6, 130
 
 def chaos(kills: int, seed: int, records: int) -> int:
     """Both chains; returns how often was killed, and raises where there is a difference."""
-    import vtag.engine.llm
-    import vtag.files.parquet
-    import vtag.run  # noqa: F401
     from vtag.files import chunks
 
     chunks.RECORDS = 50  # many moments between two chunks

@@ -9,7 +9,7 @@ from vtag.system.imports import no_garbage
 with no_garbage():
     import vtag.engine.llm
     import vtag.files.parquet
-    import vtag.run
+    import vtag.files.run
     import vtag.serve.launcher
     import vtag.serve.plugin  # noqa: F401
 

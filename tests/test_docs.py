@@ -54,7 +54,7 @@ def test_its_links_lead_somewhere(page: Path) -> None:
 def test_the_page_of_the_server_and_its_help_name_every_limit_and_every_route() -> None:
     from vtag.cli.main import COMMANDS, Parser
     from vtag.cli.serve import LIMITS, parser
-    from vtag.serve.gate import KEPT
+    from vtag.serve.http.middleware import KEPT
     from vtag.serve.limits import FIXED, Limits
 
     page = (ROOT / "docs" / "server.md").read_text("utf-8")

@@ -15,8 +15,8 @@ from tests.refusals import refused
 from vtag.cli import engine
 from vtag.cli.main import main
 from vtag.errors import TABLE, SettingError
+from vtag.files.run import tag_files
 from vtag.options import TagOptions
-from vtag.run import tag_files
 
 if TYPE_CHECKING:
     from vtag import LLM

@@ -31,7 +31,8 @@ sys.path.append(str(ROOT / "benchmarks"))
 
 from texts import read  # noqa: E402
 
-from vtag.bench import SHAPES, TEXTS, random_weights  # noqa: E402
+from vtag.bench.models import SHAPES, random_weights  # noqa: E402
+from vtag.bench.texts import TEXTS  # noqa: E402
 
 SECONDS = 4.0  # of a pass
 

@@ -9,7 +9,7 @@ from typing import Any
 from system import serve
 
 from vtag import LLM
-from vtag.bench import PRECISIONS
+from vtag.bench.measure import PRECISIONS
 from vtag.text.blocks import BLOCK_TEXTS
 
 

@@ -13,7 +13,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForTokenClassification, BertTokenizer, RobertaTokenizer
 
-from vtag.bench import SHAPES, TEXTS
+from vtag.bench.models import SHAPES
+from vtag.bench.texts import TEXTS
 
 TYPES = ("PERSON", "ORGANIZATION", "LOCATION", "DATE", "PHONE", "EMAIL", "ADDRESS", "CARD")
 LABELS = ["O", *(f"{prefix}-{name}" for name in TYPES for prefix in "BI")]

@@ -11,9 +11,9 @@ from vtag.system.imports import no_garbage
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
+    from vtag.files.run import tag_files
     from vtag.options import TagOptions
     from vtag.output import TokenClassificationOutput
-    from vtag.run import tag_files
     from vtag.tagger import Tagger
     from vtag.types import Span, to_hf
 
@@ -37,7 +37,7 @@ _LAZY = {
     "TagOptions": "vtag.options",
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
-    "tag_files": "vtag.run",
+    "tag_files": "vtag.files.run",
     "to_hf": "vtag.types",
 }
 

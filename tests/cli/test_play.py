@@ -1,4 +1,4 @@
-"""`vtag play` opens the page where there is a screen; tests/serve/test_playground.py has a whole one."""
+"""`vtag play` opens the page where there is a screen; tests/serve/page/test_playground.py has a whole one."""
 
 from __future__ import annotations
 

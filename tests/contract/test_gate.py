@@ -151,7 +151,7 @@ MOVED_BACK = {
         "state.engine_client.errored",
         'os.environ["VLLM_NOT_IN_THE_TABLE"] = "1"',
     ],
-    "serve/connection.py": [
+    "serve/http/connection.py": [
         "import uvicorn.protocols.http.httptools_impl",
         "self._unset_keepalive_if_required()",
         "self.cycle.response_complete",

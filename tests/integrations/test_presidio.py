@@ -14,8 +14,8 @@ from presidio_analyzer.predefined_recognizers import CreditCardRecognizer
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import OperatorConfig
 
+from tests.serve.protocols.test_vtag import CLOSE, TEXTS
 from tests.serve.servers import Server
-from tests.serve.test_routes import CLOSE, TEXTS
 from vtag.errors import EngineError
 from vtag.integrations.presidio import VtagRecognizer
 

@@ -20,7 +20,7 @@ import httpx
 
 from tests import scripts
 from tests.scripts import Script
-from vtag.serve.long import NAME
+from vtag.serve.pipeline.long_texts import NAME
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from tests import scripts
 from tests.checkpoints import good
 from tests.parity.checkpoints import build
+from tests.serve.protocols.test_vtag import CLOSE, TEXTS, assert_equal
 from tests.serve.servers import Server, listening, serving, start
-from tests.serve.test_routes import CLOSE, TEXTS, assert_equal
 
 if TYPE_CHECKING:
     from vtag import LLM
@@ -106,7 +106,7 @@ def test_a_decoder_answers_as_llm_tag(guarded: Server, decoder: Path) -> None:
 def routes(llm: LLM) -> set[tuple[str, str]]:
     """Method and path of all routes of the app, also of those that its OpenAPI does not tell of."""
     from vtag.compat import vllm_server
-    from vtag.serve.gate import keep
+    from vtag.serve.http.middleware import keep
     from vtag.serve.plugin import Plugin
 
     args = vllm_server.arguments()

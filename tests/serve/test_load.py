@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.serve.clients import Client, connections, gauge
+from tests.serve.protocols.test_vtag import TEXTS, assert_equal
 from tests.serve.servers import Server
-from tests.serve.test_routes import TEXTS, assert_equal
 
 if TYPE_CHECKING:
     from vtag import LLM

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.serve.clients import Client, connections, gauge, memory
+from tests.serve.protocols.test_vtag import TEXTS, assert_equal
 from tests.serve.servers import Server, serving
 from tests.serve.test_load import TAG, percentile, settled
-from tests.serve.test_routes import TEXTS, assert_equal
 from vtag.serve.limits import BODY_SECONDS, HEAD_SECONDS
 
 if TYPE_CHECKING:

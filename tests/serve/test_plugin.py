@@ -11,11 +11,11 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.serve import test_presidio
+from tests.serve.protocols import test_presidio
+from tests.serve.protocols.test_kserve import tensor
+from tests.serve.protocols.test_vllm_pooling import DOCUMENT, rows
+from tests.serve.protocols.test_vtag import CLOSE, TEXTS, assert_equal
 from tests.serve.servers import Server, plain
-from tests.serve.test_kserve import tensor
-from tests.serve.test_pooling import DOCUMENT, rows
-from tests.serve.test_routes import CLOSE, TEXTS, assert_equal
 from vtag.model.demo import demo_model
 
 if TYPE_CHECKING:

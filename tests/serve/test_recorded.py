@@ -16,9 +16,9 @@ import httpx
 import jsonschema
 import pytest
 
+from tests.serve.protocols.test_presidio import results
+from tests.serve.protocols.test_vtag import CLOSE
 from tests.serve.servers import Server
-from tests.serve.test_presidio import results
-from tests.serve.test_routes import CLOSE
 
 if TYPE_CHECKING:
     from vtag import LLM

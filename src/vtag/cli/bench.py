@@ -7,7 +7,8 @@ import json
 import sys
 from statistics import median
 
-from vtag.bench import ROUNDS, SHAPES, Report, Result, bench
+from vtag.bench.measure import ROUNDS, Report, Result, bench
+from vtag.bench.models import SHAPES
 from vtag.cli.engine import look
 
 

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     }
     from vtag.cli.bar import Bar, summary
     from vtag.files.journal import State
-    from vtag.run import tag_files
+    from vtag.files.run import tag_files
 
     def say(line: str) -> None:
         if not args.quiet:

@@ -119,7 +119,7 @@ def _serve(
         from vtag.model.plan import plan
 
         made = plan(args.model, **given)
-        from vtag.serve.gate import Access, is_local
+        from vtag.serve.http.middleware import Access, is_local
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import Served
 

@@ -28,13 +28,13 @@ from vtag.compat import vllm_server
 from vtag.compat.names import ASYNC_LOGGER, PLUGIN_GROUPS
 from vtag.engine import async_engine
 from vtag.errors import error
-from vtag.serve import long
-from vtag.serve.access import AccessLog
-from vtag.serve.connection import Connection, notice_the_gone
-from vtag.serve.gate import Access, Gate, keep
+from vtag.serve.http.access_log import AccessLog
+from vtag.serve.http.connection import Connection, notice_the_gone
+from vtag.serve.http.middleware import Access, Gate, keep
 from vtag.serve.limits import GRACE_SECONDS, IDLE_SECONDS
+from vtag.serve.pipeline import long_texts
+from vtag.serve.pipeline.service import Service
 from vtag.serve.plugin import Served
-from vtag.serve.service import Service
 from vtag.system import device, environment
 
 ENGINE_DIED = 1
@@ -65,7 +65,7 @@ def serve(served: Served, sock: socket.socket, access: Access, listening: Callab
             logging.getLogger(name).addFilter(async_engine.one_line)
         gc.collect()
         gc.freeze()  # collections would copy the pages that forks share with this process
-        served = replace(served, forks=long.start(served.plan.tagger))
+        served = replace(served, forks=long_texts.start(served.plan.tagger))
         client = async_engine.start(served.plan)
         sys.setswitchinterval(SWITCH_SECONDS)
         try:

@@ -19,13 +19,23 @@ from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import VtagError, error, reason
 from vtag.model import checkpoint
 from vtag.model.plan import Plan, of_engine
-from vtag.serve import docs, kserve, playground, presidio, routes
-from vtag.serve.http import no_route
+from vtag.serve.http.responses import no_route
 from vtag.serve.limits import Limits
-from vtag.serve.pooling import AnyLength, LimitExceededError, limit_exceeded
-from vtag.serve.service import Service
+from vtag.serve.page import docs, playground
+from vtag.serve.pipeline.service import Service
+from vtag.serve.protocols import huggingface, presidio, vtag
+from vtag.serve.protocols.kserve import routes as kserve
+from vtag.serve.protocols.vllm_pooling import AnyLength, LimitExceededError, limit_exceeded
 
-ROUTERS = (routes.router, presidio.router, kserve.binary_router, kserve.router, playground.router, docs.router)
+ROUTERS = (
+    huggingface.router,
+    vtag.router,
+    presidio.router,
+    kserve.binary_router,
+    kserve.router,
+    playground.router,
+    docs.router,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,9 @@ def saturates() -> bool:
     from vtag.compat.vllm_kernels import Int8Weights, quantised
 
     size = 64
-    largest, scales = torch.full((size, size), 127, dtype=torch.int8), torch.full((size, 1), 1 / 127)
+    # Each dtype is named: while vLLM loads a model, torch's default one is the model's.
+    largest = torch.full((size, size), 127, dtype=torch.int8)
+    scales = torch.full((size, 1), 1 / 127, dtype=torch.float32)
     weights = Int8Weights(largest, scales, torch.float32)
     out = torch.empty(32, size, dtype=torch.float32)
     weights.multiply(*quantised(torch.ones(32, size, dtype=torch.float32)), out, bias=None)

@@ -1,0 +1,66 @@
+"""What can go wrong: kind -> class, HTTP status, exit code, message with the fix. One table a file, one for each room.
+
+Every message is one line, names the fix, and never holds text of the user's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vtag.errors import command_line, engine, files, integrations, model, options, server, texts
+from vtag.errors.base import (
+    EngineError,
+    InputError,
+    Kind,
+    MissingPackageError,
+    ModelError,
+    SettingError,
+    VtagError,
+    restore,
+)
+
+__all__ = [
+    "INTERRUPTED",
+    "TABLE",
+    "EngineError",
+    "InputError",
+    "MissingPackageError",
+    "ModelError",
+    "SettingError",
+    "VtagError",
+    "error",
+    "input_error",
+    "reason",
+]
+
+# Exit codes: 2 a command or option, 3 the model, 4 the input, 5 the machine or its set-up. No error has 6: `vtag run`
+# ended, and some records could not be tagged.
+TABLES = (model, engine, options, texts, command_line, files, server, integrations)
+TABLE: dict[str, Kind] = {kind: row for table in TABLES for kind, row in table.TABLE.items()}
+# The exit code after Ctrl-C, as shells have it.
+INTERRUPTED = 130
+
+
+def error(kind: str, **fields: object) -> VtagError:
+    """Make (not raise) the exception of a row, its message filled with `fields`."""
+    row = TABLE[kind]
+    message = row.message.format(**fields)
+    return restore(
+        row.error, kind, row.status, row.exit_code, " ".join(message.splitlines())
+    )  # a path may hold line ends
+
+
+def input_error(kind: str, **fields: object) -> InputError:
+    """The same of a row about a text, for callers that keep errors in the places of answers."""
+    made = error(kind, **fields)
+    assert isinstance(made, InputError)
+    return made
+
+
+def reason(cause: BaseException) -> str:
+    """Another library's message in one line: pydantic's first complaint, else the first paragraph."""
+    complaints: list[dict[str, Any]] = getattr(cause, "errors", list)()
+    if complaints:
+        return ": ".join([*map(str, complaints[0]["loc"]), complaints[0]["msg"]])
+    said = " ".join(str(cause).strip().split("\n\n")[0].split())
+    return said if " " in said else f"{type(cause).__name__} {said}".strip()

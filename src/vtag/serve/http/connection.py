@@ -1,0 +1,186 @@
+"""uvicorn's HTTP connection, with an end to those that say nothing or too much, and without upgrades."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import httptools
+
+from vtag.compat import uvicorn_http
+from vtag.compat.uvicorn_http import HttpConnection, RequestResponseCycle, status_line
+from vtag.errors import VtagError, error
+from vtag.serve.http.responses import to_json
+from vtag.serve.limits import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
+
+# Of a peer that is gone without a word.
+GONE_SECONDS = 60
+# When a client that has closed its side is asked whether it still reads; Go's takes five such answers at most.
+ASKED_SECONDS = (0.1, 0.3, 1)
+
+
+class Connection(HttpConnection):
+    """Closed where a head does not come, or a body goes on long after the answer. The body's own time: `body.whole`.
+
+    Upgrades (to HTTP/2, to WebSocket) are ignored, as RFC 9110, 7.8 has it: the request is answered in HTTP/1.1.
+    """
+
+    _patience: asyncio.TimerHandle | None = None
+    # Bytes of a message that are no body; whether one began in what is being read, and how much of that is body.
+    _overhead = 0
+    _begun = False
+    _body = 0
+    # Whether the request that is being read asks for an upgrade; whether nothing more is read.
+    _upgrading = False
+    _refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.transport = Joined(transport, self.loop)  # type: ignore[assignment]
+        self._wait(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self.no_longer_idle()
+        self._begun, self._body = False, 0
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as failed:
+            self._refuse(failed.__context__ if isinstance(failed.__context__, VtagError) else error("bad_http"))
+        else:
+            if not self._begun:  # each byte of a body may come as a chunk, with its length and two line ends
+                self._overhead = max(self._overhead + len(data) - 9 * self._body, 0)
+            if self._overhead > HEAD_BYTES:
+                self._refuse(error("head_too_large", limit=HEAD_BYTES))
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has sent its request may close its side and wait; one that is gone looks the same.
+
+        It is told to continue: who is gone answers with a reset.
+        """
+        cycle = self.cycle
+        if cycle is None or uvicorn_http.body_comes(cycle) or uvicorn_http.is_answered(cycle):
+            return False
+        if uvicorn_http.version(cycle) == "1.0":
+            return False
+        uvicorn_http.close_after(cycle)
+        for seconds in ASKED_SECONDS:
+            self.loop.call_later(seconds, self._ask, cycle)
+        return True
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._overhead, self._begun = 0, True
+        self._wait(HEAD_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
+            raise error("head_too_large", limit=HEAD_BYTES)
+        if self.parser.get_method() == b"CONNECT":  # which would make a proxy of it
+            raise error("bad_http")
+        self._upgrading = self.parser.should_upgrade()
+        if self._upgrading:
+            return
+        self._wait(None)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._upgrading:
+            return
+        super().on_message_complete()
+        if uvicorn_http.is_answered(self.cycle):
+            self._wait(HEAD_SECONDS)
+
+    def on_response_complete(self) -> None:
+        if uvicorn_http.body_comes(self.cycle):
+            self._wait(LINGER_SECONDS)
+        super().on_response_complete()
+
+    def _without_upgrade(self, rest: bytes) -> None:
+        """Read the same head again as one of a request that asks for no upgrade, and what follows as its body."""
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        for name, value in self.headers:
+            if name == b"connection" and b"close" in value.lower():
+                lines.append(b"connection: close")
+            elif name not in (b"connection", b"upgrade", b"http2-settings"):
+                lines.append(name + b": " + value)
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+    def _ask(self, cycle: RequestResponseCycle) -> None:
+        """Whether somebody still waits for the answer."""
+        if not (self.transport.is_closing() or uvicorn_http.is_being_answered(cycle)):
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _refuse(self, refused: VtagError) -> None:
+        """The answer to what is no request for the app; what else comes is read past, so that it arrives."""
+        self._refused = True
+        body = to_json({"error": str(refused), "error_type": refused.kind})
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(status_line(refused.status) + head.encode() + body)
+        self.transport.write_eof()
+        self._wait(LINGER_SECONDS)
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
+
+
+class Joined:
+    """A transport whose writes of one turn of the loop are one: an answer's head and body are a packet, not two."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """At the end of the turn."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def write_eof(self) -> None:
+        """After all that was written; what comes is still read."""
+        self._flush()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+
+    def close(self) -> None:
+        """After all that was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._waiting and not self._transport.is_closing():  # the client may have gone since
+            self._transport.write(b"".join(self._waiting))
+        self._waiting.clear()
+
+
+def notice_the_gone(sock: socket.socket) -> None:
+    """Of a listening socket: the kernel ends connections whose peer is gone, also while an answer is on its way."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in {
+        "TCP_KEEPIDLE": GONE_SECONDS,
+        "TCP_KEEPINTVL": GONE_SECONDS // 6,
+        "TCP_KEEPCNT": 6,
+        "TCP_USER_TIMEOUT": GONE_SECONDS * 1000,
+    }.items():
+        if hasattr(socket, name):  # not on every system
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,84 @@
+"""How long a request is worth its work."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
+
+from vtag.errors import error
+
+# Seconds that a client waits, which it may send along with a body.
+DEADLINE = "X-Request-Timeout"
+
+
+class Patience:
+    """How long a request is worth its work: until its deadline, if it has one, and while its client is there.
+
+    Then its task is cancelled, and with it all that is done for it. Made in that task.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
+        self._watch: asyncio.Task[Message] | None = None
+        self._why: Exception | None = None
+        self._clocks: list[asyncio.TimerHandle] = []
+        if (seconds := _deadline(request.headers)) is not None:
+            self.limit(seconds, error("too_late", header=DEADLINE))
+
+    def limit(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
+        """Ends it after so long, if it is not cancelled before."""
+        self._clocks.append(self._loop.call_later(seconds, self.lose, why))
+        return self._clocks[-1]
+
+    def watch(self) -> None:
+        """From now on, once the body is there, what is received next is that the client is gone."""
+        self._watch = self._loop.create_task(_message(self.request))
+        self._watch.add_done_callback(self._gone)
+
+    def lost(self) -> BaseException:
+        """What came of a cancellation: of this or, as when the server ends, another one."""
+        if self._why is None or self._task is None or self._task.uncancel():
+            return asyncio.CancelledError()
+        return self._why
+
+    def end(self) -> None:
+        """Nothing more happens to the task."""
+        for clock in self._clocks:
+            clock.cancel()
+        if self._watch is not None:
+            self._watch.remove_done_callback(self._gone)
+            self._watch.cancel()
+
+    def _gone(self, _: asyncio.Task[Message]) -> None:
+        self.lose(ClientDisconnect())
+
+    def lose(self, why: Exception) -> None:
+        """End it for this reason."""
+        if self._why is None and self._task is not None:
+            self._why = why
+            self._task.cancel()
+
+
+def _deadline(headers: Headers) -> float | None:
+    """Seconds that the client waits, where it says so."""
+    told = headers.get(DEADLINE)
+    if told is None:
+        return None
+    try:
+        seconds = float(told)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < math.inf:
+        raise error("bad_deadline", header=DEADLINE)
+    return seconds
+
+
+async def _message(request: Request) -> Message:
+    return await request.receive()

@@ -1,0 +1,202 @@
+"""Around the whole app: who may ask, from which page and under which name, and which routes there are."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import Headers
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope, Send
+
+from vtag.errors import VtagError, error
+from vtag.serve.http.body import check_type, from_json
+from vtag.serve.http.responses import refuse
+from vtag.serve.http.route import Route, admitted, answer, has_key, serving
+from vtag.serve.limits import VLLM_BODY_BYTES, VLLM_CHARACTERS, Limits
+
+# vLLM's routes that `vtag serve` answers too, and for whom.
+KEPT = {
+    "/health": "monitors",
+    "/ping": "SageMaker's monitor",
+    "/version": "monitors: vLLM's version",
+    "/metrics": "Prometheus",
+    "/v1/models": "clients of OpenAI's API, who ask which model there is",
+    "/pooling": "clients of vLLM's: logits of tokens",
+    "/invocations": "SageMaker's clients: as /pooling",
+    "/tokenize": "clients of vLLM's: the model's token ids",
+    "/detokenize": "clients of vLLM's: the text of token ids",
+    "/openapi.json": "generators of clients",
+    "/static": "the scripts of /docs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask.
+
+    keys: one of which a request must name; none where it is empty.
+    local: whether it listens on this machine alone, and so answers to local names alone.
+    hosts: names that it answers to besides. origins: of web pages that may call it.
+    """
+
+    keys: Sequence[str] = ()
+    local: bool = False
+    hosts: Collection[str] = ()
+    origins: Collection[str] = ()
+
+    def check(self, scope: Scope) -> None:
+        """Raise InputError for a request that may not enter."""
+        headers = Headers(scope=scope)
+        host = headers.get("host")
+        if host is not None and (self.local or self.hosts) and not (is_local(host) or name_of(host) in self.hosts):
+            raise error("foreign_host")
+        if self._is_foreign(scope["method"], headers):
+            raise error("foreign_origin")
+        if not has_key(scope, self.keys):
+            raise error("wrong_key")
+
+    def _is_foreign(self, method: str, headers: Headers) -> bool:
+        """Whether a web page of another site asks. Browsers name it, or at least say that there is one."""
+        origin = headers.get("origin")
+        if origin is not None:
+            place = urlsplit(origin).netloc
+            same = place != "" and _without_port(place) == _without_port(headers.get("host", ""))
+            return not (same or origin in self.origins or name_of(place) in self.hosts)
+        by_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        return headers.get("sec-fetch-site") == "cross-site" and not by_link
+
+
+class Gate:
+    """Asks whether a request may enter, and leads what is posted past vLLM's middlewares, or under vtag's limits.
+
+    vLLM's middlewares cost as much as decoding a text.
+    """
+
+    def __init__(self, app: FastAPI, access: Access) -> None:
+        self._app = app
+        self._access = access
+        self._direct = [route for route in app.routes if isinstance(route, Route) and "POST" in route.methods]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        try:
+            self._access.check(scope)
+        except VtagError as refused:
+            await refuse(refused, scope, receive, send)
+            return
+        if scope["method"] == "POST":
+            await self._posted(scope, receive, send)
+        elif scope["method"] == "HEAD":  # as GET; uvicorn, which keeps its own scope, leaves the body out
+            asked = {**scope, "method": "GET"}
+            await self._app(asked, receive, send)
+            scope["route"] = asked.get("route")
+        else:
+            await self._app(scope, receive, send)
+
+    async def _posted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for route in self._direct:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found, app=self._app, route=route)
+                await route.handle(scope, receive, send)
+                return
+        if scope["path"] in KEPT:
+            await self._to_vllm(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _to_vllm(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request to a route of vLLM's, which gets the body once that is whole and within the limits."""
+        scope["app"] = self._app
+        request = Request(scope, receive, send)
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        async def pass_on(body: bytes) -> Response | None:
+            characters = VLLM_CHARACTERS.get(scope["path"], 0)
+            await serving(request).parsed(partial(_look, body, serving(request).limits, characters), len(body))
+            await self._app(scope, _Replayed(body), sending)
+            return None
+
+        def check(headers: Headers) -> None:
+            if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+                check_type(headers)
+
+        async def ask() -> Response | None:
+            return await admitted(request, check, pass_on, most=VLLM_BODY_BYTES)
+
+        response = await answer(request, ask)
+        if response is not None and not begun:
+            await response(scope, receive, send)
+
+
+class _Replayed:
+    """A body that has been read, as ASGI's receive gives it. That the client goes is `Patience`'s to see."""
+
+    def __init__(self, body: bytes) -> None:
+        self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def __call__(self) -> Message:
+        if not self._messages:
+            await asyncio.Event().wait()
+        return self._messages.pop()
+
+
+def keep(app: FastAPI) -> None:
+    """Drop the routes of vLLM's that nobody here has a use for, and redirects, which go to whatever Host says."""
+    app.router.routes = [
+        route for route in app.routes if isinstance(route, Route) or getattr(route, "path", None) in KEPT
+    ]
+    app.router.redirect_slashes = False
+
+
+def is_local(host: str) -> bool:
+    """Whether a Host header, or an address, means this machine alone."""
+    name = name_of(host)
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def name_of(host: str) -> str:
+    """The name or address in a Host header, in small letters; "" where there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _without_port(place: str) -> str:
+    """Host and port, but for the ports that browsers leave out."""
+    return place.lower().removesuffix(":80").removesuffix(":443")
+
+
+def _look(body: bytes, limits: Limits, characters: int) -> None:
+    """Raise InputError for a body whose texts, or lists of token ids, are too many or too long."""
+    content: Any = from_json(body, limits.values) if body else None
+    for value in content.values() if isinstance(content, dict) else ():
+        one = isinstance(value, str) or (isinstance(value, list) and bool(value) and isinstance(value[0], int))
+        items = [value] if one else value if isinstance(value, list) else []
+        if len(items) > limits.texts:
+            raise error("too_many_texts", limit=limits.texts)
+        for index, item in enumerate(items):
+            if isinstance(item, str | list) and len(item) > characters:
+                raise error("vllm_text_too_long", index=index, limit=characters)

@@ -1,0 +1,102 @@
+"""What goes back to the client: JSON, or the error of the table that a request has met."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from vtag.errors import VtagError, error
+from vtag.serve.metrics import REFUSED
+
+# Items of a list that are turned into JSON in one call, which holds the GIL: a millisecond or two.
+ITEMS_AT_ONCE = 4096
+
+
+class Error(BaseModel):
+    """What went wrong, in one line with the fix, and its kind."""
+
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "examples": [{"error": "inputs must be a text, or a list of texts", "error_type": "bad_field"}]
+        },
+    )
+
+    error: str
+    error_type: str
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Error, "description": says}
+    for status, says in {
+        400: "not JSON",
+        401: "no API key, or a wrong one",
+        403: "a web page of another site",
+        404: "another model",
+        408: "the body did not come in time",
+        413: "more than a limit",
+        415: "another content type",
+        421: "a foreign Host",
+        422: "a wrong type or value",
+        429: "too many requests waiting: Retry-After says how many seconds",
+        500: "a mistake of vtag's",
+        503: "the engine is gone, or the deadline of X-Request-Timeout is past",
+    }.items()
+}
+
+
+async def no_route(request: Request, raised: Exception) -> Response:
+    """Handler of Starlette's HTTPException: its 404 is of a path that is no route. vLLM's server keeps its words."""
+    assert isinstance(raised, HTTPException)
+    if raised.status_code == 404 and hasattr(request.app.state, "served"):
+        return refusal(error("no_route"))
+    return await http_exception_handler(request, raised)
+
+
+def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Response:
+    """The response of an error of the table."""
+    REFUSED.labels(refused.kind).inc()
+    content = {"error": str(refused), "error_type": refused.kind}
+    if refused.status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}
+    return json_response(content, refused.status, headers)
+
+
+async def refuse(refused: VtagError, scope: Scope, receive: Receive, send: Send) -> None:
+    """The same, sent."""
+    await refusal(refused)(scope, receive, send)
+
+
+def to_json(content: Any) -> bytes:
+    """As short as it can be. Lists are written some items at a time, so that other threads get the GIL in between."""
+    if isinstance(content, list) and len(content) > ITEMS_AT_ONCE:
+        parts = (content[at : at + ITEMS_AT_ONCE] for at in range(0, len(content), ITEMS_AT_ONCE))
+        return b"[" + b",".join(to_json(part)[1:-1] for part in parts) + b"]"
+    if isinstance(content, dict) and any(isinstance(value, list) for value in content.values()):
+        content = {name: orjson.Fragment(to_json(value)) for name, value in content.items()}
+    try:
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON cannot say in UTF-8
+        return json.dumps(content, separators=(",", ":"), default=_unwrapped).encode()
+
+
+def _unwrapped(fragment: orjson.Fragment) -> Any:
+    return json.loads(fragment.contents)
+
+
+def as_json(rows: Sequence[bytes]) -> list[Any]:
+    """What is JSON already, to be put into other JSON."""
+    return [orjson.Fragment(row) for row in rows]
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The response that has this content."""
+    return Response(to_json(content), status, headers, "application/json")

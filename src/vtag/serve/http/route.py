@@ -1,0 +1,166 @@
+"""HTTP by vtag's rules: how a request is read, worked on and answered, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import partial
+from typing import Any, TypeVar, get_type_hints
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from vtag.errors import VtagError, error
+from vtag.serve.http.body import check_type, checked, from_json, whole
+from vtag.serve.http.lifetime import Patience
+from vtag.serve.http.responses import ERRORS, json_response, refusal, refuse
+from vtag.serve.limits import Limits
+from vtag.serve.metrics import REQUESTS
+from vtag.serve.pipeline.service import Service
+
+CLIENT_GONE = 499
+# Without a key: what monitors call, and the page that asks for one.
+OPEN = ("/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready", "/playground")
+Result = TypeVar("Result")
+Sent = TypeVar("Sent", bound=Response | None)
+LOG = logging.getLogger("vtag.serve")
+
+
+class Route(APIRoute):
+    """A route of vtag's: FastAPI reads its signature for the OpenAPI, the rest is done here.
+
+    The endpoint takes the request, the parameters of path and query, and `body`, where it has one: the schema that a
+    body is checked against. It returns what will be JSON, or a response.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
+        super().__init__(path, endpoint, **kwargs)
+        self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
+        self._queried = [parameter.alias for parameter in self.dependant.query_params]
+
+    def check_type(self, headers: Headers) -> None:
+        """Raise InputError for a body of another type."""
+        check_type(headers)
+
+    def parse(self, body: bytes, schema: type[BaseModel], headers: Headers, limits: Limits) -> Any:
+        """The body as its schema; called in a thread where it is large."""
+        return checked(from_json(body, limits.values), schema)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, from Starlette's router or directly from the Gate."""
+        if not has_key(scope, scope["app"].state.keys):  # a server that vLLM starts has no Gate
+            await refuse(error("wrong_key"), scope, receive, send)
+        elif scope["method"] in self.methods:
+            response = await self._answer(Request(scope, receive, send))
+            REQUESTS.labels(self.path, response.status_code).inc()
+            await response(scope, receive, send)
+        else:
+            methods = ", ".join(sorted(self.methods))
+            await refusal(error("wrong_method", methods=methods), {"Allow": methods})(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        """The response: what the endpoint returns, or why there is none."""
+
+        async def asked() -> Response:
+            arguments: dict[str, Any] = dict(request.path_params)
+            for name in self._queried:
+                arguments[name] = request.query_params.get(name)
+            if self._schema is None:
+                content = await self.endpoint(request, **arguments)
+            else:
+                content = await admitted(request, self.check_type, partial(self._posted, request, arguments))
+            return content if isinstance(content, Response) else json_response(content)
+
+        return await answer(request, asked)
+
+    async def _posted(self, request: Request, arguments: dict[str, Any], sent: bytes) -> Any:
+        """What the endpoint returns for a body."""
+        assert self._schema is not None
+        service = serving(request)
+        body = await service.parsed(partial(self.parse, sent, self._schema, request.headers, service.limits), len(sent))
+        return await self.endpoint(request, body=body, **arguments)
+
+
+async def admitted(
+    request: Request,
+    check: Callable[[Headers], None],
+    work: Callable[[bytes], Awaitable[Result]],
+    *,
+    most: int | None = None,
+) -> Result:
+    """What `work` makes of a request's body, within the limits and clocks that hold for every route.
+
+    check: raises an error of the table for headers that do not fit. most: bytes, on routes of vLLM's.
+    Raises ClientDisconnect where nobody waits for it any more.
+    """
+    service = serving(request)
+    patience = Patience(request)
+    service.waiting.add(patience)
+    try:
+        check(request.headers)
+        with service.queue.body(most) as arriving:
+            body = await whole(patience, arriving)
+            with service.queue.place():
+                patience.watch()
+                return await work(body)
+    except asyncio.CancelledError:
+        raise patience.lost() from None
+    finally:
+        service.waiting.discard(patience)
+        patience.end()
+
+
+async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent | Response:
+    """The response of `ask`, or of the error of the table that it raises."""
+    try:
+        return await ask()
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_GONE)
+    except VtagError as refused:
+        again = {"Retry-After": str(serving(request).queue.retry_after())} if refused.status == 429 else None
+        return refusal(refused, again)
+    except Exception as unexpected:
+        if request.app.state.client.errored:
+            return refusal(error("engine_gone"))
+        LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
+        return refusal(error("internal", type=type(unexpected).__name__))
+
+
+def has_key(scope: Scope, keys: Sequence[str]) -> bool:
+    """Whether a request names one of the keys, or needs none."""
+    if not keys or scope["path"] in OPEN:
+        return True
+    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, key = sent.partition(b" ")
+    # All are compared, in constant time: how long it takes tells nothing.
+    right = [secrets.compare_digest(key.strip(), known.encode()) for known in keys]
+    return scheme.lower() == b"bearer" and any(right)
+
+
+def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
+    """An empty router; its functions' names are what generated clients call them by."""
+    return APIRouter(
+        route_class=route, tags=[tag], responses=ERRORS, generate_unique_id_function=lambda made: made.name
+    )
+
+
+def serving(request: Request) -> Service:
+    """What answers a request; raises why nothing does."""
+    service: Service | VtagError = request.app.state.vtag
+    if isinstance(service, VtagError):
+        raise service
+    return service
+
+
+def client_of(request: Request) -> Hashable:
+    """Whose request it is: the key's, where there are several, else the connection's."""
+    if len(request.app.state.keys) > 1:
+        return request.headers["authorization"]
+    return request.client

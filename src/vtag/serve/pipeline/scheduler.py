@@ -1,0 +1,255 @@
+"""Windows in, turns of the engine out, one in flight: what waits shares the next turn, each client in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Collection, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vtag.engine.async_engine import AsyncEngine
+from vtag.errors import ModelError
+from vtag.serve import metrics
+from vtag.serve.pipeline.coalescer import Together
+from vtag.types import Window
+
+# How long a turn waits for the clients of the ones before it, who are likely to ask again: fuller turns are cheaper.
+COLLECT_SECONDS = 0.002
+# So many tokens are little.
+FEW_TOKENS = 512
+# Engine time that who asks for much has at once, while others ask for little.
+QUANTUM_SECONDS = 0.02
+LEAST_QUANTUM = 128.0  # tokens: below, a turn's own cost is what takes the time
+# As many at once while nobody asks for little: who does so next waits for these.
+LONE_QUANTA = 5
+# Pauses of those who ask for much: multiples of the time that their turn took too long, and seconds.
+PAUSE, LONGEST_PAUSE = 4, 1.0
+# Who asked within this time is likely to ask again.
+RECENT_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """The windows of one request, or of a piece of one.
+
+    taken: how many of them the engine has had, or has. rows: the logits of those that are done, in order.
+    since: when it came. tokens: of all its windows.
+    """
+
+    client: Hashable
+    windows: Sequence[Window]
+    done: asyncio.Future[list[np.ndarray]]
+    taken: int = 0
+    rows: list[np.ndarray] = field(default_factory=list)
+    since: float = field(default_factory=time.perf_counter)
+    tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = sum(len(window.ids) for window in self.windows)
+
+
+class Line:
+    """Jobs that wait: clients in turn, and the jobs of each in turn."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Hashable, deque[Job]] = {}
+        self._clients: deque[Hashable] = deque()
+        # Of all that waits.
+        self.tokens = 0
+
+    @property
+    def clients(self) -> Collection[Hashable]:
+        """Who has something in it."""
+        return self._jobs.keys()
+
+    def add(self, job: Job) -> None:
+        """To the end of its client's."""
+        self.tokens += job.tokens
+        if job.client not in self._jobs:
+            self._jobs[job.client] = deque()
+            self._clients.append(job.client)
+        self._jobs[job.client].append(job)
+
+    def turn(self, tokens: int, windows: int) -> list[tuple[Job, int]]:
+        """What shares the next turn: a window of each client, again and again, while there is room for the next one.
+
+        A window of more than `tokens` runs alone. Who is not waited for any more leaves the line.
+        """
+        taken: dict[Job, int] = {}
+        while self._clients and windows > 0:
+            client = self._clients[0]
+            jobs = self._jobs[client]
+            while jobs and (jobs[0].done.done() or jobs[0].taken == len(jobs[0].windows)):
+                gone = jobs.popleft()
+                self.tokens -= sum(len(window.ids) for window in gone.windows[gone.taken :])
+            if not jobs:
+                self._clients.popleft()
+                del self._jobs[client]
+                continue
+            job = jobs[0]
+            size = len(job.windows[job.taken].ids)
+            if size > tokens and taken:
+                break
+            tokens, windows, self.tokens = tokens - size, windows - 1, self.tokens - size
+            job.taken += 1
+            taken[job] = taken.get(job, 0) + 1
+            jobs.rotate(-1)
+            self._clients.rotate(-1)
+        return list(taken.items())
+
+
+class Batcher:
+    """Shares an engine's turns among clients.
+
+    prepare, finish: the stages before and after, for which a turn that is not full waits.
+    """
+
+    def __init__(self, engine: AsyncEngine, prepare: Together[Any, Any], finish: Together[Any, Any]) -> None:
+        self._engine = engine
+        self._prepare = prepare
+        self._finish = finish
+        # Who asks for little, and for much: their turns alternate.
+        self._few, self._many = Line(), Line()
+        self._last = self._many
+        self._driver: asyncio.Task[None] | None = None
+        # Until when those who ask for much have no turn.
+        self._paused = -math.inf
+        # Clients of the last turns, and those of them who have not asked again.
+        self._recent: deque[set[Hashable]] = deque(maxlen=2)
+        self._missing: set[Hashable] = set()
+        self._complete = asyncio.Event()
+        # When somebody last asked for little, and that somebody does; what those who ask for much have at once then.
+        self._little = -math.inf
+        self._arrived = asyncio.Event()
+        self._quantum = LEAST_QUANTUM
+
+    def arrived(self, client: Hashable) -> None:
+        """A request of this client is on its way to `run`."""
+        self._missing.discard(client)
+        if not self._missing:
+            self._complete.set()
+
+    async def run(self, windows: Sequence[Window], client: Hashable, *, much: bool) -> list[np.ndarray]:
+        """Logits of each window, float32 [tokens, labels]; much: they are a part of a request for many."""
+        if not windows:
+            return []
+        loop = asyncio.get_running_loop()
+        job = Job(client, windows, loop.create_future())
+        if much or job.tokens > FEW_TOKENS:
+            self._many.add(job)
+        else:
+            self._little = job.since
+            self._few.add(job)
+            self._arrived.set()
+        if self._driver is None:
+            self._driver = loop.create_task(self._drive())
+        return await job.done
+
+    async def _drive(self) -> None:
+        try:
+            while True:
+                await self._collect()
+                turn, room = self._turn()
+                if not turn and not self._many.clients:
+                    break
+                if not turn:
+                    self._arrived.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._paused - time.perf_counter()):
+                            await self._arrived.wait()
+                    continue
+                self._recent.append({job.client for job, _ in turn})
+                self._missing = set().union(*self._recent)
+                self._complete.clear()
+                await self._take(turn, room)
+        finally:
+            self._driver = None
+
+    def _turn(self) -> tuple[list[tuple[Job, int]], int]:
+        """What shares the next turn, and the tokens that it might have had."""
+        full = self._engine.turn_tokens
+        lines = [(self._few, full)]
+        if time.perf_counter() >= self._paused:
+            lines.insert(0 if self._last is self._few else 1, (self._many, self._room()))
+        for line, room in lines:
+            if turn := line.turn(room, self._engine.turn_windows):
+                self._last = line
+                return turn, room
+        return [], full
+
+    def _room(self) -> int:
+        """Tokens of the next turn of those who ask for much."""
+        quanta = 1 if self._mixed() else LONE_QUANTA
+        return min(int(quanta * self._quantum), self._engine.turn_tokens)
+
+    def _mixed(self) -> bool:
+        """Whether somebody asks for little while others ask for much."""
+        return self._little > time.perf_counter() - RECENT_SECONDS
+
+    async def _collect(self) -> None:
+        """Before a turn: those who had the last ones get their answers, and time to ask again.
+
+        So many clients share one turn, and the engine has the processor to itself.
+        """
+        await asyncio.sleep(0)
+        full = self._engine.turn_tokens
+        while self._few.tokens < full and self._finish.busy:
+            await self._finish.pause()
+            await asyncio.sleep(0)
+        self._missing.difference_update(self._few.clients, self._many.clients)
+        if self._few.tokens < full and self._missing:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COLLECT_SECONDS):
+                    await self._complete.wait()
+        while self._few.tokens < full and self._prepare.busy:
+            await self._prepare.pause()
+            await asyncio.sleep(0)
+
+    async def _take(self, turn: list[tuple[Job, int]], room: int) -> None:
+        windows = [window for job, count in turn for window in job.windows[job.taken - count : job.taken]]
+        tokens = sum(len(window.ids) for window in windows)
+        start = time.perf_counter()
+        for job, count in turn:
+            if job.taken == count:
+                metrics.QUEUE_SECONDS.observe(start - job.since)
+        try:
+            rows = iter(await self._engine.run(windows))
+        except ModelError as failed:
+            if len(turn) == 1:
+                _fail(turn, failed)
+            else:  # whose it is: the others have their answers
+                for one in turn:
+                    await self._take([one], room)
+            return
+        except Exception as failed:
+            _fail(turn, failed)
+            return
+        seconds = time.perf_counter() - start
+        if self._last is self._many and tokens > room / 2:
+            # Down at once, up slowly: most turns are shorter then.
+            self._quantum *= min(max(QUANTUM_SECONDS * tokens / self._quantum / seconds, 0.5), 1.05)
+            self._quantum = max(min(self._quantum, self._engine.turn_tokens), LEAST_QUANTUM)
+            # A window that takes long cannot be interrupted: those who ask for little meet it seldom.
+            if self._mixed():
+                pause = PAUSE * max(seconds - 2 * QUANTUM_SECONDS, 0)
+                self._paused = time.perf_counter() + min(pause, LONGEST_PAUSE)
+        metrics.TURN_SECONDS.observe(seconds)
+        metrics.TURN_FILL.observe(tokens / self._engine.turn_tokens)
+        metrics.WINDOWS.inc(len(windows))
+        metrics.TOKENS.inc(tokens)
+        for job, count in turn:
+            job.rows += [next(rows) for _ in range(count)]
+            if len(job.rows) == len(job.windows) and not job.done.done():
+                job.done.set_result(job.rows)
+
+
+def _fail(turn: list[tuple[Job, int]], failed: Exception) -> None:
+    for job, _ in turn:
+        if not job.done.done():
+            job.done.set_exception(failed)

@@ -1,0 +1,221 @@
+"""What the routes share: the model that is served, its tagger and batcher, and the limits of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Container, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from vtag.engine.async_engine import AsyncEngine
+from vtag.errors import error
+from vtag.options import TagOptions
+from vtag.serve import metrics
+from vtag.serve.http.lifetime import Patience
+from vtag.serve.limits import Limits
+from vtag.serve.pipeline.admission import Queue
+from vtag.serve.pipeline.coalescer import Together
+from vtag.serve.pipeline.long_texts import LongTexts, ShortestFirst
+from vtag.serve.pipeline.scheduler import Batcher
+from vtag.serve.pipeline.stages import Piece, Render, characters, cut, finish, prepare
+from vtag.tagger import Batch, Tagger
+from vtag.types import Window
+
+# Pieces of a request that are under way at once, so that the engine never waits for the next one.
+AHEAD = 4
+SMALL_BODY = 1 << 16  # bytes
+# Requests of so few characters have threads of their own.
+SHORT_SIZE = 2_000
+Parsed = TypeVar("Parsed")
+
+
+class Stages:
+    """Preparing and finishing in two threads; most: texts of one call."""
+
+    def __init__(self, tagger: Tagger, most: int) -> None:
+        self.threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
+        self.prepare = Together(partial(prepare, tagger), self.threads, most=most, size=lambda piece: len(piece.items))
+        self.finish = Together(partial(finish, tagger), self.threads, most=most, size=lambda one: len(one[0].items))
+
+
+class Spent:
+    """Counts what a request has cost, over its pieces: tokens of windows, and scores of the answer, `each` a token."""
+
+    def __init__(self, *, tokens: int, each: int, scores: int) -> None:
+        self._tokens_left, self._most_tokens = tokens, tokens
+        self._scores_left, self._most_scores, self._each = scores, scores, each
+
+    def take(self, of_windows: int, of_texts: int) -> None:
+        """So many tokens more; raises InputError where they are too many."""
+        self._tokens_left -= of_windows
+        self._scores_left -= self._each * of_texts
+        if self._tokens_left < 0:
+            raise error("too_many_tokens", limit=self._most_tokens)
+        if self._scores_left < 0:
+            raise error("too_many_scores", limit=self._most_scores)
+
+
+class Service:
+    """A token classifier behind HTTP.
+
+    names: of the model; the first is the one that answers name.
+    adapters: names of vLLM's that mean the model with an adapter.
+    languages: two-letter codes of those that it was made for; empty where that is not known.
+    forks: of `long.start`; without, long texts have a thread like others.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        tagger: Tagger,
+        names: Sequence[str],
+        limits: Limits,
+        *,
+        adapters: Container[str],
+        languages: Sequence[str],
+        forks: socket.socket | None = None,
+    ) -> None:
+        self.tagger = tagger
+        self.model = names[0]
+        self._names = names
+        self._adapters = adapters
+        self.limits = limits
+        self.queue = Queue(limits)
+        self._languages = languages
+        # Requests that are read or worked on.
+        self.waiting: set[Patience] = set()
+        self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
+        self._parsing = ShortestFirst(1)
+        self.types = tagger.scheme.span_labels
+        self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
+        # What takes longer has threads of its own, or a process: others go past it.
+        self._short, self._other = Stages(tagger, most=128), Stages(tagger, most=1)
+        self._batcher = Batcher(engine, self._short.prepare, self._short.finish)
+        self._long = None if forks is None else LongTexts(forks)
+
+    async def tag(
+        self,
+        items: Sequence[Any],
+        options: TagOptions,
+        render: Render,
+        *,
+        client: Hashable,
+        words: bool = False,
+        scores: int = 0,
+    ) -> list[bytes]:
+        """As `LLM.tag`, of texts or of lists of words: the JSON that `render` makes of each, in order.
+
+        `render` is called in a thread, for a piece of the texts at a time, so that memory stays bounded.
+        scores: of each token in the answer.
+        """
+        sizes = self._sizes(items)
+        if (found := self.tagger.unknown_label(options)) is not None:
+            raise error("unknown_label", field=found[0])
+        bound = self.tagger.bind(options)
+        most = self.limits.tokens_of(sum(sizes), len(self.tagger.id2label))
+        pieces = list(cut(items, sizes, render, options=bound, words=words, most=most))
+        spent = Spent(tokens=most, each=scores, scores=self.limits.scores)
+        if len(pieces) == 1:
+            return await self._through(pieces[0], spent, client, much=False)
+        results: list[bytes] = []
+        running: deque[asyncio.Task[list[bytes]]] = deque()
+        try:
+            for piece in pieces:
+                if len(running) == AHEAD:
+                    results += await running.popleft()
+                running.append(asyncio.create_task(self._through(piece, spent, client, much=True)))
+            while running:
+                results += await running.popleft()
+        finally:
+            for task in running:
+                task.cancel()
+        return results
+
+    async def _through(self, piece: Piece, spent: Spent, client: Hashable, *, much: bool) -> list[bytes]:
+        """What is made of its texts."""
+        self._batcher.arrived(client)
+        with self.queue.windows(self.most_tokens) as take:
+
+            async def run(windows: Sequence[Window], of_texts: int) -> list[np.ndarray]:
+                tokens = sum(len(window.ids) for window in windows)
+                spent.take(tokens, of_texts)
+                take(tokens)
+                return await self._batcher.run(windows, client, much=much)
+
+            if self._long is not None and piece.long:
+                done = await self._long.through(piece, run)
+            else:
+                stages = self._other if much or piece.size > SHORT_SIZE else self._short
+                batch = await stages.prepare(piece)
+                logits = await run(batch.windows, sum(len(encoding.ids) for encoding in batch.encodings))
+                done = await stages.finish((piece, batch, logits))
+        metrics.TEXTS.inc(len(done.rows))
+        for label, count in done.labels.items():
+            metrics.SPANS.labels(label).inc(count)
+        return done.rows
+
+    async def parsed(self, parse: Callable[[], Parsed], size: int) -> Parsed:
+        """What `parse` makes of a body of so many bytes, in a thread if that takes more than a millisecond.
+
+        Larger bodies hold Python's lock: they are parsed one at a time, for a quarter of the time at most.
+        """
+        if size <= SMALL_BODY:
+            return parse()
+        loop = asyncio.get_running_loop()
+        async with self._parsing.turn(size):
+            began = loop.time()
+            try:
+                return await loop.run_in_executor(self._body_thread, parse)
+            finally:
+                await asyncio.sleep(3 * (loop.time() - began))
+
+    async def logits(self, ids: Sequence[int], text: str | None, client: Hashable, *, much: bool) -> np.ndarray:
+        """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
+        if len(ids) <= self.tagger.max_length:
+            window = Window(np.array(ids, np.int32), 0, 0, len(ids))
+            return (await self._batcher.run([window], client, much=much))[0]
+        loop = asyncio.get_running_loop()
+        batch = await loop.run_in_executor(self._other.threads, self._windows, ids, text)
+        with self.queue.windows(self.most_tokens) as take:
+            take(sum(len(window.ids) for window in batch.windows))
+            logits = await self._batcher.run(batch.windows, client, much=True)
+            return (await loop.run_in_executor(self._other.threads, self.tagger.rows, batch, logits))[0]
+
+    def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
+        if text is not None:
+            batch = self.tagger.prepare_prompts(text, self.most_tokens)
+            if batch.encodings[0].ids.tolist() == ids:  # else they were made in another way, as without special tokens
+                return batch
+        return self.tagger.prepare_prompts(ids, self.most_tokens)
+
+    def end(self, why: Exception) -> None:
+        """Requests that are under way get this for an answer."""
+        for patience in list(self.waiting):
+            patience.lose(why)
+
+    def check_name(self, name: str) -> None:
+        """Raise an error of the table for the name of another model, or of an adapter."""
+        if name in self._adapters:
+            raise error("adapter_over_http")
+        if name not in self._names:
+            raise error("other_model")
+
+    def check_language(self, language: str | None) -> None:
+        """Raise InputError for a language that the model is known not to be for ("en", "en-US")."""
+        if language and self._languages and language.lower().partition("-")[0] not in self._languages:
+            raise error("other_language", languages=", ".join(self._languages))
+
+    def _sizes(self, items: Sequence[Any]) -> list[int]:
+        """Characters of each text; raises InputError for too many of them or of texts."""
+        if len(items) > self.limits.texts:
+            raise error("too_many_texts", limit=self.limits.texts)
+        sizes = list(map(characters, items))
+        for index, size in enumerate(sizes):
+            if size > self.limits.characters:
+                raise error("text_too_long", index=index, limit=self.limits.characters)
+        return sizes

@@ -1,0 +1,1 @@
+"""What clients speak: one file, or folder, for each neighbour."""

@@ -1,0 +1,47 @@
+"""Hugging Face's Inference schema, which `huggingface_hub.InferenceClient` speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+
+from vtag.options import TagOptions
+from vtag.serve.http.responses import as_json, to_json
+from vtag.serve.http.route import client_of, routes_of, serving
+from vtag.serve.pipeline.stages import Tagged
+from vtag.serve.protocols import schemas
+from vtag.tagger import Tagger
+
+router = routes_of("vtag")
+HF_DEFAULTS = TagOptions("simple")
+HF_RESPONSE = list[schemas.Entity] | list[list[schemas.Entity]]
+
+
+@router.post("/", response_model=HF_RESPONSE)
+async def inference(request: Request, body: schemas.InferenceRequest) -> list[Any]:
+    """Hugging Face's Inference schema, as `huggingface_hub.InferenceClient(model=url)` speaks it.
+
+    A text gets a list of spans, a list of texts one such list each.
+    """
+    asked = body.parameters or schemas.InferenceParameters()
+    one = isinstance(body.inputs, str)
+    rows = await serving(request).tag(
+        [body.inputs] if isinstance(body.inputs, str) else body.inputs,
+        schemas.options_of(asked, HF_DEFAULTS),
+        _as_hf,
+        client=client_of(request),
+    )
+    return as_json(rows)[0] if one else as_json(rows)
+
+
+@router.post("/models/{name:path}", response_model=HF_RESPONSE)
+async def inference_by_name(request: Request, name: str, body: schemas.InferenceRequest) -> list[Any]:
+    """As `POST /`, for clients that name the model."""
+    serving(request).check_name(name)
+    return await inference(request, body)
+
+
+def _as_hf(found: Tagged, tagger: Tagger) -> list[bytes]:
+    """JSON of the spans of each text in Hugging Face's schema."""
+    return [to_json([span.to_hf() for span in spans]) for spans in found.spans]

@@ -1,0 +1,151 @@
+"""The routes of both versions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from fastapi import Request
+from starlette.convertors import PathConvertor, register_url_convertor
+
+import vtag
+from vtag.errors import error
+from vtag.options import DEFAULTS
+from vtag.serve.http.responses import as_json, to_json
+from vtag.serve.http.route import client_of, routes_of, serving
+from vtag.serve.pipeline.stages import Tagged
+from vtag.serve.protocols.kserve.binary import BINARY, BYTES_BEHIND, BinaryRoute, response
+from vtag.serve.protocols.kserve.schemas import (
+    BYTES,
+    INPUT,
+    OUTPUT,
+    InferRequest,
+    InferResponse,
+    Live,
+    ModelMetadata,
+    ModelReady,
+    PredictRequest,
+    PredictResponse,
+    Ready,
+    RequestOutput,
+    RequestParameters,
+    ServerMetadata,
+)
+from vtag.serve.protocols.schemas import options_of
+from vtag.tagger import Tagger
+
+
+class NameConvertor(PathConvertor):
+    """A model's name, which may hold slashes, but does not end in what stands behind it on other routes."""
+
+    regex = r".*(?<!/infer)(?<!/ready)(?<!:predict)"
+
+
+register_url_convertor("model", NameConvertor())
+router = routes_of("KServe")
+binary_router = routes_of("KServe", BinaryRoute)
+
+
+@router.post("/v1/models/{name:model}:predict", response_model=PredictResponse, response_model_exclude_unset=True)
+async def predict(request: Request, name: str, body: PredictRequest) -> dict[str, Any]:
+    """KServe v1: the spans of each text, as `POST /v1/tag` has them."""
+    service = serving(request)
+    service.check_name(name)
+    predictions = await service.tag(body.instances, DEFAULTS, _spans, client=client_of(request))
+    return {"predictions": as_json(predictions)}
+
+
+@router.get("/v1/models/{name:model}", response_model=ModelReady)
+async def predict_ready(request: Request, name: str) -> dict[str, Any]:
+    """KServe v1: whether the model can answer."""
+    return _model_ready(request, name)
+
+
+@binary_router.post(
+    "/v2/models/{name:model}/infer",
+    response_model=InferResponse,
+    responses={200: {"content": {BYTES_BEHIND: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def infer(request: Request, name: str, body: InferRequest) -> Any:
+    """KServe v2: for each text of the tensor its spans, as JSON. Tensors may travel as bytes, both ways."""
+    service = serving(request)
+    service.check_name(name)
+    (tensor,) = body.inputs
+    asked = body.parameters or RequestParameters()
+    texts = [text for row in tensor.data for text in ([row] if isinstance(row, str) else row)]
+    if prod(tensor.shape) != len(texts):
+        raise error("bad_shape")
+    if any(output.name != OUTPUT for output in body.outputs or ()):
+        raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
+    rows = await service.tag(texts, options_of(asked), _spans, client=client_of(request))
+    output: dict[str, Any] = {"name": OUTPUT, "shape": tensor.shape, "datatype": BYTES}
+    answer = {"model_name": service.model, "id": body.id or str(uuid.uuid4()), "outputs": [output]}
+    if not _as_bytes(body.outputs, asked):
+        output["data"] = [row.decode() for row in rows]
+        return answer
+    return response(answer, output, rows)
+
+
+def _spans(found: Tagged, tagger: Tagger) -> list[bytes]:
+    """JSON of the spans of each text."""
+    return [to_json([span.to_dict() for span in spans]) for spans in found.spans]
+
+
+def _as_bytes(outputs: Sequence[RequestOutput] | None, asked: RequestParameters) -> bool:
+    if not outputs:
+        return bool(asked.binary_data_output)
+    told = outputs[0].parameters
+    return bool(asked.binary_data_output if told is None or told.binary_data is None else told.binary_data)
+
+
+@router.get("/v2/models/{name:model}/ready", response_model=ModelReady)
+async def model_ready(request: Request, name: str) -> dict[str, Any]:
+    """KServe v2: whether the model can answer."""
+    return _model_ready(request, name)
+
+
+@router.get("/v2/models/{name:model}", response_model=ModelMetadata)
+async def model_metadata(request: Request, name: str) -> dict[str, Any]:
+    """KServe v2: what the model takes and gives."""
+    service = serving(request)
+    service.check_name(name)
+    return {
+        "name": service.model,
+        "versions": [],
+        "platform": "vtag",
+        "inputs": [{"name": INPUT, "datatype": BYTES, "shape": [-1]}],
+        "outputs": [{"name": OUTPUT, "datatype": BYTES, "shape": [-1]}],
+    }
+
+
+@router.get("/v2", response_model=ServerMetadata)
+async def server_metadata(request: Request) -> dict[str, Any]:
+    """KServe v2: this server."""
+    return {"name": "vtag", "version": vtag.__version__, "extensions": [BINARY]}
+
+
+@router.get("/v2/health/live", response_model=Live)
+async def live(request: Request) -> dict[str, bool]:
+    """KServe v2: whether the server runs."""
+    return {"live": True}
+
+
+@router.get("/v2/health/ready", response_model=Ready)
+async def ready(request: Request) -> dict[str, bool]:
+    """KServe v2: whether it can answer; 503 where its engine is gone."""
+    _check_ready(request)
+    return {"ready": True}
+
+
+def _model_ready(request: Request, name: str) -> dict[str, Any]:
+    serving(request).check_name(name)
+    _check_ready(request)
+    return {"name": name, "ready": True}
+
+
+def _check_ready(request: Request) -> None:
+    serving(request)
+    if request.app.state.client.errored:
+        raise error("engine_gone")
