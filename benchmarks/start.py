@@ -37,7 +37,7 @@ def stages(model: str) -> None:
     lap("torch imported, the model looked at")
     from vtag.serve import launcher
     from vtag.serve.limits import Limits
-    from vtag.serve.plugin import Served
+    from vtag.serve.plugin import ServeConfig
 
     lap("vLLM and its app imported")
     start = launcher.online.start
@@ -53,7 +53,7 @@ def stages(model: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     launcher.online.start = started  # type: ignore[assignment]
-    launcher.serve(Served(made, model, Limits()), sock, [], listening)
+    launcher.serve(ServeConfig(made, model, Limits()), sock, [], listening)
 
 
 def tag(model: str) -> float:

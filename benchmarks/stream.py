@@ -25,7 +25,7 @@ from texts import read
 
 from vtag import LLM
 from vtag.bench.models import SHAPES, random_weights
-from vtag.text.blocks import BLOCK_TEXTS
+from vtag.text.batching import BATCH_TEXTS
 
 # So many texts are made before the clock runs. Of more, making them is part of the time: 5 µs each, and no memory.
 HELD = 100_000
@@ -72,7 +72,7 @@ def stages(llm: LLM, texts: list[str]) -> None:
     """Print the µs a text of each stage, the median of five passes, and the engine's operators."""
     from torch.profiler import ProfilerActivity, profile
 
-    parts = [texts[at : at + BLOCK_TEXTS] for at in range(0, len(texts), BLOCK_TEXTS)]
+    parts = [texts[at : at + BATCH_TEXTS] for at in range(0, len(texts), BATCH_TEXTS)]
     taken: dict[str, list[float]] = {"prepare": [], "engine": [], "decode": []}
     for _ in range(6):
         sums = dict.fromkeys(taken, 0.0)
@@ -99,7 +99,7 @@ def stages(llm: LLM, texts: list[str]) -> None:
         total = sum(event.self_cpu_time_total for event in found)
         return ", ".join(f"{event.key} {event.self_cpu_time_total / total:.1%}" for event in found[:12])
 
-    print(llm._owner._thread.submit(watched).result())
+    print(llm._engine_thread._thread.submit(watched).result())
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def idle(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> LLM:
     def asked(*_: object) -> None:
         raise AssertionError("the engine was asked")
 
-    monkeypatch.setattr(llm._owner, "_submit", asked)
+    monkeypatch.setattr(llm._engine_thread, "_submit", asked)
     return llm
 
 
@@ -183,4 +183,4 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def started(*_: object) -> None:
         raise AssertionError("an engine was started")
 
-    monkeypatch.setattr("vtag.engine.llm.Owner", started)
+    monkeypatch.setattr("vtag.engine.llm.EngineThread", started)

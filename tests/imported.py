@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 
-from vtag.system.imports import no_garbage
+from vtag.system.imports import gc_paused
 
-with no_garbage():
+with gc_paused():
     import vtag.engine.llm
     import vtag.files.parquet
     import vtag.files.run

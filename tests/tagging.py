@@ -11,7 +11,7 @@ import numpy as np
 from vtag.errors import InputError
 from vtag.options import DEFAULTS, TagOptions
 from vtag.tagger import Batch, Tagger
-from vtag.text.given import texts_or_words
+from vtag.text.inputs import texts_or_words
 from vtag.types import Span
 
 

@@ -10,7 +10,7 @@ from system import serve
 
 from vtag import LLM
 from vtag.bench.measure import PRECISIONS
-from vtag.text.blocks import BLOCK_TEXTS
+from vtag.text.batching import BATCH_TEXTS
 
 
 def load(model: Path, texts: list[str]) -> Any:
@@ -20,7 +20,7 @@ def load(model: Path, texts: list[str]) -> Any:
     def run(texts: list[str], spans: bool) -> Any:
         if spans:
             return list(llm.tag_stream(texts))
-        blocks = (texts[at : at + BLOCK_TEXTS] for at in range(0, len(texts), BLOCK_TEXTS))
+        blocks = (texts[at : at + BATCH_TEXTS] for at in range(0, len(texts), BATCH_TEXTS))
         return [row for block in blocks for row in llm.run(llm.tagger.prepare(block).windows)]
 
     return run, f"{sys.argv[1]}, as it is"

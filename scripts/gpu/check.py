@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-# Seconds of each part at most, in order of worth. Together they are longer than the seven minutes: few take all.
+# Seconds of each part at most, in order of worth. Coalescer they are longer than the seven minutes: few take all.
 LIMITS = {
     "document": 90,
     "parity": 120,

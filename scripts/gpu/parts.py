@@ -174,7 +174,7 @@ def stream(size: Size, folder: Path) -> Rows:
     from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
     from vtag import LLM
-    from vtag.text.blocks import BLOCK_TEXTS
+    from vtag.text.batching import BATCH_TEXTS
 
     # The CPU's sizes of batches leave a GPU idle.
     system.BATCH_TOKENS = (*system.BATCH_TOKENS, 16_384, 32_768, 65_536)
@@ -195,8 +195,8 @@ def stream(size: Size, folder: Path) -> Rows:
         with LLM(model, dtype="bfloat16") as llm:
 
             def logits(given: list[str]) -> None:
-                for at in range(0, len(given), BLOCK_TEXTS):
-                    llm.run(llm.tagger.prepare(given[at : at + BLOCK_TEXTS]).windows)
+                for at in range(0, len(given), BATCH_TEXTS):
+                    llm.run(llm.tagger.prepare(given[at : at + BATCH_TEXTS]).windows)
 
             systems: dict[str, tuple[Callable[[list[str]], Any], int]] = {
                 "vtag": (lambda given: list(llm.tag_stream(given)), 1),

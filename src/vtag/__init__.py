@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtag.errors import VtagError, error, reason
 from vtag.system import environment
-from vtag.system.imports import no_garbage
+from vtag.system.imports import gc_paused
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     environment.set_before_torch()
     try:
-        with no_garbage():
+        with gc_paused():
             return getattr(importlib.import_module(_LAZY[name]), name)
     except VtagError:
         raise

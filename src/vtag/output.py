@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vtag.decode import scores
-from vtag.decode.likely import likeliest
+from vtag.decode.top_k import likeliest
 from vtag.errors import error
 
 

@@ -19,7 +19,7 @@ from vtag.decode.viterbi import NO_BIASES, Biases
 from vtag.decode.words import choose
 from vtag.errors import InputError, error, input_error
 from vtag.options import DEFAULTS, BoundOptions, TagOptions, short
-from vtag.text.given import readable
+from vtag.text.inputs import readable
 from vtag.text.prompts import encode_ids, split_prompts
 from vtag.text.slow import SlowTokenizer
 from vtag.text.tokenize import FastTokenizer, TokenizerError

@@ -30,7 +30,7 @@ _VISIBLE |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 def render_terminal(text: str, spans: Sequence[Span], *, color: bool = True) -> str:
     """The text with each span on its label's colour and the label behind it; in brackets where `color` is false."""
     parts = []
-    for piece, covering, begins, ends in _pieces(text, spans):
+    for piece, covering, begins, ends in _segments(text, spans):
         shown = piece.translate(_VISIBLE)
         if not color:
             parts.append("[" * begins + shown + "".join(f" {_label(span)}]" for span in ends))
@@ -112,7 +112,7 @@ class Highlight:
         return render_html(self.text, self.spans)
 
 
-def _pieces(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, list[Span], int, list[Span]]]:
+def _segments(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, list[Span], int, list[Span]]]:
     """Stretches of the text in order: (stretch, spans over it from outer to inner, how many begin, those that end)."""
     ordered = sorted((span for span in spans if span.start < span.end), key=lambda span: (span.start, -span.end))
     borders = sorted({0, len(text), *(edge for span in ordered for edge in (span.start, span.end))})
@@ -132,7 +132,7 @@ def _pieces(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, list[Span],
 
 def _marked(text: str, spans: Sequence[Span]) -> str:
     parts = []
-    for piece, covering, _, ends in _pieces(text, spans):
+    for piece, covering, _, ends in _segments(text, spans):
         inner = html.escape(piece.translate(_VISIBLE))
         for span in reversed(covering):
             label = f"<b> {html.escape(_label(span))}</b>" if span in ends else ""

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from vtag import LLM
-from vtag.engine.pipeline import Block, blocks_of
+from vtag.engine.pipeline import TextBatch, batches_of
 from vtag.errors import InputError
 from vtag.system import device
-from vtag.text.blocks import BLOCK_TEXTS
+from vtag.text.batching import BATCH_TEXTS
 
 CHUNKS = [[f"Text {i} of chunk {chunk} is by Ann Smith." for i in range(60)] for chunk in range(5)]
 
@@ -34,7 +34,7 @@ def seen(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[floa
 
     monkeypatch.setattr(llm.tagger, "prepare", timed("prepare", llm.tagger.prepare))
     monkeypatch.setattr(llm.tagger, "finish", timed("finish", llm.tagger.finish))
-    monkeypatch.setattr(llm._runner, "_run_turn", timed("run", llm._runner._run_turn))
+    monkeypatch.setattr(llm._runner, "_run_step", timed("run", llm._runner._run_step))
     return times
 
 
@@ -66,11 +66,11 @@ def test_one_chunk_is_read_ahead_and_none_after_it(llm: LLM) -> None:
 
 
 def test_a_chunk_has_at_least_one_block_and_is_last_in_its_last_one() -> None:
-    texts = ["x"] * (BLOCK_TEXTS + 1)
-    found = list(blocks_of([texts, [], ["y"]]))
+    texts = ["x"] * (BATCH_TEXTS + 1)
+    found = list(batches_of([texts, [], ["y"]]))
     assert found == [
-        Block(texts[:-1], 0, last=False),
-        Block(texts[-1:], BLOCK_TEXTS),
-        Block([]),
-        Block(["y"]),
+        TextBatch(texts[:-1], 0, last=False),
+        TextBatch(texts[-1:], BATCH_TEXTS),
+        TextBatch([]),
+        TextBatch(["y"]),
     ]

@@ -22,7 +22,7 @@ from tests.parity.checkpoints import build
 from vtag import LLM, VtagError
 from vtag.compat import vllm_engine
 from vtag.engine import thread as engine_thread
-from vtag.engine.thread import Owner
+from vtag.engine.thread import EngineThread
 from vtag.system import garbage
 
 ROUTES = {"packed": "bert", "native": "qwen2"}
@@ -110,8 +110,8 @@ def test_threads_take_turns_in_the_order_in_which_they_asked(llm: LLM) -> None:
         opened.wait()
         yield
 
-    waiting = llm._owner.start(wait())
-    futures = [llm._owner.start(work(name)) for name in "abc"]
+    waiting = llm._engine_thread.start(wait())
+    futures = [llm._engine_thread.start(work(name)) for name in "abc"]
     futures[1].cancel()
     opened.set()
     assert [futures[0].result(), futures[2].result()] == ["a", "c"]
@@ -176,7 +176,7 @@ def test_a_bad_text_is_named_after_the_results_of_all_texts_before_it(llm: LLM, 
 
 
 def test_an_engine_in_the_process_ends_with_it_and_is_not_taken_down_before(llm: LLM) -> None:
-    _, finalizer = vllm_engine.finalizer(vllm_engine.client_of(llm._owner.engine))
+    _, finalizer = vllm_engine.finalizer(vllm_engine.client_of(llm._engine_thread.engine))
     assert finalizer.alive
     assert not finalizer.atexit
 
@@ -238,7 +238,7 @@ def test_an_engine_that_ends_while_another_starts_leaves_it_its_groups(
         raise RuntimeError("as far as this test goes")
 
     with pytest.raises(RuntimeError, match="as far as"):
-        Owner(made)
+        EngineThread(made)
     assert not engine_thread._in_process
 
 

@@ -6,12 +6,12 @@ import gc
 
 import pytest
 
-from vtag.system.imports import no_garbage
+from vtag.system.imports import gc_paused
 
 
 def test_no_garbage_is_looked_for_inside_and_again_after_whatever_happens() -> None:
     def import_what_is_not_there() -> None:
-        with no_garbage():
+        with gc_paused():
             assert not gc.isenabled()
             raise ImportError
 
@@ -24,7 +24,7 @@ def test_no_garbage_is_looked_for_inside_and_again_after_whatever_happens() -> N
 def test_who_had_switched_it_off_finds_it_off() -> None:
     gc.disable()
     try:
-        with no_garbage():
+        with gc_paused():
             pass
         assert not gc.isenabled()
     finally:

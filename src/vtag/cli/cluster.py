@@ -47,7 +47,7 @@ def check(args: argparse.Namespace) -> None:
 
 @contextmanager
 def tagger(
-    args: argparse.Namespace, engine: dict[str, Any], say: Callable[[str], None]
+    args: argparse.Namespace, engine: dict[str, Any], notify: Callable[[str], None]
 ) -> Iterator[tuple[str | Cluster, dict[str, Any]]]:
     """What `tag_files` takes: the model's name and the engine's arguments, or the cluster and nothing more."""
     if not args.ray:
@@ -55,9 +55,9 @@ def tagger(
         return
     from vtag.integrations.ray import Cluster
 
-    # What Ray prints of processes that died goes nowhere: what matters of it, `say` is told.
+    # What Ray prints of processes that died goes nowhere: what matters of it, `notify` is told.
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-        yield Cluster(args.model, say=say, **_given(args), **engine), {}
+        yield Cluster(args.model, notify=notify, **_given(args), **engine), {}
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:

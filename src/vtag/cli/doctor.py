@@ -167,9 +167,9 @@ def products() -> Iterator[Finding]:
 
 def hook() -> Finding:
     """Whether the literal `from vllm import LLM` takes vtag's arguments."""
-    from vtag.engine.import_hook import taught
+    from vtag.engine.import_hook import is_patched
 
-    if taught():
+    if is_patched():
         return Finding("vllm.LLM", 'takes task="token_classification"')
     value = 'does not take task="token_classification"'
     plugins = os.environ.get("VLLM_PLUGINS")

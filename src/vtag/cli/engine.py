@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vtag.errors import error
-from vtag.system.imports import no_garbage
+from vtag.system.imports import gc_paused
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
@@ -59,7 +59,7 @@ def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOpti
     """The engine for `args.model`, and the options as this model takes them."""
     given = arguments(args)
     look(args)
-    with no_garbage():
+    with gc_paused():
         from vtag.model.plan import plan
 
         made = plan(args.model, **given)

@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     environment.set_before_torch()
-    streams.take_their_places()
+    streams.ensure_standard_fds()
     # Not where it is ignored, as for a job in the background.
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if ours:

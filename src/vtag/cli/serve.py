@@ -119,9 +119,9 @@ def _serve(
         from vtag.model.plan import plan
 
         made = plan(args.model, **given)
-        from vtag.serve.http.middleware import Access, is_local
+        from vtag.serve.http.middleware import AccessPolicy, is_local
         from vtag.serve.launcher import serve
-        from vtag.serve.plugin import Served
+        from vtag.serve.plugin import ServeConfig
 
         def listens() -> None:
             url = _url(sock)
@@ -129,8 +129,8 @@ def _serve(
             listening(url)
 
         local = is_local(_address(sock))
-        access = Access(keys, local, {host.lower() for host in args.allowed_host}, set(args.cors_origin))
-        return serve(Served(made, [name], limits, args.access_log), sock, access, listens)
+        access = AccessPolicy(keys, local, {host.lower() for host in args.allowed_host}, set(args.cors_origin))
+        return serve(ServeConfig(made, [name], limits, args.access_log), sock, access, listens)
 
 
 def _check_places() -> None:

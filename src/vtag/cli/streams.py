@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 0.1
 FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
 
-def take_their_places() -> None:
+def ensure_standard_fds() -> None:
     """Where one of the three is closed, the next file that is opened would be taken for it: put something there.
 
     What cannot be written to says so when it is; of messages nobody wants, there is no more to say.
@@ -57,11 +57,11 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
     ends and a byte order mark are no part of a line. Raises InputError for a line that is not UTF-8, after all lines
     before it.
     """
-    from vtag.files.lines import decode
-    from vtag.text.blocks import Filling
+    from vtag.files.plain_text import decode
+    from vtag.text.batching import BatchFill
 
     lines: list[str] = []
-    filling = Filling(most, size)
+    filling = BatchFill(most, size)
     number = 0
     since = 0.0
     rest: list[bytes] = []

@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
     """The texts: all at once from the command line, as they come from stdin."""
-    from vtag.text.blocks import BLOCK_SIZE, BLOCK_TEXTS
-    from vtag.text.given import check_text
+    from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS
+    from vtag.text.inputs import check_text
 
     texts = list(args.text)
     if args.examples:
@@ -76,7 +76,7 @@ def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
         return iter([[check_text(text, index) for index, text in enumerate(texts)]])
     if sys.stdin is None or sys.stdin.isatty():
         raise error("no_text")
-    return streams.runs_of_lines(BLOCK_TEXTS, BLOCK_SIZE)
+    return streams.runs_of_lines(BATCH_TEXTS, BATCH_CHARACTERS)
 
 
 def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Iterator[tuple[list[str], list[list[Span]]]]:

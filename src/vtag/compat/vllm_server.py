@@ -81,7 +81,9 @@ class PoolingHandler(ServingPooling):
             chat_template_config=stock.chat_template_config,
         )
         self.max_model_len = limit
-        self.io_processors[TASK] = _NotTooLong(self.vllm_config, self.renderer, self.chat_template_config, limit=limit)
+        self.io_processors[TASK] = NoLengthLimit(
+            self.vllm_config, self.renderer, self.chat_template_config, limit=limit
+        )
         self.engine_client = engine
 
     def begin(self, request: str, lengths: Sequence[int]) -> None:
@@ -117,7 +119,7 @@ def set_handler(state: State, handler: PoolingHandler) -> None:
     state.serving_pooling = handler
 
 
-class _NotTooLong(TokenClassifyIOProcessor):
+class NoLengthLimit(TokenClassifyIOProcessor):
     """Prompts as vLLM makes them, none of which is too long; what cuts or fills them knows the model's own limit."""
 
     def __init__(self, *args: Any, limit: int) -> None:

@@ -172,7 +172,7 @@ def read(id2label: Mapping[int, str], scheme: str | None = None) -> Scheme:
     return _build(family, labels, parts)
 
 
-def alone(scheme: Scheme, kind: str) -> tuple[Scheme, np.ndarray]:
+def single_type_scheme(scheme: Scheme, kind: str) -> tuple[Scheme, np.ndarray]:
     """The scheme of one type and "outside", label 0; and which labels of `scheme` the others were.
 
     For heads whose labels do not exclude each other; a type without prefixes spans all words in a row that have it.

@@ -7,11 +7,11 @@ from itertools import pairwise, repeat
 
 import numpy as np
 
-from vtag.decode.openings import opened_by_begin
-from vtag.decode.scheme import Scheme, alone
+from vtag.decode.iob1 import opened_by_begin
+from vtag.decode.scheme import Scheme, single_type_scheme
 from vtag.decode.scores import columns
 from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
-from vtag.decode.words import Pieces, pieces, pool
+from vtag.decode.words import WordTokens, pieces, pool
 from vtag.types import Encoding, Span, make_many
 
 
@@ -39,7 +39,7 @@ def decode(
         return _decode(encodings, rows, found, scheme, words, ignore_labels, biases)
     spans: list[list[Span]] = [[] for _ in encodings]
     for kind in dict.fromkeys(kind for kind in scheme.types if kind):
-        own, columns = alone(scheme, kind)
+        own, columns = single_type_scheme(scheme, kind)
         outside = np.prod(1 - rows[:, columns], axis=1, keepdims=True)
         chances = np.concatenate([outside, rows[:, columns]], axis=1)
         chances /= np.maximum(chances.sum(axis=1, keepdims=True), np.float32(1e-9))
@@ -52,7 +52,7 @@ def decode(
 def _decode(
     encodings: Sequence[Encoding],
     rows: np.ndarray,
-    found: Pieces,
+    found: WordTokens,
     scheme: Scheme,
     words: str,
     ignore_labels: Container[str],

@@ -25,7 +25,7 @@ _SURE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pieces:
+class WordTokens:
     """The tokens of a batch that stand for characters, one text after the other. M tokens, B texts.
 
     rows: int64 [M], where the token is in the batch's tokens laid end to end.
@@ -51,7 +51,7 @@ class Pieces:
     word: np.ndarray
 
 
-def pieces(encodings: Sequence[Encoding]) -> Pieces:
+def pieces(encodings: Sequence[Encoding]) -> WordTokens:
     """Find the words of every text, of one at least."""
     lengths = np.array([len(encoding.ids) for encoding in encodings], np.int64)
     text = np.repeat(np.arange(len(encodings)), lengths)
@@ -95,7 +95,7 @@ def pieces(encodings: Sequence[Encoding]) -> Pieces:
         begins[1:] = (cut | (text[1:] != text[:-1])) & apart[1:]
         affix[1:] = own & within_word & ((before == AFFIXED) | (after == AFFIXED)) & ~begins[1:] & apart[1:]
     words = np.where(split[text], word_ids, -1)
-    return Pieces(rows, text, start - base, end - base, begins, apart, glued, affix, words)
+    return WordTokens(rows, text, start - base, end - base, begins, apart, glued, affix, words)
 
 
 def choose(rule: str, scheme: Scheme) -> str:
@@ -108,7 +108,7 @@ def choose(rule: str, scheme: Scheme) -> str:
 
 
 def pool(
-    probabilities: np.ndarray, found: Pieces, scheme: Scheme, rule: str = "auto"
+    probabilities: np.ndarray, found: WordTokens, scheme: Scheme, rule: str = "auto"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Label distributions of words.
 
@@ -130,7 +130,7 @@ def pool(
     return pooled, first, last
 
 
-def _cut_off(probabilities: np.ndarray, found: Pieces, scheme: Scheme) -> np.ndarray:
+def _cut_off(probabilities: np.ndarray, found: WordTokens, scheme: Scheme) -> np.ndarray:
     """bool [M]: affixes of which the model is as sure as of the token before, one in a span, the other outside.
 
     Models that were trained on pieces or characters label a particle apart from its name; a mean of both says nothing.

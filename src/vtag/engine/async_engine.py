@@ -25,7 +25,7 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vtag.backend import registry
 from vtag.compat import vllm_engine
 from vtag.compat.names import ENGINE_LOGGER
-from vtag.engine.packing import logits_of
+from vtag.engine.batching import logits_of
 from vtag.errors import VtagError, error, reason
 from vtag.model import arguments
 from vtag.model.plan import Plan
@@ -34,7 +34,7 @@ from vtag.types import Window
 
 # Tokens of one turn of the packed route: enough to fill the matrices, few enough that who comes next waits little. On a
 # GPU chosen, not measured: about 8 ms of an H200 with BERT-base (docs/measurements.md, Rows on a GPU).
-TURN_TOKENS, CUDA_TURN_TOKENS = 2048, 16384
+STEP_TOKENS, CUDA_STEP_TOKENS = 2048, 16384
 
 
 def start(made: Plan) -> EngineClient:
@@ -75,18 +75,18 @@ class AsyncEngine:
         self.plan = made
         self.client = client
         scheduler = client.vllm_config.scheduler_config
-        self.turn_tokens: int = scheduler.max_num_batched_tokens
-        self.turn_windows: int = scheduler.max_num_seqs
+        self.step_tokens: int = scheduler.max_num_batched_tokens
+        self.step_windows: int = scheduler.max_num_seqs
         if made.packed:
-            most = CUDA_TURN_TOKENS if device.on_cuda() else TURN_TOKENS
-            self.turn_tokens, self.turn_windows = min(most, self.turn_tokens), most
+            most = CUDA_STEP_TOKENS if device.on_cuda() else STEP_TOKENS
+            self.step_tokens, self.step_windows = min(most, self.step_tokens), most
         self._keys = count()
 
     async def run(self, windows: Sequence[Window]) -> list[np.ndarray]:
         """Logits of each window, float32 [tokens, labels].
 
         Raises EngineError where the engine is gone, or is one of vLLM's that gives something else.
-        At most `turn_windows` of them, of `turn_tokens` tokens, or a single one.
+        At most `step_windows` of them, of `step_tokens` tokens, or a single one.
         """
         if not self.plan.packed:
             return list(await asyncio.gather(*(self._request(window.ids, None) for window in windows)))

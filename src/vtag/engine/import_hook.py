@@ -27,12 +27,12 @@ def platform() -> None:
     environment.set_before_torch()
     llm = getattr(sys.modules.get(LLM_MODULE), "LLM", None)
     if llm is not None:
-        teach(llm)
+        patch_llm(llm)
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
-def teach(llm: type) -> None:
+def patch_llm(llm: type) -> None:
     """Wrap `LLM.__init__`: with token-classification arguments it becomes vtag's LLM, else it is left as it was."""
     original: Callable[..., None] = llm.__init__  # type: ignore[misc]
     if hasattr(original, "__vtag__"):
@@ -82,23 +82,23 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         self.loader.exec_module(module)
         if module.__name__ == LLM_MODULE:
-            teach(module.LLM)
+            patch_llm(module.LLM)
         else:
-            _teach_at_birth(getattr(module, MIXIN))
+            _patch_when_created(getattr(module, MIXIN))
 
 
-def _teach_at_birth(mixin: type) -> None:
+def _patch_when_created(mixin: type) -> None:
     """`class LLM(PoolingOfflineMixin)` may be made by an import that began before the hook was in place."""
 
     def init_subclass(cls: type, **kwargs: Any) -> None:
         super(mixin, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]
         if (cls.__module__, cls.__qualname__) == (LLM_MODULE, "LLM"):
-            teach(cls)
+            patch_llm(cls)
 
     mixin.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
 
 
-def taught() -> bool:
+def is_patched() -> bool:
     """Whether `from vllm import LLM` takes the token-classification arguments in this process."""
     from vllm import LLM
 

@@ -19,9 +19,9 @@ from vtag.backend import registry
 from vtag.backend.packed.model import text_lens
 from vtag.compat import vllm_tokenizers
 from vtag.compat.vllm_engine import CheckedLLM
-from vtag.engine.pipeline import Block, blocks_of, flow
+from vtag.engine.pipeline import TextBatch, batches_of, flow
 from vtag.engine.runner import Runner
-from vtag.engine.thread import Owner, free, libraries_frozen
+from vtag.engine.thread import EngineThread, free, libraries_frozen
 from vtag.errors import InputError, VtagError, error
 from vtag.model import arguments
 from vtag.model.identity import identity
@@ -29,8 +29,8 @@ from vtag.model.plan import TASK, Plan, plan
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, short
 from vtag.output import TokenClassificationOutput
 from vtag.system import device, environment
-from vtag.text.blocks import blocks
-from vtag.text.given import texts_or_words
+from vtag.text.batching import batches
+from vtag.text.inputs import texts_or_words
 from vtag.types import Answer, Span, Window, to_hf
 
 if TYPE_CHECKING:
@@ -102,12 +102,12 @@ class LLM(CheckedLLM):
         with environment.for_engine():
             registry.load(made.architecture)
             try:
-                self._owner = Owner(start)
+                self._engine_thread = EngineThread(start)
             except VtagError:
                 raise
             except Exception as cause:
                 raise arguments.refusal(made.name, cause) from cause
-        self._runner = Runner(self._owner, made)
+        self._runner = Runner(self._engine_thread, made)
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
 
     def identity(self) -> dict[str, str]:
@@ -170,7 +170,7 @@ class LLM(CheckedLLM):
         Args:
             prompts: a string, token ids, or a list, generator, array or Series of either; vLLM's prompt dicts too.
         """
-        self._owner.check()
+        self._engine_thread.check()
         if pooling_params is not None or pooling_task is not None:
             stock = partial(
                 super().encode,
@@ -181,7 +181,7 @@ class LLM(CheckedLLM):
                 pooling_task=pooling_task,
                 tokenization_kwargs=tokenization_kwargs,
             )
-            return self._owner.call(stock)
+            return self._engine_thread.call(stock)
         if tokenization_kwargs:
             raise error("no_tokenization_kwargs")
         batch = self.tagger.prepare_prompts(prompts)
@@ -292,17 +292,17 @@ class LLM(CheckedLLM):
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
     ) -> Generator[tuple[list[Answer], int]]:
         """As `tag_chunks`, with options that are bound already."""
-        return self._flow(blocks_of(chunks), words, options)
+        return self._flow(batches_of(chunks), words, options)
 
     def _spans(
         self, items: Iterable[Any], words: bool, options: TagOptions, delimiter: str, lora_request: LoRARequest | None
     ) -> Iterator[list[Span]]:
         """The spans of each text, or list of words; an error comes where its text stands."""
-        self._owner.check()
+        self._engine_thread.check()
         bound = self.tagger.bind(options)
         if not isinstance(delimiter, str):
             raise error("bad_argument", name="delimiter", value=short(delimiter), expected="a string")
-        read = (Block(block, first) for first, block in blocks(items))
+        read = (TextBatch(block, first) for first, block in batches(items))
         answered = self._flow(read, words, bound, delimiter, lora_request)
 
         def stream() -> Iterator[list[Span]]:
@@ -317,14 +317,14 @@ class LLM(CheckedLLM):
 
     def _flow(
         self,
-        given: Iterable[Block],
+        given: Iterable[TextBatch],
         words: bool,
         options: BoundOptions,
         delimiter: str = " ",
         lora_request: LoRARequest | None = None,
     ) -> Generator[tuple[list[Answer], int]]:
         """The answers of each chunk."""
-        self._owner.check()
+        self._engine_thread.check()
         return flow(
             given,
             partial(self.tagger.prepare, options=options, words=words, delimiter=delimiter),
@@ -336,24 +336,24 @@ class LLM(CheckedLLM):
 
     def apply_model(self, func: Callable[[Any], Any]) -> list[Any]:
         """vLLM's: what `func(model)` gives, on the engine's thread and between two turns."""
-        return self._owner.call(partial(super().apply_model, func))
+        return self._engine_thread.call(partial(super().apply_model, func))
 
     def close(self) -> None:
         """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
-        self._owner.close()
+        self._engine_thread.close()
         if not self._closed():
             # Tokenizers refer to themselves: beside a closed LLM that is still held they would outlive it.
-            self.__dict__ = {name: self.__dict__[name] for name in ("id2label", "packed", "_owner")}
+            self.__dict__ = {name: self.__dict__[name] for name in ("id2label", "packed", "_engine_thread")}
             vllm_tokenizers.forget()
             free()
 
     def _closed(self) -> bool:
-        return "_owner" in self.__dict__ and "plan" not in self.__dict__
+        return "_engine_thread" in self.__dict__ and "plan" not in self.__dict__
 
     def __getattr__(self, name: str) -> Any:
         """What is gone after `close` is an error that says so."""
         if not name.startswith("__") and self._closed():
-            self._owner.check()
+            self._engine_thread.check()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ import numpy as np
 
 from vtag.errors import error
 from vtag.tagger import Batch
-from vtag.text.blocks import blocks, one_ahead
+from vtag.text.batching import batches, one_ahead
 from vtag.types import Answer, Window
 
 Prepare = Callable[..., Batch]
@@ -28,7 +28,7 @@ Begun = tuple[Batch, Future[list[np.ndarray]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class TextBatch:
     """Texts, or lists of words, that are prepared at once.
 
     first: the index of the first one, by which an error names it.
@@ -40,19 +40,19 @@ class Block:
     last: bool = True
 
 
-def blocks_of(chunks: Iterable[Sequence[Any]]) -> Iterator[Block]:
+def batches_of(chunks: Iterable[Sequence[Any]]) -> Iterator[TextBatch]:
     """The blocks of each chunk, at least one."""
     for chunk in chunks:
-        held = Block([])
-        for first, items in blocks(chunk):
+        held = TextBatch([])
+        for first, items in batches(chunk):
             if held.items:
-                yield Block(held.items, held.first, last=False)
-            held = Block(items, first)
+                yield TextBatch(held.items, held.first, last=False)
+            held = TextBatch(items, first)
         yield held
 
 
 def flow(
-    given: Iterable[Block], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
+    given: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
 ) -> Generator[tuple[list[Answer], int]]:
     """The answers of each chunk, in order, and its count of tokens; errors come after all that was before them.
 
@@ -77,14 +77,14 @@ def _close_open() -> None:
 
 
 def _flow(
-    given: Iterable[Block], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
+    given: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
 ) -> Generator[tuple[list[Answer], int]]:
     process = os.getpid()  # in a fork of it nobody works on what was begun
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
     decoded = Event()  # whether the block before the one that is begun is
     decoded.set()
 
-    def begin(block: Block) -> tuple[Block, Future[Begun]]:
+    def begin(block: TextBatch) -> tuple[TextBatch, Future[Begun]]:
         if apart and in_hand:
             if in_hand[-1].exception() is None:
                 wait([in_hand[-1].result()[1]])
@@ -113,7 +113,7 @@ def _flow(
                     begun.result()[1].cancel()
 
 
-def _begin(block: Block, prepare: Prepare, start: Start, decoded: Event) -> Begun:
+def _begin(block: TextBatch, prepare: Prepare, start: Start, decoded: Event) -> Begun:
     batch = prepare(block.items, first=block.first)
     decoded.wait()
     return batch, start(batch.windows)

@@ -11,8 +11,8 @@ import numpy as np
 from vllm import PoolingParams
 
 from vtag.compat.vllm_engine import prompt_of
-from vtag.engine.packing import logits_of, packs, steps
-from vtag.engine.thread import Owner
+from vtag.engine.batching import logits_of, requests, steps
+from vtag.engine.thread import EngineThread
 from vtag.errors import error
 from vtag.model.plan import Plan
 from vtag.types import Window
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Runner:
     """Runs windows on an engine, for any thread. `bar`: its `update` is told of windows that are through."""
 
-    def __init__(self, owner: Owner, plan: Plan) -> None:
-        self._owner = owner
+    def __init__(self, owner: EngineThread, plan: Plan) -> None:
+        self._engine_thread = owner
         self._plan = plan
         self._keys = count()
 
@@ -44,10 +44,10 @@ class Runner:
         self, windows: Sequence[Window], lora_request: Adapters = None, bar: Any = None
     ) -> Future[list[np.ndarray]]:
         """As `run`, without waiting."""
-        self._owner.check()
+        self._engine_thread.check()
         if lora_request:
             self._check_lora(lora_request)
-        return self._owner.start(self._work(windows, lora_request, bar))
+        return self._engine_thread.start(self._work(windows, lora_request, bar))
 
     def _work(
         self, windows: Sequence[Window], lora_request: Adapters, bar: Any
@@ -57,10 +57,10 @@ class Runner:
             lora_request[window.text] if isinstance(lora_request, list) else lora_request for window in windows
         ]
         logits: list[Any] = [None] * len(windows)
-        for number, turn in enumerate(self._turns(windows, adapters_of)):
+        for number, turn in enumerate(self._steps(windows, adapters_of)):
             if number:
                 yield
-            for request, rows in self._run_turn(windows, turn, adapters_of):
+            for request, rows in self._run_step(windows, turn, adapters_of):
                 end = 0
                 for i in request.tolist():
                     start, end = end, end + len(windows[i].ids)
@@ -69,15 +69,15 @@ class Runner:
                     bar.update(len(request))
         return logits
 
-    def _turns(
+    def _steps(
         self, windows: Sequence[Window], adapters_of: Sequence[LoRARequest | None]
     ) -> Iterator[list[np.ndarray]]:
         """Requests, each the indices of its windows, by turns: what shares a step of the engine is always the same,
         whatever other threads ask for, and so are the last bits of its numbers."""
         lengths = np.array([len(window.ids) for window in windows], dtype=np.int64)
-        scheduler = self._owner.engine.vllm_config.scheduler_config
+        scheduler = self._engine_thread.engine.vllm_config.scheduler_config
         if self._plan.packed:
-            for request in packs(lengths, scheduler.max_num_batched_tokens):
+            for request in requests(lengths, scheduler.max_num_batched_tokens):
                 yield [request]
             return
         # Beside a request that has an adapter, vLLM's CPU kernels would give it to one that has none as well.
@@ -86,11 +86,11 @@ class Runner:
             for step in steps(lengths[part], scheduler.max_num_batched_tokens, scheduler.max_num_seqs):
                 yield list(part[step, None])
 
-    def _run_turn(
+    def _run_step(
         self, windows: Sequence[Window], turn: list[np.ndarray], adapters_of: Sequence[LoRARequest | None]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each request of the turn with its logits, float32 [tokens, labels]."""
-        engine = self._owner.engine
+        engine = self._engine_thread.engine
         running: dict[str, np.ndarray] = {}
         done: list[tuple[np.ndarray, np.ndarray]] = []
         try:
@@ -117,4 +117,4 @@ class Runner:
 
         asked = lora_request if isinstance(lora_request, list) else [lora_request]
         for request in {request.lora_int_id: request for request in asked if request is not None}.values():
-            lora.check(request, self._owner.engine.vllm_config.lora_config)
+            lora.check(request, self._engine_thread.engine.vllm_config.lora_config)

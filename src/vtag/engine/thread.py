@@ -23,7 +23,7 @@ from vtag.system import device, garbage, memory
 Result = TypeVar("Result")
 
 
-class Owner:
+class EngineThread:
     """The one thread that drives an engine. `engine` is there until it is closed, for that thread."""
 
     def __init__(self, start: Callable[[], Any]) -> None:
@@ -44,7 +44,7 @@ class Owner:
                 _outlive_others(vllm_engine.client_of(self.engine))
             finally:
                 _in_process.discard(self)
-        _owners.add(self)
+        _threads.add(self)
 
     def check(self) -> None:
         """Raise EngineError where the engine cannot be used: it was closed, or this process is a fork."""
@@ -60,7 +60,7 @@ class Owner:
         no further turn.
         """
         future: Future[Result] = Future()
-        self._submit(self._take_turn, work, future)
+        self._submit(self._advance, work, future)
         return future
 
     def call(self, function: Callable[[], Result]) -> Result:
@@ -80,12 +80,12 @@ class Owner:
             self.check()
             raise
 
-    def _take_turn(self, work: Generator[None, None, Result], future: Future[Result]) -> None:
+    def _advance(self, work: Generator[None, None, Result], future: Future[Result]) -> None:
         try:
             self.check()
             if not future.cancelled():
                 next(work)
-                self._thread.submit(self._take_turn, work, future)
+                self._thread.submit(self._advance, work, future)
         except StopIteration as done:
             future.set_result(done.value)
         except BaseException as cause:
@@ -109,7 +109,7 @@ class Owner:
         del self.engine
 
 
-_owners: weakref.WeakSet[Owner] = weakref.WeakSet()
+_threads: weakref.WeakSet[EngineThread] = weakref.WeakSet()
 _in_process: set[Any] = set()
 # Files through which torch's process groups are made. A group waits for a file that is gone: NCCL's threads when a
 # group is destroyed, `torch.distributed.new_group` for ever.
@@ -144,9 +144,9 @@ def _thaw_after_the_last() -> None:
 def _leave_all_to_the_parent() -> None:
     """In a fork: nothing of the parent's engines may be ended or waited for when this process ends."""
     _rendezvous.clear()
-    if not _owners:
+    if not _threads:
         return
-    for owner in list(_owners):
+    for owner in list(_threads):
         owner.leave_to_the_parent()
     torch_cpu.keep_process_groups()
 

@@ -13,12 +13,12 @@ from vtag.files import formats, inputs
 from vtag.files.inputs import Input
 from vtag.files.records import Bad, Record, has_surrogate
 from vtag.options import short
-from vtag.text.blocks import BLOCK_SIZE, BLOCK_TEXTS, Filling
+from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS, BatchFill
 
 # A chunk is what `LLM.tag_stream` takes at once. Or so many characters in all fields: it stays in memory until it is
 # written.
-RECORDS = BLOCK_TEXTS
-SIZE = BLOCK_SIZE
+RECORDS = BATCH_TEXTS
+SIZE = BATCH_CHARACTERS
 BULK = 1 << 24
 # So many records that all lack the text's field are no accident.
 PEEK = 100
@@ -62,7 +62,7 @@ class Chunk:
 def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> Iterator[Chunk]:
     """The chunks after a record."""
     total = sum(source.size for source in sources)
-    chunk, filling, bulk = Chunk(file, record), Filling(RECORDS, SIZE), Filling(RECORDS, BULK)
+    chunk, filling, bulk = Chunk(file, record), BatchFill(RECORDS, SIZE), BatchFill(RECORDS, BULK)
     for number in range(file, len(sources)):
         before = sum(source.size for source in sources[:number])
         with inputs.opened(sources[number]) as raw:

@@ -35,7 +35,7 @@ FORMATS = {
         writes=False,
         columns=False,
     ),
-    "text": Format((".txt",), "vtag.files.lines", "plain text, a text a line", writes=False),
+    "text": Format((".txt",), "vtag.files.plain_text", "plain text, a text a line", writes=False),
     "csv": Format((".csv",), "vtag.files.table", "comma, semicolon, tab or | between fields; names in the first row"),
     "tsv": Format((".tsv", ".tab"), "vtag.files.tsv", "tab between fields, no quotes; names in the first row"),
     "parquet": Format((".parquet", ".pq"), "vtag.files.parquet", "Parquet, row group by row group", packs=False),

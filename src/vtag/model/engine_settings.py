@@ -9,7 +9,7 @@ from vtag.model.architectures import Architecture
 from vtag.system import device
 
 # Tokens of one packed request, and of one engine step, at least: enough to fill the matrices.
-PACK_TOKENS = 8192
+REQUEST_TOKENS = 8192
 # Small models take more: a step costs 2 ms whatever is in it.
 ROWS = 2
 # Of a GPU's memory, to be free when a packed model starts: its weights and a row's activations.
@@ -73,7 +73,7 @@ def int8_weights_run(config: Any) -> bool:
 def packed(max_length: int, config: Any) -> dict[str, Any]:
     """Engine arguments of the packed route: one request may hold many texts, and there is no KV cache."""
     rows = row_tokens(config, itemsize=2, cuda=True) if device.on_cuda() else ROWS * row_tokens(config, itemsize=2)
-    tokens = max(PACK_TOKENS, rows, max_length)
+    tokens = max(REQUEST_TOKENS, rows, max_length)
     settings = {
         "max_model_len": tokens,
         "max_num_batched_tokens": tokens,

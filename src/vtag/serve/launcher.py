@@ -29,12 +29,12 @@ from vtag.compat.names import ASYNC_LOGGER, PLUGIN_GROUPS
 from vtag.engine import async_engine
 from vtag.errors import error
 from vtag.serve.http.access_log import AccessLog
-from vtag.serve.http.connection import Connection, notice_the_gone
-from vtag.serve.http.middleware import Access, Gate, keep
+from vtag.serve.http.connection import Connection, enable_tcp_keepalive
+from vtag.serve.http.middleware import AccessMiddleware, AccessPolicy, keep
 from vtag.serve.limits import GRACE_SECONDS, IDLE_SECONDS
 from vtag.serve.pipeline import long_texts
 from vtag.serve.pipeline.service import Service
-from vtag.serve.plugin import Served
+from vtag.serve.plugin import ServeConfig
 from vtag.system import device, environment
 
 ENGINE_DIED = 1
@@ -47,13 +47,13 @@ FAREWELL_SECONDS = 2
 LOGS = (ASYNC_LOGGER, "uvicorn.error", "asyncio")
 
 
-def serve(served: Served, sock: socket.socket, access: Access, listening: Callable[[], None]) -> int:
+def serve(served: ServeConfig, sock: socket.socket, access: AccessPolicy, listening: Callable[[], None]) -> int:
     """Serve until SIGTERM (0), Ctrl-C (130, by KeyboardInterrupt) or the engine's death (1); returns the exit code.
 
     sock: bound, not yet listening. listening: called once it is.
     """
     os.register_at_fork(after_in_child=sock.close)  # the engine must not hold the port
-    os.environ.pop("VLLM_API_KEY", None)  # the Gate asks for it; vLLM would ask monitors too
+    os.environ.pop("VLLM_API_KEY", None)  # the AccessMiddleware asks for it; vLLM would ask monitors too
     os.environ.pop("VLLM_ALLOW_RUNTIME_LORA_UPDATING", None)  # no routes that load adapters: none is served
     os.environ.pop("VLLM_SERVER_DEV_MODE", None)  # nor those that reset the engine
     os.environ.setdefault("OMP_NUM_THREADS", str(len(device.cores())))  # vLLM takes one thread otherwise
@@ -97,7 +97,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    served: Served, client: EngineClient, sock: socket.socket, access: Access, listening: Callable[[], None]
+    served: ServeConfig, client: EngineClient, sock: socket.socket, access: AccessPolicy, listening: Callable[[], None]
 ) -> int:
     args = vllm_server.arguments()
     args.model = str(served.plan.arguments["model"])
@@ -105,7 +105,7 @@ async def _serve(
     app = await vllm_server.app(client, args, served=served, keys=access.keys)
     app.title, app.version = "vtag", vtag.__version__
     keep(app)
-    gate: ASGIApp = Gate(app, access)
+    gate: ASGIApp = AccessMiddleware(app, access)
     if access.origins:
         gate = CORSMiddleware(gate, access.origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     config = uvicorn.Config(
@@ -117,7 +117,7 @@ async def _serve(
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS + FAREWELL_SECONDS,
     )
-    notice_the_gone(sock)
+    enable_tcp_keepalive(sock)
     server = _Server(config, app.state.vtag, listening)
     app.state.server = server
     # uvicorn takes the signals while it serves, ends, and then raises them again: to what is set here.

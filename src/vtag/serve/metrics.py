@@ -15,8 +15,8 @@ TOKENS = Counter("vtag_tokens", "Tokens of windows that the engine ran, special 
 WINDOWS = Counter("vtag_windows", "Windows that the engine ran")
 SPANS = Counter("vtag_spans", "Spans that were found", ["label"])
 QUEUE_SECONDS = Histogram("vtag_queue_seconds", "From windows made to their first turn of the engine", buckets=SECONDS)
-TURN_SECONDS = Histogram("vtag_turn_seconds", "Turns of the engine", buckets=SECONDS)
-TURN_FILL = Histogram(
+STEP_SECONDS = Histogram("vtag_turn_seconds", "Turns of the engine", buckets=SECONDS)
+STEP_FILL = Histogram(
     "vtag_turn_fill",
     "Tokens of a turn as a share of what it may hold",
     buckets=(0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 1),

@@ -25,7 +25,7 @@ from vtag.serve.page import docs, playground
 from vtag.serve.pipeline.service import Service
 from vtag.serve.protocols import huggingface, presidio, vtag
 from vtag.serve.protocols.kserve import routes as kserve
-from vtag.serve.protocols.vllm_pooling import AnyLength, LimitExceededError, limit_exceeded
+from vtag.serve.protocols.vllm_pooling import LimitExceededError, WindowedPooling, limit_exceeded
 
 ROUTERS = (
     huggingface.router,
@@ -39,7 +39,7 @@ ROUTERS = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Served:
+class ServeConfig:
     """What `vtag serve` puts into the app's state; `names` are those of the model, `forks` is `long.start`'s."""
 
     plan: Plan
@@ -65,10 +65,10 @@ class Plugin:
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:
         """Make what they share; in a server that vLLM started, what vtag cannot serve is said by the routes alone."""
         state.client = engine_client
-        served: Served | None = getattr(state, "served", None)
+        served: ServeConfig | None = getattr(state, "served", None)
         if served is not None:
             state.vtag = _service(served, state)
-            vllm_server.set_handler(state, AnyLength(vllm_server.handler(state), engine_client, state.vtag))
+            vllm_server.set_handler(state, WindowedPooling(vllm_server.handler(state), engine_client, state.vtag))
             vllm_server.tell_of_model(state, served.names, state.vtag.tagger.max_length)
             return
         state.keys = [key for key in args.api_key or [os.environ.get("VLLM_API_KEY")] if key]
@@ -80,17 +80,17 @@ class Plugin:
             state.vtag = error("not_for_spans", reason=reason(cause))
 
 
-async def _found(client: EngineClient, args: Namespace) -> Served:
+async def _found(client: EngineClient, args: Namespace) -> ServeConfig:
     """What a server of vLLM's own serves."""
     if (getattr(args, "api_server_count", None) or 1) > 1:
         raise error("several_servers")
     names = args.served_model_name or [args.model]
     if not await vllm_server.is_per_token(client):
         raise error("sequence_classifier", model=names[0])
-    return Served(of_engine(client.vllm_config, client.get_tokenizer()), names, Limits())
+    return ServeConfig(of_engine(client.vllm_config, client.get_tokenizer()), names, Limits())
 
 
-def _service(served: Served, state: State) -> Service:
+def _service(served: ServeConfig, state: State) -> Service:
     made = served.plan
     return Service(
         AsyncEngine(made, state.client),

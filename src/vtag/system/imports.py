@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_garbage() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Look for no garbage meanwhile: libraries make millions of objects that stay, and each look goes through all."""
     enabled = gc.isenabled()
     gc.disable()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vtag.errors import error
-from vtag.text.given import many
+from vtag.text.inputs import many
 from vtag.text.windows import special_ends
 from vtag.types import Encoding
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vtag.text.tokenize import Pieces, word_offsets
+from vtag.text.tokenize import TokenStrings, word_offsets
 from vtag.types import Encoding
 
 _SOLID = re.compile(r"\S")
@@ -49,10 +49,10 @@ class SlowTokenizer:
             result.append(Encoding(delimiter.join(words), ids, special, offsets, word_ids, bounds))
         return result
 
-    def pieces(self, encoding: Encoding) -> Pieces:
+    def pieces(self, encoding: Encoding) -> TokenStrings:
         """As Hugging Face's pipeline sees them without a fast tokenizer: no token is unknown or continues a word."""
         none = np.zeros(len(encoding.ids), dtype=bool)
-        return Pieces(self._tokenizer.convert_ids_to_tokens(encoding.ids.tolist()), none, none)
+        return TokenStrings(self._tokenizer.convert_ids_to_tokens(encoding.ids.tolist()), none, none)
 
     def strings(self, ids: np.ndarray) -> list[str]:
         """The vocabulary pieces of some ids."""

@@ -15,7 +15,7 @@ from vtag.text.characters import Characters
 from vtag.types import Encoding, make_many
 
 
-class Pieces(NamedTuple):
+class TokenStrings(NamedTuple):
     """What Hugging Face's strategies want to know of a text's T tokens, beside the Encoding.
 
     strings: T vocabulary pieces, such as "##zo" or "▁Paris".
@@ -80,9 +80,9 @@ class FastTokenizer:
         """Whether Hugging Face's tokenizer counts its windows from the end of the text."""
         return bool(self._tokenizer.truncation_side == "left")
 
-    def pieces(self, encoding: Encoding) -> Pieces:
+    def pieces(self, encoding: Encoding) -> TokenStrings:
         """The vocabulary pieces of a text, and which of them Hugging Face's pipeline holds for parts of words."""
-        strings, lengths = self._pieces_table()
+        strings, lengths = self._string_table()
         assert encoding.offsets is not None
         starts, ends = encoding.offsets[:, 0], encoding.offsets[:, 1]
         if self._word_aware:
@@ -91,11 +91,11 @@ class FastTokenizer:
             space = np.frombuffer(encoding.text.encode("utf-32-le"), dtype=np.uint32) == ord(" ")
             space = np.append(space, False)
             subword = (starts > 0) & ~space[starts - 1] & ~space[starts]
-        return Pieces(strings[encoding.ids].tolist(), encoding.ids == self._unk, subword)
+        return TokenStrings(strings[encoding.ids].tolist(), encoding.ids == self._unk, subword)
 
     def strings(self, ids: np.ndarray) -> list[str]:
         """The vocabulary pieces of some ids; "" for an id outside of the vocabulary."""
-        strings, _ = self._pieces_table()
+        strings, _ = self._string_table()
         return [strings[i] if i < len(strings) else "" for i in ids.tolist()]
 
     def to_string(self, pieces: list[str]) -> str:
@@ -111,7 +111,7 @@ class FastTokenizer:
             self._unfinished = unfinished
         return self._unfinished
 
-    def _pieces_table(self) -> tuple[np.ndarray, np.ndarray]:
+    def _string_table(self) -> tuple[np.ndarray, np.ndarray]:
         """For each id of the vocabulary its piece (object [V]) and the piece's length (int32 [V])."""
         if self._table is None:
             size = max(self._backend.get_vocab(with_added_tokens=True).values()) + 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vtag.errors import error
-from vtag.text.lines import stretches
+from vtag.text.line_breaks import stretches
 from vtag.types import Encoding, Window, make_many
 
 # Long stretches are cut well below the limit: models lose more by unlike neighbours than by missing far ones.

@@ -85,15 +85,15 @@ def test_the_scale_is_that_of_the_head_size_by_default() -> None:
 def test_many_texts_split_into_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "SCORES", 4 * 16 * 16 * 5)
     lens = sorted([3, 9, 16, 16, 2, 11, 7, 30, 31])
-    row = attention.Row(lens, CPU)
-    assert [bucket.texts for bucket in row.buckets(4, torch.bfloat16)] == [4, 3, 1, 1]
+    row = attention.PackedTexts(lens, CPU)
+    assert [group.texts for group in row.groups(4, torch.bfloat16)] == [4, 3, 1, 1]
     assert compare(lens, "all", torch.bfloat16, 4) < 3e-2
 
 
 def test_batches_are_filled_up_to_few_sizes() -> None:
     lens = [9] * 5 + [20] * 7
-    row = attention.Row(lens, CPU)
-    assert [(bucket.texts, bucket.length) for bucket in row.buckets(4, torch.bfloat16)] == [(6, 16), (8, 32)]
+    row = attention.PackedTexts(lens, CPU)
+    assert [(group.texts, group.length) for group in row.groups(4, torch.bfloat16)] == [(6, 16), (8, 32)]
     assert compare(lens, "all", torch.bfloat16, 4) < 3e-2
 
 
@@ -118,6 +118,6 @@ def test_a_mask_that_is_no_window_has_none() -> None:
 
 
 def test_bounds_are_what_varlen_kernels_take() -> None:
-    bounds = attention.Row([2, 2, 5], CPU).bounds
+    bounds = attention.PackedTexts([2, 2, 5], CPU).bounds
     assert bounds.dtype == torch.int32
     assert bounds.tolist() == [0, 2, 4, 9]

@@ -121,7 +121,7 @@ def test_without_room_for_a_worker_it_says_so_and_at_last_gives_up(
     monkeypatch.setattr(pool, "SAY_SECONDS", 1)
     monkeypatch.setattr(pool, "GIVE_UP_SECONDS", 3)
     said: list[str] = []
-    cluster = Cluster("demo", address=nodes.address, cpus=64, say=said.append)
+    cluster = Cluster("demo", address=nodes.address, cpus=64, notify=said.append)
     with pytest.raises(EngineError, match="no node of the cluster has 64 CPU free for a worker: add nodes"):
         next(cluster.answers([["I am Ann."]]))
     assert said == ["waiting, for no node of the cluster has 64 CPU free for a worker"]

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from tests.serve.servers import Server
-from vtag.serve.http.connection import Joined
+from vtag.serve.http.connection import CoalescingTransport
 from vtag.serve.limits import HEAD_BYTES
 
 BODY = json.dumps({"input": "Jane Doe lives in Paris."}).encode()
@@ -130,7 +130,7 @@ def test_what_is_written_to_a_client_who_is_gone_is_no_error() -> None:
         loop.set_exception_handler(lambda _, context: failed.append(context))
         server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
         transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
-        joined = Joined(transport, loop)
+        joined = CoalescingTransport(transport, loop)
         joined.abort()
         joined.write(b"x")
         await asyncio.sleep(0.1)

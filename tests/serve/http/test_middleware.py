@@ -8,14 +8,14 @@ from starlette.types import Scope
 
 from tests.serve.servers import Server
 from vtag.errors import VtagError
-from vtag.serve.http.middleware import Access, is_local
+from vtag.serve.http.middleware import AccessPolicy, is_local
 
 TAG = "/v1/tag"
 HERE = "http://127.0.0.1:8000"
 PAGE = "https://app.example.com"
 
 
-def refused(access: Access, method: str = "POST", path: str = TAG, **headers: str) -> str | None:
+def refused(access: AccessPolicy, method: str = "POST", path: str = TAG, **headers: str) -> str | None:
     """The kind of error for such a request; header names with _ for -."""
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope: Scope = {"type": "http", "method": method, "path": path, "headers": pairs}
@@ -42,14 +42,14 @@ FOREIGN = [
 @pytest.mark.parametrize("host", LOCAL)
 def test_on_loopback_local_names_are_answered(host: str) -> None:
     assert is_local(host)
-    assert refused(Access(local=True), host=host) is None
+    assert refused(AccessPolicy(local=True), host=host) is None
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_on_loopback_other_names_are_not_unless_they_are_allowed(host: str) -> None:
-    assert refused(Access(local=True), host=host) == "foreign_host"
-    assert refused(Access(local=False), host=host) is None
-    named = Access(local=True, hosts={"tag.example.com"})
+    assert refused(AccessPolicy(local=True), host=host) == "foreign_host"
+    assert refused(AccessPolicy(local=False), host=host) is None
+    named = AccessPolicy(local=True, hosts={"tag.example.com"})
     assert refused(named, host=host) == "foreign_host"
     assert refused(named, host="tag.example.com:443") is None
     assert refused(named, host="127.0.0.1") is None
@@ -59,14 +59,20 @@ def test_on_loopback_other_names_are_not_unless_they_are_allowed(host: str) -> N
 def test_pages_of_other_sites_may_not_ask_on_any_route(path: str) -> None:
     for method in ("GET", "POST", "OPTIONS"):
         for origin in (PAGE, "null", "http://localhost:3000", "http://127.0.0.1:8001", "https://127.0.0.1", ""):
-            assert refused(Access(local=True), method, path, host="127.0.0.1:8000", origin=origin) == "foreign_origin"
-        assert refused(Access(), method, path, host="tag.internal", origin=PAGE) == "foreign_origin"
-        assert refused(Access(), method, path, host="127.0.0.1:8000", sec_fetch_site="cross-site") == "foreign_origin"
+            assert (
+                refused(AccessPolicy(local=True), method, path, host="127.0.0.1:8000", origin=origin)
+                == "foreign_origin"
+            )
+        assert refused(AccessPolicy(), method, path, host="tag.internal", origin=PAGE) == "foreign_origin"
+        assert (
+            refused(AccessPolicy(), method, path, host="127.0.0.1:8000", sec_fetch_site="cross-site")
+            == "foreign_origin"
+        )
 
 
 def test_the_servers_own_page_may_ask_under_any_name_that_it_answers_to() -> None:
-    assert refused(Access(local=True), host="127.0.0.1:8000", origin=HERE, sec_fetch_site="same-origin") is None
-    proxied = Access(local=True, hosts={"tag.example.com"})
+    assert refused(AccessPolicy(local=True), host="127.0.0.1:8000", origin=HERE, sec_fetch_site="same-origin") is None
+    proxied = AccessPolicy(local=True, hosts={"tag.example.com"})
     assert refused(proxied, host="tag.example.com", origin="https://tag.example.com") is None
     # A proxy that passes its own name for it on.
     assert refused(proxied, host="127.0.0.1:8000", origin="https://tag.example.com") is None
@@ -74,7 +80,7 @@ def test_the_servers_own_page_may_ask_under_any_name_that_it_answers_to() -> Non
 
 
 def test_pages_that_are_named_may_ask_and_links_may_lead_to_the_page() -> None:
-    access = Access(local=True, origins={PAGE})
+    access = AccessPolicy(local=True, origins={PAGE})
     assert refused(access, host="localhost", origin=PAGE, sec_fetch_site="cross-site") is None
     assert refused(access, host="localhost", origin=f"{PAGE}:8443") == "foreign_origin"
     link = {"host": "localhost", "sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}
@@ -83,7 +89,7 @@ def test_pages_that_are_named_may_ask_and_links_may_lead_to_the_page() -> None:
 
 
 def test_a_key_is_asked_for_after_that() -> None:
-    access = Access(["k"], local=True)
+    access = AccessPolicy(["k"], local=True)
     assert refused(access, host="localhost") == "wrong_key"
     assert refused(access, host="localhost", authorization="Bearer k") is None
     assert refused(access, host="evil.example", authorization="Bearer k") == "foreign_host"

@@ -555,7 +555,7 @@ def test_overlapping_spans_are_cut_as_in_the_terminal(page: Page) -> None:
     for (text, spans), (joined, cut) in zip(cases, page.evaluate(script, given), strict=True):
         labels = [
             [piece, [span.label for span in over], [span.label for span in ends]]
-            for piece, over, _, ends in view._pieces(text, spans)
+            for piece, over, _, ends in view._segments(text, spans)
         ]
         assert cut == labels
         assert joined == text

@@ -9,11 +9,11 @@ import pytest
 
 from vtag.errors import VtagError
 from vtag.serve.limits import BODIES, Limits
-from vtag.serve.pipeline.admission import LONGEST_RETRY, Queue
+from vtag.serve.pipeline.admission import LONGEST_RETRY, Admission
 
 
 def test_places_are_given_back_and_no_more_than_there_are() -> None:
-    queue = Queue(Limits(requests=3))
+    queue = Admission(Limits(requests=3))
     for _ in range(2):
         with ExitStack() as stack:
             for _ in range(3):
@@ -26,7 +26,7 @@ def test_places_are_given_back_and_no_more_than_there_are() -> None:
 
 
 def test_bodies_are_bounded_each_and_all_together() -> None:
-    queue = Queue(Limits(body_bytes=100))
+    queue = Admission(Limits(body_bytes=100))
     with queue.body() as body:
         body.take(60)
         with pytest.raises(VtagError) as raised:
@@ -46,7 +46,7 @@ def test_bodies_are_bounded_each_and_all_together() -> None:
 def test_who_is_refused_comes_again_when_what_waits_is_through(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    queue = Queue(Limits())
+    queue = Admission(Limits())
     assert queue.retry_after() == 1
     for _ in range(50):  # 10 a second
         with queue.place():

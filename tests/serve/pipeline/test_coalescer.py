@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vtag.serve.pipeline.coalescer import Together
+from vtag.serve.pipeline.coalescer import Coalescer
 
 
 class Doubles:
@@ -28,7 +28,7 @@ def test_what_waits_goes_together_and_each_gets_its_own() -> None:
     doubles = Doubles()
 
     async def all_at_once() -> list[int | BaseException]:
-        stage = Together(doubles, ThreadPoolExecutor(1), most=10, size=lambda item: 4 if item == 3 else 1)
+        stage = Coalescer(doubles, ThreadPoolExecutor(1), most=10, size=lambda item: 4 if item == 3 else 1)
         first = asyncio.create_task(stage(0))
         await asyncio.sleep(0.02)
         assert stage.busy
@@ -49,7 +49,7 @@ def test_who_is_not_waited_for_is_left_out() -> None:
     doubles = Doubles()
 
     async def one_gives_up() -> None:
-        stage = Together(doubles, ThreadPoolExecutor(1))
+        stage = Coalescer(doubles, ThreadPoolExecutor(1))
         tasks = [asyncio.create_task(stage(item)) for item in range(3)]
         await asyncio.sleep(0.02)
         late = [asyncio.create_task(stage(item)) for item in (7, 8)]
@@ -67,7 +67,7 @@ def test_what_fails_as_a_whole_fails_for_each() -> None:
         raise KeyError(len(items))
 
     async def asked() -> None:
-        stage = Together(fails, ThreadPoolExecutor(1))
+        stage = Coalescer(fails, ThreadPoolExecutor(1))
         for failed in await asyncio.gather(stage(1), stage(2), return_exceptions=True):
             assert isinstance(failed, KeyError)
         with pytest.raises(KeyError):

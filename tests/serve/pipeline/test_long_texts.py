@@ -83,7 +83,7 @@ def test_the_shortest_goes_first_and_who_is_gone_leaves_no_place_behind() -> Non
     done: list[int] = []
 
     async def goes(turns: ShortestFirst, size: int) -> None:
-        async with turns.turn(size):
+        async with turns.slot(size):
             done.append(size)
             await asyncio.sleep(0.01)
 
@@ -96,7 +96,7 @@ def test_the_shortest_goes_first_and_who_is_gone_leaves_no_place_behind() -> Non
         tasks[0].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert done[2:] == sorted(set(sizes[2:]) - {sizes[5]})
-        async with turns.turn(1), turns.turn(2):  # both places are free
+        async with turns.slot(1), turns.slot(2):  # both places are free
             pass
 
     asyncio.run(asyncio.wait_for(all_at_once(), 10))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.serve.protocols.test_vtag import TEXTS, assert_equal
 from tests.serve.servers import Server
-from vtag.serve.pipeline.scheduler import Job, Line
+from vtag.serve.pipeline.scheduler import FairQueue, Job
 from vtag.types import Window
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def job(client: str, sizes: list[int]) -> Job:
     return Job(client, windows, asyncio.Future(loop=LOOP))
 
 
-def lined(jobs: list[Job]) -> Line:
-    line = Line()
+def lined(jobs: list[Job]) -> FairQueue:
+    queue = FairQueue()
     for one in jobs:
-        line.add(one)
-    return line
+        queue.add(one)
+    return queue
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), SIZES), max_size=12), st.integers(1, 8))
@@ -43,13 +43,13 @@ def test_every_window_has_one_turn_in_order_and_turns_hold_what_they_may(
     asked: list[tuple[str, list[int]]], most: int
 ) -> None:
     jobs = [job(client, sizes) for client, sizes in asked]
-    line = lined(jobs)
+    queue = lined(jobs)
     had = [0] * len(jobs)
-    while turn := line.turn(ROOM, most):
-        taken = [len(one.windows[at].ids) for one, count in turn for at in range(one.taken - count, one.taken)]
+    while step := queue.take(ROOM, most):
+        taken = [len(one.windows[at].ids) for one, count in step for at in range(one.taken - count, one.taken)]
         assert len(taken) <= most
         assert sum(taken) <= ROOM or len(taken) == 1
-        for one, count in turn:
+        for one, count in step:
             had[jobs.index(one)] += count
             assert one.taken == had[jobs.index(one)]
     assert had == [len(sizes) for _, sizes in asked]
@@ -58,23 +58,23 @@ def test_every_window_has_one_turn_in_order_and_turns_hold_what_they_may(
 @given(st.lists(st.tuples(st.integers(0, 5), SIZES), max_size=12))
 def test_nobody_waits_for_more_windows_than_there_are_clients_before(asked: list[tuple[int, list[int]]]) -> None:
     last = job("last", [1])
-    line = lined([*(job(f"client {client}", sizes * 20) for client, sizes in asked), last])
+    queue = lined([*(job(f"client {client}", sizes * 20) for client, sizes in asked), last])
     windows = 0
     while not last.taken:
-        windows += sum(count for _, count in line.turn(ROOM, 3))
+        windows += sum(count for _, count in queue.take(ROOM, 3))
     assert windows <= len({client for client, _ in asked}) + 3
 
 
 def test_the_jobs_of_one_client_take_turns() -> None:
     long, short = job("a", [10] * 50), job("a", [10])
-    line = lined([long, short])
-    assert dict(line.turn(50, 8)) == {long: 4, short: 1}
+    queue = lined([long, short])
+    assert dict(queue.take(50, 8)) == {long: 4, short: 1}
 
 
 def test_who_is_gone_has_no_turn() -> None:
     jobs = [job("a", [10, 10]), job("b", [10])]
     jobs[0].done.cancel()
-    assert lined(jobs).turn(ROOM, 8) == [(jobs[1], 1)]
+    assert lined(jobs).take(ROOM, 8) == [(jobs[1], 1)]
 
 
 def test_many_clients_at_once_get_what_each_would_get_alone(server: Server, llm: LLM) -> None:

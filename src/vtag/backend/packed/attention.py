@@ -38,7 +38,7 @@ SIZES_PER_OCTAVE = 2
 _here = threading.local()
 
 
-class Bucket(NamedTuple):
+class LengthGroup(NamedTuple):
     """Texts of about one length, as [texts, length] with the ends of the shorter ones hidden, and some of no tokens.
 
     rows: their slice of the row.
@@ -55,14 +55,14 @@ class Bucket(NamedTuple):
     hidden: torch.Tensor
 
 
-class Row:
+class PackedTexts:
     """The texts of a packed row, ascending by length."""
 
     def __init__(self, lens: Sequence[int], device: torch.device) -> None:
         self.lens = lens
         self.tokens = sum(lens)
         self.device = device
-        self._buckets: dict[tuple[int, torch.dtype], list[Bucket]] = {}
+        self._groups: dict[tuple[int, torch.dtype], list[LengthGroup]] = {}
 
     @cached_property
     def bounds(self) -> torch.Tensor:
@@ -79,17 +79,17 @@ class Row:
             if length > longer_than:
                 yield rows, count, length
 
-    def buckets(self, heads: int, dtype: torch.dtype) -> list[Bucket]:
+    def groups(self, heads: int, dtype: torch.dtype) -> list[LengthGroup]:
         """The texts of up to SHORT tokens, padded to multiples of STEP."""
         key = heads, dtype
-        if key not in self._buckets:
-            self._buckets[key] = list(self._make_buckets(heads, dtype))
-        return self._buckets[key]
+        if key not in self._groups:
+            self._groups[key] = list(self._make_groups(heads, dtype))
+        return self._groups[key]
 
-    def _make_buckets(self, heads: int, dtype: torch.dtype) -> Iterator[Bucket]:
+    def _make_groups(self, heads: int, dtype: torch.dtype) -> Iterator[LengthGroup]:
         at = 0
-        for steps, of_bucket in groupby(self.lens, lambda n: -(-n // STEP)):
-            length, texts = steps * STEP, list(of_bucket)
+        for steps, of_group in groupby(self.lens, lambda n: -(-n // STEP)):
+            length, texts = steps * STEP, list(of_group)
             if length > SHORT:
                 return
             most = 1 << (max(1, SCORES // (heads * length * length)).bit_length() - 1)
@@ -103,7 +103,7 @@ class Row:
                 head = np.arange(heads)[:, None]
                 place = (np.arange(len(sizes))[:, None, None] * heads + head) * length + column
                 hidden = torch.from_numpy(np.where(real | (sizes == 0)[:, None], 0, -np.inf)).to(dtype)
-                yield Bucket(
+                yield LengthGroup(
                     slice(at, at + int(ends[-1])),
                     len(sizes),
                     length,
@@ -117,7 +117,7 @@ class Row:
 @contextmanager
 def packed(lens: Sequence[int], device: torch.device) -> Iterator[None]:
     """While a module runs over a row of texts of these lengths, ascending."""
-    _here.row = Row(lens, device)
+    _here.row = PackedTexts(lens, device)
     try:
         yield
     finally:
@@ -185,7 +185,7 @@ def attend(
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """query, key, value [1, heads, tokens, size] -> [1, tokens, heads, size]."""
-    row: Row = _here.row
+    row: PackedTexts = _here.row
     q, k, v = query[0], key[0], value[0]
     scale = q.shape[2] ** -0.5 if scaling is None else scaling
     own = any(kwargs.get(name) is not None for name in ("softcap", "s_aux", "position_bias"))
@@ -207,7 +207,7 @@ def attend(
 
 
 def _batched(
-    row: Row,
+    row: PackedTexts,
     out: torch.Tensor,
     q: torch.Tensor,
     k: torch.Tensor,
@@ -219,7 +219,7 @@ def _batched(
     heads = len(q)
     # Vectors of one token and head each, which modules mostly lay out token by token.
     vectors = [part.transpose(0, 1).reshape(-1, part.shape[2]) for part in (q, k, v)]
-    for rows, texts, length, gather, back, hidden in row.buckets(heads, q.dtype):
+    for rows, texts, length, gather, back, hidden in row.groups(heads, q.dtype):
         batch = texts * heads, length, -1
         queries, keys, values = (part.index_select(0, gather).view(batch) for part in vectors)
         scores = torch.baddbmm(hidden, queries, keys.transpose(1, 2), alpha=scale)
@@ -233,7 +233,7 @@ def _batched(
 
 
 def _fused(
-    row: Row,
+    row: PackedTexts,
     out: torch.Tensor,
     q: torch.Tensor,
     k: torch.Tensor,
@@ -254,7 +254,7 @@ def _fused(
 
 
 def _varlen(
-    row: Row, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: TextMask | None, scale: float
+    row: PackedTexts, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: TextMask | None, scale: float
 ) -> torch.Tensor:
     """All texts of a row in one flash attention call on CUDA, [tokens, heads, size]."""
     window = (-1, -1) if mask is None else mask.window
@@ -281,7 +281,7 @@ def _takes_varlen(q: torch.Tensor, v: torch.Tensor, mask: TextMask | None) -> bo
 
 
 def _as_the_module_does(
-    row: Row,
+    row: PackedTexts,
     out: torch.Tensor,
     module: torch.nn.Module,
     q: torch.Tensor,

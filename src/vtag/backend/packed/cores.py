@@ -1,6 +1,6 @@
 """Rows on the cores of a CPU: where these are few, each core runs rows of its own.
 
-Together on one row, the cores wait for each other after every operation, and all of them for the one that something
+Coalescer on one row, the cores wait for each other after every operation, and all of them for the one that something
 else took time from. A row of a core's own may also be smaller: its activations stay near that core.
 """
 

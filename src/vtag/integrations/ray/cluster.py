@@ -29,7 +29,7 @@ try:
 except ImportError as cause:
     raise error("ray_missing") from cause
 
-from vtag.integrations.ray.pool import Pool, Terms
+from vtag.integrations.ray.pool import Pool, PoolConfig
 from vtag.options import DEFAULTS, BoundOptions
 from vtag.types import Answer
 
@@ -46,9 +46,9 @@ class Cluster:
     Args:
         model: as `LLM` takes it; a folder must be there on every node.
         address: of the cluster ("auto", "10.0.0.1:6379"); by default RAY_ADDRESS, or a Ray of its own on this machine.
-        workers: fewest and most; None: as many as the cluster has room for. More are hired while chunks wait.
+        workers: fewest and most; None: as many as the cluster has room for. More are worker while chunks wait.
         cpus, gpus: of each worker; by default one CPU, and one GPU where the cluster has any.
-        say: told in one line what a person should know meanwhile.
+        notify: told in one line what a person should know meanwhile.
         engine: arguments of `LLM`.
     """
 
@@ -60,7 +60,7 @@ class Cluster:
         workers: tuple[int, int | None] = (1, None),
         cpus: int = 1,
         gpus: int | None = None,
-        say: Callable[[str], None] = warnings.warn,
+        notify: Callable[[str], None] = warnings.warn,
         **engine: Any,
     ) -> None:
         self._plan = plan(model, **engine)
@@ -71,7 +71,7 @@ class Cluster:
         self._model = str(model) if known or str(model) == "demo" else str(folder.resolve())
         self._engine = engine | ({"revision": known} if known else {})
         self._address, self._workers, self._cpus, self._gpus = address, workers, cpus, gpus
-        self._say = say
+        self._notify = notify
 
     def identity(self) -> dict[str, str]:
         """What its answers depend on, but for the nodes' processors: those of a cluster come and go."""
@@ -88,7 +88,7 @@ class Cluster:
         with _joined(self._address):
             gpus = self._gpus if self._gpus is not None else int(ray.cluster_resources().get("GPU", 0) > 0)
             pool = Pool(
-                Terms(
+                PoolConfig(
                     self._model,
                     self._engine,
                     shared_identity(self._plan),
@@ -96,7 +96,7 @@ class Cluster:
                     words,
                     {"CPU": self._cpus, "GPU": gpus},
                     *self._workers,
-                    self._say,
+                    self._notify,
                 )
             )
             try:

@@ -12,7 +12,7 @@ from vtag.errors import InputError, error
 from vtag.files.chunks import Fields, given
 from vtag.files.parquet import Columns, Row, spans_column
 from vtag.files.records import REASONS, Bad, Record
-from vtag.integrations.ray.worker import share_the_machine
+from vtag.integrations.ray.worker import limit_tokenizer_threads
 from vtag.options import DEFAULT_STRATEGY, TagOptions
 
 
@@ -58,7 +58,7 @@ class TagWorker:
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
         self._fields = Fields(text_field, words_field, spans_field, overwrite=True)
         self._error, self._overwrite = error_field, overwrite_field
-        share_the_machine()
+        limit_tokenizer_threads()
         from vtag import LLM
         from vtag.model.plan import plan
 

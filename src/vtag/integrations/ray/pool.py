@@ -1,4 +1,4 @@
-"""Workers, and which of them is at what: hired while chunks wait, one chunk at a time each, replaced where they die.
+"""Workers, and which of them is at what: worker while chunks wait, one chunk at a time each, replaced where they die.
 
 One chunk in flight makes it certain what a worker died of. Its chunk is done again as it is, for machines die too; one
 that has outlived DEATHS workers is done again by halves, until the text that kills them stands alone.
@@ -29,13 +29,13 @@ SAY_SECONDS, GIVE_UP_SECONDS = 10, 900
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What workers are hired for.
+class PoolConfig:
+    """What workers are worker for.
 
     model, engine: arguments of `LLM`. identity: what must be on their nodes as it is here.
     options, words: of `LLM.answers`. needs: "CPU" and "GPU" -> how many each takes.
     fewest, most: how many workers; most None: as many as the cluster has room for.
-    say: told, in one line, what a person should know meanwhile.
+    notify: told, in one line, what a person should know meanwhile.
     """
 
     model: str
@@ -46,11 +46,11 @@ class Terms:
     needs: Mapping[str, int]
     fewest: int
     most: int | None
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
 
 
 @dataclass(slots=True)
-class Job:
+class Task:
     """Texts that go to a worker together: of one chunk, from its text `first` on. deaths: of workers that had them."""
 
     chunk: int
@@ -60,7 +60,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Chunk:
+class PartialChunk:
     """What has come in of a chunk. left: how many answers have not; packed: those that have, by the first's number."""
 
     left: int
@@ -69,7 +69,7 @@ class Chunk:
 
 
 @dataclass(slots=True, eq=False)
-class Hired:
+class WorkerHandle:
     """An actor; the address of its node, once it is placed; and whether its engine runs."""
 
     actor: Any
@@ -80,32 +80,32 @@ class Hired:
 class Pool:
     """Takes chunks, gives their answers in order."""
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
+    def __init__(self, config: PoolConfig) -> None:
+        self._config = config
         self._make = ray.remote(
-            num_cpus=terms.needs["CPU"],
-            num_gpus=terms.needs["GPU"],
+            num_cpus=config.needs["CPU"],
+            num_gpus=config.needs["GPU"],
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy="SPREAD",
         )(Worker)
-        self._hired: list[Hired] = []
-        self._idle: deque[Hired] = deque()
-        # What is awaited -> who is at it; no job while the worker starts, or is asked whether it is still there.
-        self._busy: dict[ray.ObjectRef, tuple[Hired, Job | None]] = {}
-        self._waiting: deque[Job] = deque()
-        self._chunks: dict[int, Chunk] = {}
-        self._stillborn = 0
+        self._workers: list[WorkerHandle] = []
+        self._idle: deque[WorkerHandle] = deque()
+        # What is awaited -> who is at it; no task while the worker starts, or is asked whether it is still there.
+        self._busy: dict[ray.ObjectRef, tuple[WorkerHandle, Task | None]] = {}
+        self._waiting: deque[Task] = deque()
+        self._chunks: dict[int, PartialChunk] = {}
+        self._failed_starts = 0
         self._processors: set[str] = set()
         self._placed_at = time.monotonic()
-        self._said = False
+        self._notified = False
 
     def run(self, chunks: Iterable[Sequence[Any]]) -> Generator[tuple[list[Answer], int]]:
         """The answers of each chunk and its count of tokens, in order."""
         numbered = enumerate(chunks)
         turn, more = 0, True
         while True:
-            room = self._room()
+            room = self._worker_limit()
             while more and len(self._waiting) < room and len(self._chunks) < AHEAD * room:
                 more = self._read(next(numbered, None))
             while turn in self._chunks and not self._chunks[turn].left:
@@ -114,131 +114,133 @@ class Pool:
                 turn += 1
             if not more and not self._chunks:
                 return
-            self._hire(room)
-            self._hand_out()
+            self._start_workers(room)
+            self._assign()
             if self._busy:
                 ready, _ = ray.wait(list(self._busy), num_returns=1, timeout=TICK_SECONDS)
                 for ref in ready:
-                    self._take_in(ref)
-                self._hand_out()  # before the reader is given what is done, which takes it a while
-                self._mind_the_room()
+                    self._receive(ref)
+                self._assign()  # before the reader is given what is done, which takes it a while
+                self._check_placement()
 
     def close(self) -> None:
         """End all workers."""
-        for hired in self._hired:
-            ray.kill(hired.actor)
+        for worker in self._workers:
+            ray.kill(worker.actor)
 
     def _read(self, numbered: tuple[int, Sequence[Any]] | None) -> bool:
         if numbered is None:
             return False
         number, texts = numbered
-        self._chunks[number] = Chunk(len(texts))
+        self._chunks[number] = PartialChunk(len(texts))
         if texts:
-            self._waiting.append(Job(number, 0, texts))
+            self._waiting.append(Task(number, 0, texts))
         return True
 
-    def _room(self) -> int:
+    def _worker_limit(self) -> int:
         """How many workers there may be now."""
-        most = self._terms.most
+        most = self._config.most
         if most is None:
             has = ray.cluster_resources()
-            most = min(int(has.get(name, 0) // count) for name, count in self._terms.needs.items() if count)
-        return max(1, self._terms.fewest, most)
+            most = min(int(has.get(name, 0) // count) for name, count in self._config.needs.items() if count)
+        return max(1, self._config.fewest, most)
 
-    def _hand_out(self) -> None:
+    def _assign(self) -> None:
         while self._waiting and self._idle:
-            hired, job = self._idle.popleft(), self._waiting.popleft()
-            self._busy[hired.actor.tag.remote(job.texts, self._terms.options, self._terms.words)] = hired, job
+            worker, task = self._idle.popleft(), self._waiting.popleft()
+            self._busy[worker.actor.tag.remote(task.texts, self._config.options, self._config.words)] = worker, task
 
-    def _hire(self, room: int) -> None:
+    def _start_workers(self, room: int) -> None:
         """A worker for each chunk that none of those who start will take. Those without a place bring new machines."""
-        starting = sum(not hired.ready for hired in self._hired)
-        wanted = min(len(self._waiting) - starting, room - len(self._hired))
-        for _ in range(max(wanted, self._terms.fewest - len(self._hired))):
-            hired = Hired(self._make.remote())
-            self._hired.append(hired)
-            self._busy[hired.actor.place.remote()] = hired, None
+        starting = sum(not worker.ready for worker in self._workers)
+        wanted = min(len(self._waiting) - starting, room - len(self._workers))
+        for _ in range(max(wanted, self._config.fewest - len(self._workers))):
+            worker = WorkerHandle(self._make.remote())
+            self._workers.append(worker)
+            self._busy[worker.actor.place.remote()] = worker, None
 
-    def _take_in(self, ref: ray.ObjectRef) -> None:
-        hired, job = self._busy.pop(ref)
+    def _receive(self, ref: ray.ObjectRef) -> None:
+        worker, task = self._busy.pop(ref)
         try:
             got = ray.get(ref)
         except OutOfDiskError as failed:
-            raise error("node_failed", node=hired.node, reason="its disk is full: make room there") from failed
+            raise error("node_failed", node=worker.node, reason="its disk is full: make room there") from failed
         except RayTaskError as failed:
-            if job is None or not isinstance(failed.cause, EngineError):
-                raise error("node_failed", node=hired.node, reason=_complaint(failed.cause)) from failed
-            self._bury(hired, job)
+            if task is None or not isinstance(failed.cause, EngineError):
+                raise error("node_failed", node=worker.node, reason=_failure(failed.cause)) from failed
+            self._on_worker_death(worker, task)
         except RayError:
-            self._bury(hired, job)
+            self._on_worker_death(worker, task)
         else:
-            if job is not None:
-                self._answered(job, *got)
-                self._idle.append(hired)
-            elif not hired.node:
-                hired.node = got
-                self._busy[hired.actor.start.remote(self._terms.model, self._terms.engine)] = hired, None
+            if task is not None:
+                self._store(task, *got)
+                self._idle.append(worker)
+            elif not worker.node:
+                worker.node = got
+                self._busy[worker.actor.start.remote(self._config.model, self._config.engine)] = worker, None
             else:
-                if not hired.ready:
-                    self._look_at(hired, *got)
-                    hired.ready, self._stillborn = True, 0
-                self._idle.append(hired)
+                if not worker.ready:
+                    self._check_identity(worker, *got)
+                    worker.ready, self._failed_starts = True, 0
+                self._idle.append(worker)
 
-    def _look_at(self, hired: Hired, identity: Mapping[str, str], processor: str) -> None:
+    def _check_identity(self, worker: WorkerHandle, identity: Mapping[str, str], processor: str) -> None:
         """Whether a worker gives the answers that others give."""
-        here = self._terms.identity
+        here = self._config.identity
         if others := [name for name in dict.fromkeys([*here, *identity]) if here.get(name) != identity.get(name)]:
-            raise error("node_differs", node=hired.node, what=" and another ".join(others[:3]))
+            raise error("node_differs", node=worker.node, what=" and another ".join(others[:3]))
         if self._processors and processor not in self._processors:
-            self._terms.say("the nodes have different processors: last digits of scores depend on which tags a text")
+            self._config.notify(
+                "the nodes have different processors: last digits of scores depend on which tags a text"
+            )
         self._processors.add(processor)
 
-    def _bury(self, hired: Hired, job: Job | None) -> None:
+    def _on_worker_death(self, worker: WorkerHandle, task: Task | None) -> None:
         """A process is gone, or a node: what it was at is to be done again."""
-        self._hired.remove(hired)
-        ray.kill(hired.actor)
-        # If it was the node, a job handed to its idle workers would have outlived them all.
-        for other in [idle for idle in self._idle if idle.node == hired.node]:
+        self._workers.remove(worker)
+        ray.kill(worker.actor)
+        # If it was the node, a task handed to its idle workers would have outlived them all.
+        for other in [idle for idle in self._idle if idle.node == worker.node]:
             self._idle.remove(other)
             self._busy[other.actor.place.remote()] = other, None
-        if job is None:
-            self._stillborn += not hired.ready
-            if self._stillborn == DEATHS:
-                raise error("workers_die", node=hired.node or "?")
+        if task is None:
+            self._failed_starts += not worker.ready
+            if self._failed_starts == DEATHS:
+                raise error("workers_die", node=worker.node or "?")
             return
-        job.deaths += 1
-        if job.deaths < DEATHS:
-            self._waiting.appendleft(job)
-        elif len(job.texts) == 1:
-            self._answered(job, pack([input_error("kills_process", index=job.first)]), 0)
+        task.deaths += 1
+        if task.deaths < DEATHS:
+            self._waiting.appendleft(task)
+        elif len(task.texts) == 1:
+            self._store(task, pack([input_error("kills_process", index=task.first)]), 0)
         else:
-            half = len(job.texts) // 2
-            for at, texts in ((half, job.texts[half:]), (0, job.texts[:half])):
+            half = len(task.texts) // 2
+            for at, texts in ((half, task.texts[half:]), (0, task.texts[:half])):
                 # One more death halves them again; a text that stands alone may have had bad luck once.
                 deaths = DEATHS - 1 if len(texts) > 1 else DEATHS - 2
-                self._waiting.appendleft(Job(job.chunk, job.first + at, texts, deaths))
+                self._waiting.appendleft(Task(task.chunk, task.first + at, texts, deaths))
 
-    def _answered(self, job: Job, packed: bytes, tokens: int) -> None:
-        chunk = self._chunks[job.chunk]
-        chunk.packed[job.first] = packed
-        chunk.left -= len(job.texts)
+    def _store(self, task: Task, packed: bytes, tokens: int) -> None:
+        chunk = self._chunks[task.chunk]
+        chunk.packed[task.first] = packed
+        chunk.left -= len(task.texts)
         chunk.tokens += tokens
 
-    def _mind_the_room(self) -> None:
+    def _check_placement(self) -> None:
         """Say so while no worker finds a place, and at last give up."""
         now = time.monotonic()
-        if any(hired.node for hired in self._hired):
-            self._placed_at, self._said = now, False
+        if any(worker.node for worker in self._workers):
+            self._placed_at, self._notified = now, False
             return
-        wants = " and ".join(f"{count} {name}" for name, count in self._terms.needs.items() if count)
+        wants = " and ".join(f"{count} {name}" for name, count in self._config.needs.items() if count)
         if now - self._placed_at > GIVE_UP_SECONDS:
             raise error("no_room", wants=wants)
-        if now - self._placed_at > SAY_SECONDS and not self._said:
-            self._said = True
-            self._terms.say(f"waiting, for no node of the cluster has {wants} free for a worker")
+        if now - self._placed_at > SAY_SECONDS and not self._notified:
+            self._notified = True
+            self._config.notify(f"waiting, for no node of the cluster has {wants} free for a worker")
 
 
-def _complaint(cause: BaseException) -> str:
+def _failure(cause: BaseException) -> str:
     """Why an engine cannot be used on its node. Never with a word of a text, as other exceptions may have."""
     if isinstance(cause, OSError):
         return cause.strerror or type(cause).__name__

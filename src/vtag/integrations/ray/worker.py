@@ -23,7 +23,7 @@ class Worker:
 
     def start(self, model: str, engine: Mapping[str, Any]) -> tuple[dict[str, str], str]:
         """Start the engine; returns what must be the same on all nodes, and the node's processor."""
-        share_the_machine()
+        limit_tokenizer_threads()
         from vtag import LLM
 
         self._llm = LLM(model, **engine)
@@ -46,7 +46,7 @@ def unpack(packed: bytes) -> list[Answer]:
     return [[Span(*row) for row in answer] if isinstance(answer, list) else answer for answer in rows]
 
 
-def share_the_machine() -> None:
+def limit_tokenizer_threads() -> None:
     """Tokenize on as many threads as this actor has cores, which Ray tells to torch alone: others run here, too."""
     if cores := os.environ.get("OMP_NUM_THREADS"):
         os.environ.setdefault("RAYON_NUM_THREADS", cores)

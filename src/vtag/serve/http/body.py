@@ -14,9 +14,9 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from vtag.errors import VtagError, error
-from vtag.serve.http.lifetime import Patience
+from vtag.serve.http.lifetime import RequestLifetime
 from vtag.serve.limits import BODY_SECONDS, MOST_FIELDS
-from vtag.serve.pipeline.admission import Body
+from vtag.serve.pipeline.admission import ReceivedBody
 
 # Of a body are looked at together.
 BLOCK_BYTES = 1 << 18
@@ -41,7 +41,7 @@ def check_type(headers: Headers) -> None:
         raise error("not_json")
 
 
-async def whole(patience: Patience, arriving: Body) -> bytes:
+async def whole(patience: RequestLifetime, arriving: ReceivedBody) -> bytes:
     """The body; raises an error of the table where it is too large, or does not come."""
     request = patience.request
     told = request.headers.get("content-length", "0")

@@ -37,7 +37,7 @@ class Connection(HttpConnection):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.transport = Joined(transport, self.loop)  # type: ignore[assignment]
+        self.transport = CoalescingTransport(transport, self.loop)  # type: ignore[assignment]
         self._wait(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -139,7 +139,7 @@ class Connection(HttpConnection):
         self._patience = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
 
 
-class Joined:
+class CoalescingTransport:
     """A transport whose writes of one turn of the loop are one: an answer's head and body are a packet, not two."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -173,7 +173,7 @@ class Joined:
         self._waiting.clear()
 
 
-def notice_the_gone(sock: socket.socket) -> None:
+def enable_tcp_keepalive(sock: socket.socket) -> None:
     """Of a listening socket: the kernel ends connections whose peer is gone, also while an answer is on its way."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in {

@@ -16,7 +16,7 @@ from vtag.errors import error
 DEADLINE = "X-Request-Timeout"
 
 
-class Patience:
+class RequestLifetime:
     """How long a request is worth its work: until its deadline, if it has one, and while its client is there.
 
     Then its task is cancelled, and with it all that is done for it. Made in that task.

@@ -38,7 +38,7 @@ KEPT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessPolicy:
     """Who may ask.
 
     keys: one of which a request must name; none where it is empty.
@@ -73,13 +73,13 @@ class Access:
         return headers.get("sec-fetch-site") == "cross-site" and not by_link
 
 
-class Gate:
+class AccessMiddleware:
     """Asks whether a request may enter, and leads what is posted past vLLM's middlewares, or under vtag's limits.
 
     vLLM's middlewares cost as much as decoding a text.
     """
 
-    def __init__(self, app: FastAPI, access: Access) -> None:
+    def __init__(self, app: FastAPI, access: AccessPolicy) -> None:
         self._app = app
         self._access = access
         self._direct = [route for route in app.routes if isinstance(route, Route) and "POST" in route.methods]
@@ -146,7 +146,7 @@ class Gate:
 
 
 class _Replayed:
-    """A body that has been read, as ASGI's receive gives it. That the client goes is `Patience`'s to see."""
+    """A body that has been read, as ASGI's receive gives it. That the client goes is `RequestLifetime`'s to see."""
 
     def __init__(self, body: bytes) -> None:
         self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]

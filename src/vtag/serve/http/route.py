@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from vtag.errors import VtagError, error
 from vtag.serve.http.body import check_type, checked, from_json, whole
-from vtag.serve.http.lifetime import Patience
+from vtag.serve.http.lifetime import RequestLifetime
 from vtag.serve.http.responses import ERRORS, json_response, refusal, refuse
 from vtag.serve.limits import Limits
 from vtag.serve.metrics import REQUESTS
@@ -54,8 +54,8 @@ class Route(APIRoute):
         return checked(from_json(body, limits.values), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, from Starlette's router or directly from the Gate."""
-        if not has_key(scope, scope["app"].state.keys):  # a server that vLLM starts has no Gate
+        """One request, from Starlette's router or directly from the AccessMiddleware."""
+        if not has_key(scope, scope["app"].state.keys):  # a server that vLLM starts has no AccessMiddleware
             await refuse(error("wrong_key"), scope, receive, send)
         elif scope["method"] in self.methods:
             response = await self._answer(Request(scope, receive, send))
@@ -101,13 +101,13 @@ async def admitted(
     Raises ClientDisconnect where nobody waits for it any more.
     """
     service = serving(request)
-    patience = Patience(request)
+    patience = RequestLifetime(request)
     service.waiting.add(patience)
     try:
         check(request.headers)
-        with service.queue.body(most) as arriving:
+        with service.admission.body(most) as arriving:
             body = await whole(patience, arriving)
-            with service.queue.place():
+            with service.admission.place():
                 patience.watch()
                 return await work(body)
     except asyncio.CancelledError:
@@ -124,7 +124,7 @@ async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent |
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     except VtagError as refused:
-        again = {"Retry-After": str(serving(request).queue.retry_after())} if refused.status == 429 else None
+        again = {"Retry-After": str(serving(request).admission.retry_after())} if refused.status == 429 else None
         return refusal(refused, again)
     except Exception as unexpected:
         if request.app.state.client.errored:

@@ -18,10 +18,10 @@ ANSWERS = 256
 LONGEST_RETRY = 60
 
 
-class Body:
+class ReceivedBody:
     """The bytes of a request's body, counted as they arrive."""
 
-    def __init__(self, queue: Queue, most: int | None) -> None:
+    def __init__(self, queue: Admission, most: int | None) -> None:
         self._queue = queue
         self.limit = queue.limits.body_bytes
         self._kind = "body_too_large"
@@ -43,7 +43,7 @@ class Body:
             raise error("bodies_overloaded")
 
 
-class Queue:
+class Admission:
     """What is under way."""
 
     def __init__(self, limits: Limits) -> None:
@@ -54,13 +54,13 @@ class Queue:
         self._answered: deque[float] = deque(maxlen=ANSWERS)
 
     @contextmanager
-    def body(self, most: int | None = None) -> Iterator[Body]:
+    def body(self, most: int | None = None) -> Iterator[ReceivedBody]:
         """Around a request, from its first byte on; refuses it unread where there is no place.
 
         most: bytes, on routes of vLLM's.
         """
         self._check()
-        body = Body(self, most)
+        body = ReceivedBody(self, most)
         try:
             yield body
         finally:

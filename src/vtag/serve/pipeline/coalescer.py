@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Together(Generic[Item, Result]):
+class Coalescer(Generic[Item, Result]):
     """`await together(item)`: the result of `function([..., item, ...])` for that item.
 
     function: runs in a thread; gives a result for each item, or the exception that is its result.

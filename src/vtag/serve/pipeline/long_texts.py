@@ -62,18 +62,18 @@ class LongTexts:
 
     async def through(self, piece: Piece, run: Run) -> Done:
         """Shorter texts overtake longer ones that do not compute yet."""
-        async with self._places.turn(piece.size):
+        async with self._places.slot(piece.size):
             ours, theirs = socket.socketpair()
             with theirs:
                 socket.send_fds(self._forks, [b"f"], [theirs.fileno()])
             connection = Connection(ours.detach())
             pid: int | None = None
             try:
-                async with self._computing.turn(piece.size):
+                async with self._computing.slot(piece.size):
                     pid = await self._call(connection.recv)
                     windows, tokens = await self._call(_prepared, connection, piece)
                 logits = await run(windows, tokens)
-                async with self._computing.turn(piece.size):
+                async with self._computing.slot(piece.size):
                     return await self._call(_finished, connection, logits)
             finally:
                 if pid is not None:
@@ -98,7 +98,7 @@ class ShortestFirst:
         self._order = count()
 
     @asynccontextmanager
-    async def turn(self, size: int) -> AsyncIterator[None]:
+    async def slot(self, size: int) -> AsyncIterator[None]:
         """Around what there is to do."""
         if self._free:
             self._free -= 1

@@ -1,4 +1,4 @@
-"""Windows in, turns of the engine out, one in flight: what waits shares the next turn, each client in its turn."""
+"""Windows in, turns of the engine out, one in flight: what waits shares the next step, each client in its step."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import numpy as np
 from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import ModelError
 from vtag.serve import metrics
-from vtag.serve.pipeline.coalescer import Together
+from vtag.serve.pipeline.coalescer import Coalescer
 from vtag.types import Window
 
-# How long a turn waits for the clients of the ones before it, who are likely to ask again: fuller turns are cheaper.
+# How long a step waits for the clients of the ones before it, who are likely to ask again: fuller turns are cheaper.
 COLLECT_SECONDS = 0.002
 # So many tokens are little.
 FEW_TOKENS = 512
 # Engine time that who asks for much has at once, while others ask for little.
 QUANTUM_SECONDS = 0.02
-LEAST_QUANTUM = 128.0  # tokens: below, a turn's own cost is what takes the time
+LEAST_QUANTUM = 128.0  # tokens: below, a step's own cost is what takes the time
 # As many at once while nobody asks for little: who does so next waits for these.
 LONE_QUANTA = 5
-# Pauses of those who ask for much: multiples of the time that their turn took too long, and seconds.
+# Pauses of those who ask for much: multiples of the time that their step took too long, and seconds.
 PAUSE, LONGEST_PAUSE = 4, 1.0
 # Who asked within this time is likely to ask again.
 RECENT_SECONDS = 1.0
@@ -54,8 +54,8 @@ class Job:
         self.tokens = sum(len(window.ids) for window in self.windows)
 
 
-class Line:
-    """Jobs that wait: clients in turn, and the jobs of each in turn."""
+class FairQueue:
+    """Jobs that wait: clients in step, and the jobs of each in step."""
 
     def __init__(self) -> None:
         self._jobs: dict[Hashable, deque[Job]] = {}
@@ -76,10 +76,10 @@ class Line:
             self._clients.append(job.client)
         self._jobs[job.client].append(job)
 
-    def turn(self, tokens: int, windows: int) -> list[tuple[Job, int]]:
-        """What shares the next turn: a window of each client, again and again, while there is room for the next one.
+    def take(self, tokens: int, windows: int) -> list[tuple[Job, int]]:
+        """What shares the next step: a window of each client, again and again, while there is room for the next one.
 
-        A window of more than `tokens` runs alone. Who is not waited for any more leaves the line.
+        A window of more than `tokens` runs alone. Who is not waited for any more leaves the queue.
         """
         taken: dict[Job, int] = {}
         while self._clients and windows > 0:
@@ -107,18 +107,18 @@ class Line:
 class Batcher:
     """Shares an engine's turns among clients.
 
-    prepare, finish: the stages before and after, for which a turn that is not full waits.
+    prepare, finish: the stages before and after, for which a step that is not full waits.
     """
 
-    def __init__(self, engine: AsyncEngine, prepare: Together[Any, Any], finish: Together[Any, Any]) -> None:
+    def __init__(self, engine: AsyncEngine, prepare: Coalescer[Any, Any], finish: Coalescer[Any, Any]) -> None:
         self._engine = engine
         self._prepare = prepare
         self._finish = finish
         # Who asks for little, and for much: their turns alternate.
-        self._few, self._many = Line(), Line()
+        self._few, self._many = FairQueue(), FairQueue()
         self._last = self._many
         self._driver: asyncio.Task[None] | None = None
-        # Until when those who ask for much have no turn.
+        # Until when those who ask for much have no step.
         self._paused = -math.inf
         # Clients of the last turns, and those of them who have not asked again.
         self._recent: deque[set[Hashable]] = deque(maxlen=2)
@@ -155,50 +155,50 @@ class Batcher:
         try:
             while True:
                 await self._collect()
-                turn, room = self._turn()
-                if not turn and not self._many.clients:
+                step, room = self._next_step()
+                if not step and not self._many.clients:
                     break
-                if not turn:
+                if not step:
                     self._arrived.clear()
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._paused - time.perf_counter()):
                             await self._arrived.wait()
                     continue
-                self._recent.append({job.client for job, _ in turn})
+                self._recent.append({job.client for job, _ in step})
                 self._missing = set().union(*self._recent)
                 self._complete.clear()
-                await self._take(turn, room)
+                await self._run_step(step, room)
         finally:
             self._driver = None
 
-    def _turn(self) -> tuple[list[tuple[Job, int]], int]:
-        """What shares the next turn, and the tokens that it might have had."""
-        full = self._engine.turn_tokens
-        lines = [(self._few, full)]
+    def _next_step(self) -> tuple[list[tuple[Job, int]], int]:
+        """What shares the next step, and the tokens that it might have had."""
+        full = self._engine.step_tokens
+        queues = [(self._few, full)]
         if time.perf_counter() >= self._paused:
-            lines.insert(0 if self._last is self._few else 1, (self._many, self._room()))
-        for line, room in lines:
-            if turn := line.turn(room, self._engine.turn_windows):
-                self._last = line
-                return turn, room
+            queues.insert(0 if self._last is self._few else 1, (self._many, self._step_limit()))
+        for queue, room in queues:
+            if step := queue.take(room, self._engine.step_windows):
+                self._last = queue
+                return step, room
         return [], full
 
-    def _room(self) -> int:
-        """Tokens of the next turn of those who ask for much."""
+    def _step_limit(self) -> int:
+        """Tokens of the next step of those who ask for much."""
         quanta = 1 if self._mixed() else LONE_QUANTA
-        return min(int(quanta * self._quantum), self._engine.turn_tokens)
+        return min(int(quanta * self._quantum), self._engine.step_tokens)
 
     def _mixed(self) -> bool:
         """Whether somebody asks for little while others ask for much."""
         return self._little > time.perf_counter() - RECENT_SECONDS
 
     async def _collect(self) -> None:
-        """Before a turn: those who had the last ones get their answers, and time to ask again.
+        """Before a step: those who had the last ones get their answers, and time to ask again.
 
-        So many clients share one turn, and the engine has the processor to itself.
+        So many clients share one step, and the engine has the processor to itself.
         """
         await asyncio.sleep(0)
-        full = self._engine.turn_tokens
+        full = self._engine.step_tokens
         while self._few.tokens < full and self._finish.busy:
             await self._finish.pause()
             await asyncio.sleep(0)
@@ -211,45 +211,45 @@ class Batcher:
             await self._prepare.pause()
             await asyncio.sleep(0)
 
-    async def _take(self, turn: list[tuple[Job, int]], room: int) -> None:
-        windows = [window for job, count in turn for window in job.windows[job.taken - count : job.taken]]
+    async def _run_step(self, step: list[tuple[Job, int]], room: int) -> None:
+        windows = [window for job, count in step for window in job.windows[job.taken - count : job.taken]]
         tokens = sum(len(window.ids) for window in windows)
         start = time.perf_counter()
-        for job, count in turn:
+        for job, count in step:
             if job.taken == count:
                 metrics.QUEUE_SECONDS.observe(start - job.since)
         try:
             rows = iter(await self._engine.run(windows))
         except ModelError as failed:
-            if len(turn) == 1:
-                _fail(turn, failed)
+            if len(step) == 1:
+                _fail(step, failed)
             else:  # whose it is: the others have their answers
-                for one in turn:
-                    await self._take([one], room)
+                for one in step:
+                    await self._run_step([one], room)
             return
         except Exception as failed:
-            _fail(turn, failed)
+            _fail(step, failed)
             return
         seconds = time.perf_counter() - start
         if self._last is self._many and tokens > room / 2:
             # Down at once, up slowly: most turns are shorter then.
             self._quantum *= min(max(QUANTUM_SECONDS * tokens / self._quantum / seconds, 0.5), 1.05)
-            self._quantum = max(min(self._quantum, self._engine.turn_tokens), LEAST_QUANTUM)
+            self._quantum = max(min(self._quantum, self._engine.step_tokens), LEAST_QUANTUM)
             # A window that takes long cannot be interrupted: those who ask for little meet it seldom.
             if self._mixed():
                 pause = PAUSE * max(seconds - 2 * QUANTUM_SECONDS, 0)
                 self._paused = time.perf_counter() + min(pause, LONGEST_PAUSE)
-        metrics.TURN_SECONDS.observe(seconds)
-        metrics.TURN_FILL.observe(tokens / self._engine.turn_tokens)
+        metrics.STEP_SECONDS.observe(seconds)
+        metrics.STEP_FILL.observe(tokens / self._engine.step_tokens)
         metrics.WINDOWS.inc(len(windows))
         metrics.TOKENS.inc(tokens)
-        for job, count in turn:
+        for job, count in step:
             job.rows += [next(rows) for _ in range(count)]
             if len(job.rows) == len(job.windows) and not job.done.done():
                 job.done.set_result(job.rows)
 
 
-def _fail(turn: list[tuple[Job, int]], failed: Exception) -> None:
-    for job, _ in turn:
+def _fail(step: list[tuple[Job, int]], failed: Exception) -> None:
+    for job, _ in step:
         if not job.done.done():
             job.done.set_exception(failed)

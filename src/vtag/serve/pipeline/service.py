@@ -16,10 +16,10 @@ from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import error
 from vtag.options import TagOptions
 from vtag.serve import metrics
-from vtag.serve.http.lifetime import Patience
+from vtag.serve.http.lifetime import RequestLifetime
 from vtag.serve.limits import Limits
-from vtag.serve.pipeline.admission import Queue
-from vtag.serve.pipeline.coalescer import Together
+from vtag.serve.pipeline.admission import Admission
+from vtag.serve.pipeline.coalescer import Coalescer
 from vtag.serve.pipeline.long_texts import LongTexts, ShortestFirst
 from vtag.serve.pipeline.scheduler import Batcher
 from vtag.serve.pipeline.stages import Piece, Render, characters, cut, finish, prepare
@@ -39,8 +39,8 @@ class Stages:
 
     def __init__(self, tagger: Tagger, most: int) -> None:
         self.threads = ThreadPoolExecutor(2, thread_name_prefix="vtag-text")
-        self.prepare = Together(partial(prepare, tagger), self.threads, most=most, size=lambda piece: len(piece.items))
-        self.finish = Together(partial(finish, tagger), self.threads, most=most, size=lambda one: len(one[0].items))
+        self.prepare = Coalescer(partial(prepare, tagger), self.threads, most=most, size=lambda piece: len(piece.items))
+        self.finish = Coalescer(partial(finish, tagger), self.threads, most=most, size=lambda one: len(one[0].items))
 
 
 class Spent:
@@ -85,10 +85,10 @@ class Service:
         self._names = names
         self._adapters = adapters
         self.limits = limits
-        self.queue = Queue(limits)
+        self.admission = Admission(limits)
         self._languages = languages
         # Requests that are read or worked on.
-        self.waiting: set[Patience] = set()
+        self.waiting: set[RequestLifetime] = set()
         self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
         self._parsing = ShortestFirst(1)
         self.types = tagger.scheme.span_labels
@@ -139,7 +139,7 @@ class Service:
     async def _through(self, piece: Piece, spent: Spent, client: Hashable, *, much: bool) -> list[bytes]:
         """What is made of its texts."""
         self._batcher.arrived(client)
-        with self.queue.windows(self.most_tokens) as take:
+        with self.admission.windows(self.most_tokens) as take:
 
             async def run(windows: Sequence[Window], of_texts: int) -> list[np.ndarray]:
                 tokens = sum(len(window.ids) for window in windows)
@@ -167,7 +167,7 @@ class Service:
         if size <= SMALL_BODY:
             return parse()
         loop = asyncio.get_running_loop()
-        async with self._parsing.turn(size):
+        async with self._parsing.slot(size):
             began = loop.time()
             try:
                 return await loop.run_in_executor(self._body_thread, parse)
@@ -181,7 +181,7 @@ class Service:
             return (await self._batcher.run([window], client, much=much))[0]
         loop = asyncio.get_running_loop()
         batch = await loop.run_in_executor(self._other.threads, self._windows, ids, text)
-        with self.queue.windows(self.most_tokens) as take:
+        with self.admission.windows(self.most_tokens) as take:
             take(sum(len(window.ids) for window in batch.windows))
             logits = await self._batcher.run(batch.windows, client, much=True)
             return (await loop.run_in_executor(self._other.threads, self.tagger.rows, batch, logits))[0]

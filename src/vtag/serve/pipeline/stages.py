@@ -13,7 +13,7 @@ import numpy as np
 from vtag.options import BoundOptions
 from vtag.serve.limits import LONG_TEXT
 from vtag.tagger import Batch, Tagger
-from vtag.text.blocks import Filling
+from vtag.text.batching import BatchFill
 from vtag.types import Span
 
 Item = TypeVar("Item")
@@ -74,7 +74,7 @@ def cut(
     items: Sequence[Any], sizes: Sequence[int], render: Render, *, options: BoundOptions, words: bool, most: int
 ) -> Iterator[Piece]:
     """A request in pieces, in order; sizes: `characters` of each item."""
-    filling = Filling(PIECE_TEXTS, PIECE_SIZE)
+    filling = BatchFill(PIECE_TEXTS, PIECE_SIZE)
     starts: list[int] = []
     for at, size in enumerate(sizes):
         if at == 0 or filling.ends_before(size):

@@ -27,11 +27,11 @@ async def limit_exceeded(request: Request, raised: Exception) -> Response:
     return refusal(raised.args[0])
 
 
-class AnyLength(PoolingHandler):
+class WindowedPooling(PoolingHandler):
     """vLLM's handler, which on the packed route would take a pack's length for a text's."""
 
     def __init__(self, stock: Any, client: EngineClient, service: Service) -> None:
-        self._windows = _InWindows(client, service)
+        self._windows = WindowedEngineClient(client, service)
         super().__init__(stock, self._windows, service.tagger.max_length)
         self._most_tokens = service.limits.scores // len(service.tagger.id2label)
         self._limit = service.limits.scores
@@ -45,7 +45,7 @@ class AnyLength(PoolingHandler):
         del self._windows.prompts[request]
 
 
-class _InWindows:
+class WindowedEngineClient:
     """vLLM's engine, as its handler uses it, in which prompts wait for their turn with the texts of other routes.
 
     prompts: how many a request has, by its id.

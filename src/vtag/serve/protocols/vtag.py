@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import Request
 
 import vtag
-from vtag.decode.likely import likeliest, span_types
+from vtag.decode.top_k import likeliest, span_types
 from vtag.errors import error
 from vtag.options import STRATEGIES
 from vtag.serve.http.responses import as_json, to_json

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vtag.decode import scheme as schemes
-from vtag.decode.openings import opened_by_begin
+from vtag.decode.iob1 import opened_by_begin
 from vtag.decode.viterbi import best_paths
 
 IOB2 = schemes.read(dict(enumerate(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])))

@@ -21,7 +21,7 @@ def logits_of(output: Any, name: str) -> np.ndarray:
     return logits
 
 
-def packs(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:
+def requests(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:
     """Indices of the windows of each request, int64: at most `limit` tokens a request, and about equally many.
 
     Sorted by length, so that a request holds few different lengths: texts of about one length are computed together.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vtag.decode import scheme as schemes
-from vtag.decode.likely import likeliest, span_types
+from vtag.decode.top_k import likeliest, span_types
 from vtag.types import Encoding, Span
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC"]

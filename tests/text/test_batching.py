@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtag.text.blocks import BLOCK_SIZE, BLOCK_TEXTS, Filling, blocks, one_ahead
+from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS, BatchFill, batches, one_ahead
 
 
 @given(st.lists(st.integers(0, 20), max_size=60), st.integers(1, 8), st.integers(1, 50))
 def test_a_block_ends_with_what_fills_it_or_before_what_would_be_too_much(
     sizes: list[int], items: int, size: int
 ) -> None:
-    ends_with, ends_before = Filling(items, size), Filling(items, size)
+    ends_with, ends_before = BatchFill(items, size), BatchFill(items, size)
     held: list[int] = []
     mine: list[int] = []
     for one in sizes:
@@ -35,22 +35,22 @@ def test_a_block_ends_with_what_fills_it_or_before_what_would_be_too_much(
 
 
 def test_blocks_keep_the_order_and_know_the_index_of_their_first_text() -> None:
-    texts = [str(i) for i in range(2 * BLOCK_TEXTS + 1)]
-    found = list(blocks(texts))
-    assert [first for first, _ in found] == [0, BLOCK_TEXTS, 2 * BLOCK_TEXTS]
+    texts = [str(i) for i in range(2 * BATCH_TEXTS + 1)]
+    found = list(batches(texts))
+    assert [first for first, _ in found] == [0, BATCH_TEXTS, 2 * BATCH_TEXTS]
     assert [text for _, block in found for text in block] == texts
 
 
 def test_a_block_ends_where_long_texts_fill_it() -> None:
-    found = list(blocks(["x" * BLOCK_SIZE, "a", "b"]))
+    found = list(batches(["x" * BATCH_CHARACTERS, "a", "b"]))
     assert [(first, len(block)) for first, block in found] == [(0, 1), (1, 2)]
 
 
 def test_blocks_are_read_one_at_a_time() -> None:
     read: list[int] = []
-    stream = blocks(read.append(i) or "x" for i in range(10 * BLOCK_TEXTS))  # type: ignore[func-returns-value]
+    stream = batches(read.append(i) or "x" for i in range(10 * BATCH_TEXTS))  # type: ignore[func-returns-value]
     next(stream)
-    assert len(read) == BLOCK_TEXTS
+    assert len(read) == BATCH_TEXTS
 
 
 def failing(count: int) -> Iterator[str]:
@@ -58,11 +58,11 @@ def failing(count: int) -> Iterator[str]:
     raise OSError("gone")
 
 
-@pytest.mark.parametrize("count", [0, 3, BLOCK_TEXTS, BLOCK_TEXTS + 1])
+@pytest.mark.parametrize("count", [0, 3, BATCH_TEXTS, BATCH_TEXTS + 1])
 def test_what_the_texts_raise_comes_after_the_block_of_those_before(count: int) -> None:
     found: list[str] = []
     with pytest.raises(OSError, match="gone"):
-        found.extend(text for _, block in blocks(failing(count)) for text in block)
+        found.extend(text for _, block in batches(failing(count)) for text in block)
     assert found == list(map(str, range(count)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vtag.text.lines import stretches
+from vtag.text.line_breaks import stretches
 from vtag.text.windows import make_windows
 from vtag.types import Encoding
 

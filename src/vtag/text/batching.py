@@ -9,11 +9,11 @@ Item = TypeVar("Item")
 
 # What is read ahead of the engine, and what a file's records are committed by: enough texts to fill several requests,
 # and never many long ones. Texts, and characters (or words) of them.
-BLOCK_TEXTS = 2048
-BLOCK_SIZE = 1 << 20
+BATCH_TEXTS = 2048
+BATCH_CHARACTERS = 1 << 20
 
 
-class Filling:
+class BatchFill:
     """Counts what goes into a block of at most `items`, and of about `size` characters."""
 
     __slots__ = ("_items", "_most_items", "_most_size", "_size")
@@ -37,14 +37,14 @@ class Filling:
         return self._items > 0 and (self._items == self._most_items or self._size + size > self._most_size)
 
 
-def blocks(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
+def batches(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
     """Blocks of texts (or of lists of words) with the index of the first: (index, items).
 
     What `items` raises comes after all that it gave before.
     """
     first = 0
     block: list[Any] = []
-    filling = Filling(BLOCK_TEXTS, BLOCK_SIZE)
+    filling = BatchFill(BATCH_TEXTS, BATCH_CHARACTERS)
     try:
         for item in items:
             block.append(item)
