@@ -1,4 +1,4 @@
-"""Exact-span scores: a span counts if its start, its end and its label are all right."""
+"""Exact-match evaluation: a span counts if its start, end and label all match."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Score:
 
     @property
     def precision(self) -> float:
-        """Share of the predicted spans that are right; 0 if there are none."""
+        """Share of the predicted spans that are correct; 0 if there are none."""
         return self.right / self.predicted if self.predicted else 0.0
 
     @property

@@ -1,7 +1,7 @@
-"""How texts are tagged: what each option may be, and what it means. Every caller's keywords become one `TagOptions`.
+"""Options of tagging: their checks and their meaning. Every caller's keywords become one `TagOptions`.
 
-A `TagOptions` knows no model, so that it can be made, and refused, before anything is loaded. `Tagger.bind` holds it
-against a model: what it gives is not checked again on its way to the decoder.
+A `TagOptions` does not depend on a model, so it is checked before anything is loaded. `Tagger.bind` checks it against a
+model once; nothing checks it again on the way to the decoder.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ STRATEGIES = (DEFAULT_STRATEGY, *HF_STRATEGIES)
 
 @dataclass(frozen=True, slots=True)
 class TagOptions:
-    """The options of `LLM.tag`, each in its one spelling. Raises SettingError for what suits no model.
+    """The options of `LLM.tag`, normalised. Raises SettingError for values that no model accepts.
 
     aggregation_strategy: "viterbi", or one of Hugging Face's ("none", "simple", "first", "average", "max").
-    ignore_labels: labels (of the spans) to leave out; a single one may stand alone.
-    threshold: spans with a lower score are dropped; by label if it is a mapping ("*": all others).
+    ignore_labels: span labels to leave out; a single label may be passed as a string.
+    threshold: spans with a lower score are dropped; a mapping sets it by label ("*": all others).
     stride: tokens that neighbouring windows of a long text share; None: a quarter of the window. With one of Hugging
-        Face's strategies, windows are cut and their spans merged by its own rule.
+    Face's strategies, windows are cut and their spans merged by its own rule.
     """
 
     aggregation_strategy: str = DEFAULT_STRATEGY
@@ -49,13 +49,13 @@ class TagOptions:
         return self.aggregation_strategy in HF_STRATEGIES
 
     def labels(self) -> list[tuple[str, str]]:
-        """The labels that the model must have, each behind the name of the option that names it."""
+        """Labels that the model must have, each after the name of the option that names it."""
         by_label = self.threshold if isinstance(self.threshold, Mapping) else {}
         ignored = [("ignore_labels", label) for label in self.ignore_labels if label != "O"]
         return ignored + [("threshold", label) for label in by_label if label != "*"]
 
     def kept(self, found: list[Span]) -> list[Span]:
-        """Of the spans of a text, those that are sure enough."""
+        """Spans of a text that reach the threshold."""
         if self.threshold is None:
             return found
         by_label = self.threshold if isinstance(self.threshold, Mapping) else {"*": self.threshold}
@@ -63,17 +63,17 @@ class TagOptions:
         return [span for span in found if span.score >= by_label.get(span.label, others)]
 
 
-# Options that fit a model: made by `Tagger.bind`.
+# Options that fit a model; only `Tagger.bind` creates them.
 BoundOptions = NewType("BoundOptions", TagOptions)
 
 
 def short(value: object) -> str:
-    """What was passed, for a message: one line, never long."""
+    """A short form of a caller's value, for a message: one line of limited length."""
     return " ".join(reprlib.repr(value).split())
 
 
 def _strategy(given: Any) -> str:
-    """In any case of letters; Hugging Face's AggregationStrategy is a string too."""
+    """The strategy's name, in any case; Hugging Face's AggregationStrategy is a string too."""
     name = given.lower() if isinstance(given, str) else given
     if name not in STRATEGIES:
         raise error("unknown_strategy", strategy=short(given), names=", ".join(STRATEGIES))
@@ -91,7 +91,7 @@ def _labels(given: Any) -> tuple[str, ...]:
 
 
 def _threshold(given: Any) -> float | dict[str, float] | None:
-    """A probability, or such by label."""
+    """A probability, or a dict of probabilities by label."""
     if given is None:
         return None
     by_label = dict(given) if isinstance(given, Mapping) else {"*": given}
@@ -111,5 +111,5 @@ def _stride(given: Any) -> int | None:
     return int(given)
 
 
-# They fit every model.
+# The defaults fit every model.
 DEFAULTS = BoundOptions(TagOptions())

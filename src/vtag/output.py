@@ -1,4 +1,4 @@
-"""What `LLM.encode` gives."""
+"""The output of `LLM.encode`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from vtag.errors import error
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenClassificationOutput:
-    """What `LLM.encode` gives for one text of T tokens, special tokens included.
+    """The output of `LLM.encode` for one text of T tokens, special tokens included.
 
     data: float32 [T, labels], logits (neither softmax nor sigmoid).
     outputs: vLLM's view of the same numbers: `outputs.data` is a torch tensor on `data`'s memory.
-    tokens: the vocabulary pieces. offsets: int32 [T, 2] into the text, None for token ids or without a fast tokenizer.
-    labels: id2label. windows: how many windows the text needed. The rest is vLLM's.
-    multi_label: whether the labels do not exclude each other: their probabilities are sigmoids.
+    tokens: the token strings. offsets: int32 [T, 2] into the text, None for token ids or without a fast tokenizer.
+    labels: id2label. windows: how many windows the text needed. All other fields are vLLM's.
+    multi_label: whether a token can have several labels: probabilities are sigmoids then.
     """
 
     data: np.ndarray
@@ -37,11 +37,11 @@ class TokenClassificationOutput:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """float32 [T, labels]: softmax of `data`, or sigmoid for one label, or labels that do not exclude others."""
+        """float32 [T, labels]: softmax of `data`; sigmoid for models with one label or with several labels a token."""
         return scores.probabilities(self.data, multi_label=self.multi_label)
 
     def top_k(self, k: int) -> list[list[tuple[str, float]]]:
-        """For each token its k likeliest labels with their probabilities, the likeliest first."""
+        """The k most probable labels of each token with their probabilities, highest first."""
         if k < 1:
             raise error("bad_top_k", k=k)
         return likeliest(self.probabilities, list(self.labels.values()), k)

@@ -26,9 +26,9 @@ from vtag.text.tokenize import FastTokenizer, TokenizerError
 from vtag.text.windows import body_size, check_stride, hf_windows, make_windows
 from vtag.types import Answer, Encoding, Span, Window
 
-# So many labels are named where one is wrong.
+# How many labels a message lists at most.
 SHOWN = 24
-# Of a text that cannot be tagged: it has no tokens, and so no windows.
+# Stands for a text that cannot be tagged: no tokens, so no windows.
 NOTHING = Encoding("", np.zeros(0, np.int32), np.zeros(0, bool), np.zeros((0, 2), np.int32), np.zeros(0, np.int32))
 
 
@@ -36,11 +36,11 @@ NOTHING = Encoding("", np.zeros(0, np.int32), np.zeros(0, bool), np.zeros((0, 2)
 class Batch:
     """Texts on their way through the engine, in order.
 
-    encodings: of each text; one without tokens where the text cannot be tagged.
-    windows: what the engine runs, in order; `window.text` is an index into `encodings`.
-    options: those that it was prepared for; None for logits alone.
+    encodings: one a text, without tokens where the text cannot be tagged.
+    windows: the engine's input, in order; `window.text` is an index into `encodings`.
+    options: what the batch was prepared for; None for logits alone.
     errors: why a text cannot be tagged, by its index in `encodings`.
-    hf_parts: one Encoding a window, where Hugging Face's own stride rule was asked for.
+    hf_parts: one Encoding a window, for Hugging Face's own stride rule.
     """
 
     encodings: tuple[Encoding, ...]
@@ -51,7 +51,7 @@ class Batch:
 
     @staticmethod
     def joined(batches: Sequence[Batch]) -> Batch:
-        """Batches that were prepared with the same options, as one."""
+        """One batch out of several that were prepared with the same options."""
         if len(batches) == 1:
             return batches[0]
         encodings: list[Encoding] = []
@@ -70,7 +70,7 @@ class Batch:
 
 
 class Tagger:
-    """What is known of a model outside of its engine: tokenizer, labels, and the longest input it takes."""
+    """All of a model outside of its engine: tokenizer, labels, and the longest input."""
 
     def __init__(
         self,
@@ -93,17 +93,18 @@ class Tagger:
         self.words = choose(words, self.scheme)
         self.biases = biases
         self.vocabulary = vocabulary
-        # What options may name: a span's label is a type, or under Hugging Face's strategies what is left of a label.
+        # Names that options may use: a span's label is a type; under Hugging Face's strategies, a label without its
+        # prefix.
         types = [*self.scheme.span_labels, *(label.split("-", 1)[-1] for label in self.id2label.values())]
         self.labels = list(dict.fromkeys([*types, *self.id2label.values()]))
         self._known = set(self.labels)
         self.fast = bool(tokenizer.is_fast)
         self._text = FastTokenizer(tokenizer) if self.fast else SlowTokenizer(tokenizer)
-        # Where Hugging Face would cut: the tokenizer's own limit, which many tokenizers leave at 1e30.
+        # The limit at which Hugging Face would cut: the tokenizer's own, which many tokenizers leave at 1e30.
         self._hf_max_length = int(min(max_length, tokenizer.model_max_length or max_length))
 
     def bind(self, options: TagOptions) -> BoundOptions:
-        """The options as ones that fit this model; raises SettingError for what does not."""
+        """Check the options against this model; raises SettingError for labels and strides that do not fit."""
         if (found := self.unknown_label(options)) is not None:
             option, label = found
             more = len(self.labels) - SHOWN
@@ -121,7 +122,7 @@ class Tagger:
         return BoundOptions(options)
 
     def unknown_label(self, options: TagOptions) -> tuple[str, str] | None:
-        """An option that names a label that the model has not, and that label."""
+        """The first option that names a label which the model does not have, and that label."""
         return next(((option, label) for option, label in options.labels() if label not in self._known), None)
 
     def prepare(
@@ -133,10 +134,11 @@ class Tagger:
         delimiter: str = " ",
         first: int = 0,
     ) -> Batch:
-        """Tokenize and cut into windows. A text that cannot be tagged has its InputError in `Batch.errors`.
+        """Tokenize texts and cut them into windows; `Batch.errors` has the InputError of each text that cannot be
+        tagged.
 
         items: texts, or lists of words where `words` is true: then offsets refer to `delimiter.join(words)`.
-        first: the index of the first text, by which errors name it.
+        first: the index of the first text, for error messages.
         """
         items = [items] if isinstance(items, str) else list(items)
         indices = range(first, first + len(items))
@@ -145,9 +147,9 @@ class Tagger:
     def encode(
         self, items: Iterable[Any], indices: Sequence[int], *, words: bool = False, delimiter: str = " "
     ) -> tuple[list[Encoding], dict[int, InputError]]:
-        """The first half of `prepare`: an Encoding for each text, and by its position why one cannot be tagged.
+        """Tokenize: an Encoding for each text, and by its position the error of each text that cannot be tagged.
 
-        indices: by which errors name the texts.
+        indices: the texts' numbers in error messages.
         """
         encodings, errors = self._encode(items, indices, words=words, delimiter=delimiter)
         for text, encoding in enumerate(encodings):
@@ -163,7 +165,9 @@ class Tagger:
         options: BoundOptions,
         most_tokens: int | None = None,
     ) -> Batch:
-        """The second half: windows. Raises InputError where all have more than `most_tokens`, before they are made."""
+        """Cut encodings into windows. Raises InputError, before any is made, where all have more than `most_tokens`
+        together.
+        """
         stride = options.stride
         if stride is not None and options.hf:
             return self._cut_hf(encodings, errors, options, stride, most_tokens)
@@ -172,9 +176,9 @@ class Tagger:
         return Batch(tuple(encodings), tuple(windows), options, errors)
 
     def prepare_prompts(self, prompts: Any, most_tokens: int | None = None) -> Batch:
-        """As `prepare`, for logits alone, of whatever vLLM's `encode` takes: texts, token ids, dicts of either.
+        """As `prepare`, for logits alone, from the input types of vLLM's `encode`: texts, token ids, dicts of either.
 
-        Raises InputError for the first one that cannot be read.
+        Raises InputError for the first prompt that cannot be read.
         """
         items = split_prompts(prompts, self.vocabulary)
         texts = {i: item for i, item in enumerate(items) if isinstance(item, str)}
@@ -185,13 +189,13 @@ class Tagger:
         encodings = [next(of_texts) if isinstance(item, str) else encode_ids(item, self._probe) for item in items]
         return Batch(tuple(encodings), tuple(make_windows(encodings, self.max_length, most=most_tokens)))
 
-    def pieces(self, encoding: Encoding) -> list[str]:
-        """The vocabulary piece of each token."""
+    def token_strings(self, encoding: Encoding) -> list[str]:
+        """The token string of each token."""
         return self._text.strings(encoding.ids)
 
     def finish(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[Answer]:
-        """The spans of each text, or why it has none, from the logits of each window: float32 [len(ids), labels]."""
-        assert batch.options is not None  # by `prepare`
+        """Decode logits, float32 [len(ids), labels] a window, to the spans or the error of each text."""
+        assert batch.options is not None  # set by `prepare`
         decode = self._hf if batch.options.hf else self._viterbi
         answers: list[Answer] = [batch.options.kept(found) for found in decode(batch, logits, batch.options)]
         for text, refused in batch.errors.items():
@@ -199,11 +203,11 @@ class Tagger:
         return answers
 
     def rows(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """One row of logits per token of each whole text, special tokens included: float32 [T, labels]."""
+        """Logits of each whole text, one row a token, special tokens included: float32 [T, labels]."""
         return stitch(batch.encodings, batch.windows, logits, len(self.id2label), causal=self.causal)
 
     def probabilities(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """As `rows`, of probabilities: float32 [T, labels]."""
+        """As `rows`, with probabilities: float32 [T, labels]."""
         return [scores.probabilities(row, multi_label=self.multi_label) for row in self.rows(batch, logits)]
 
     def _encode(
@@ -223,7 +227,7 @@ class Tagger:
                     errors.setdefault(text, input_error("tokenizer_fails", index=indices[text]))
         for text in errors:
             encodings[text] = NOTHING
-        # An id outside of the embedding would take the engine down.
+        # An id beyond the embedding would crash the engine.
         if encodings and np.concatenate([encoding.ids for encoding in encodings]).max(initial=0) >= self.vocabulary:
             for text, encoding in enumerate(encodings):
                 if encoding.ids.max(initial=0) >= self.vocabulary:
@@ -233,7 +237,7 @@ class Tagger:
 
     @cached_property
     def _probe(self) -> Encoding:
-        """Any text: it shows which special tokens stand around all."""
+        """The special tokens of any one text show those of all texts."""
         return self._text.encode(["a"])[0]
 
     def _cut_hf(
@@ -244,7 +248,7 @@ class Tagger:
         stride: int,
         most_tokens: int | None,
     ) -> Batch:
-        assert isinstance(self._text, FastTokenizer)  # by `bind`
+        assert isinstance(self._text, FastTokenizer)  # checked by `bind`
         from_end = self._text.cuts_left
         windows = hf_windows(encodings, self._hf_max_length, stride, from_end=from_end, most=most_tokens)
         good = [encoding for text, encoding in enumerate(encodings) if text not in errors]
@@ -253,7 +257,7 @@ class Tagger:
         return Batch(tuple(encodings), tuple(windows), options, errors, flat)
 
     def _hf(self, batch: Batch, logits: Sequence[np.ndarray], options: TagOptions) -> list[list[Span]]:
-        """Hugging Face's strategies: over whole texts, or window by window under its stride rule."""
+        """Decode with Hugging Face's strategies: whole texts, or window by window under its stride rule."""
         if batch.hf_parts is None:
             rows = self.rows(batch, logits)
             return [self._hf_one(e, row, options) for e, row in zip(batch.encodings, rows, strict=True)]
@@ -264,7 +268,7 @@ class Tagger:
         return [merge_windows(row) if counts[text] > 1 else row for text, row in enumerate(found)]
 
     def _viterbi(self, batch: Batch, logits: Sequence[np.ndarray], options: TagOptions) -> list[list[Span]]:
-        """The default: window distributions averaged, then one decode of each whole text."""
+        """Decode with the default strategy: average the windows' distributions, then decode each whole text once."""
         if not len(logits):
             return [[] for _ in batch.encodings]
         chances = scores.probabilities(np.concatenate(logits), multi_label=self.multi_label)

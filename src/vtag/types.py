@@ -1,4 +1,4 @@
-"""Plain data that travels through vtag: windows into the engine, spans and logits out of it."""
+"""Plain data: spans, encodings, windows and answers."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Span:
     words: tuple[int, int] | None = None
 
     def __lt__(self, other: Span) -> bool:
-        """In the order of the text."""
+        """Order by position in the text."""
         return (self.start, self.end, self.label, self.score) < (other.start, other.end, other.label, other.score)
 
     def __str__(self) -> str:
         return f"{self.label} {self.text!r} [{self.start}:{self.end}] {self.score:.3f}"
 
     def __repr__(self) -> str:
-        """As a dataclass prints, without the fields that are not filled."""
+        """As a dataclass prints, without unset fields."""
         shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) is not None)
         return f"Span({', '.join(shown)})"
 
@@ -77,7 +77,7 @@ class Span:
         return self.start, self.end, self.label
 
 
-# Of a text: its spans, or why it cannot be tagged.
+# The answer for a text: its spans, or why it cannot be tagged.
 Answer = list[Span] | InputError
 
 
@@ -92,16 +92,16 @@ def to_hf(found: Sequence[Span] | Sequence[Sequence[Span]]) -> list[dict[str, An
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
-    """One whole text as the tokenizer sees it, never cut. T tokens, the special ones that the tokenizer adds included.
+    """One whole text after tokenization, without truncation: T tokens, added special tokens included.
 
     text: the caller's string (for input already split into words: `delimiter.join(words)`).
     ids: int32 [T].
     special: bool [T], true for the tokens that the tokenizer added itself.
     offsets: int32 [T, 2], code points of `text`, end exclusive, (0, 0) for special tokens; None with a slow tokenizer.
     word_ids: int32 [T], the tokenizer's own words (or the index of the caller's word), -1 for special tokens.
-    words: int32 [W, 2], offsets of the caller's words in `text`; None where the text was given as one string.
-    characters: int32 [T, 2], the characters that each token stands for, where the tokenizer's offsets are off (see
-        text/characters.py); None: the offsets.
+    words: int32 [W, 2], offsets of the caller's words in `text`; None for a text passed as one string.
+    characters: int32 [T, 2], the characters of each token where the tokenizer's offsets are off (see
+    text/characters.py); None: the offsets.
     """
 
     text: str
@@ -115,13 +115,13 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What the model sees at once: a whole text, or a stretch of one that is longer than the model takes.
+    """The model's input: a whole text, or a part of one that is longer than the model's limit.
 
     ids: int32 [tokens], special tokens included.
-    text: index of the text (its Encoding) in the batch that `Tagger.prepare` was given.
-    start, end: the stretch of the whole text's tokens, end exclusive, that `ids` holds between `prefix` and the
-        window's trailing special tokens. For a text that fits, start = 0, end = T, prefix = 0 and ids = Encoding.ids.
-    prefix: how many special tokens stand before the stretch.
+    text: index of the text (its Encoding) in the batch.
+    start, end: the range of the whole text's tokens, end exclusive, that `ids` holds between `prefix` and the window's
+    trailing special tokens. For a text that fits, start = 0, end = T, prefix = 0 and ids = Encoding.ids.
+    prefix: how many special tokens come before the range.
     """
 
     ids: np.ndarray
@@ -132,7 +132,7 @@ class Window:
 
 
 def _draft_of(cls: type) -> Any:
-    """An object of `cls` while it is made: fields of one that is frozen take four times as long to set."""
+    """A mutable stand-in for a frozen dataclass while its fields are set: a frozen one takes four times as long."""
     return make_dataclass("_Draft", [field.name for field in fields(cls)], slots=True)
 
 
@@ -140,7 +140,7 @@ _DRAFTS: dict[type, Any] = {cls: _draft_of(cls) for cls in (Span, Encoding, Wind
 
 
 def make_many(cls: type[Made], *columns: Iterable[Any]) -> list[Made]:
-    """Many Spans, Encodings or Windows, field by field, in the order of the fields."""
+    """Create many Spans, Encodings or Windows, column by column, in the order of the fields."""
     made: list[Any] = list(map(_DRAFTS[cls], *columns))
     for one in made:
         one.__class__ = cls

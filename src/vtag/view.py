@@ -1,6 +1,6 @@
-"""Spans to look at: coloured text for a terminal, a small self-contained piece of HTML, and a view for notebooks.
+"""Rendering of spans: coloured text for a terminal, self-contained HTML, and a view for notebooks.
 
-Spans may overlap (multi-label models): the text is cut at every border, and each piece knows the spans that cover it.
+Spans may overlap (multi-label models): the text is cut at every border, and each segment knows the spans that cover it.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from pathlib import Path
 
 from vtag.types import Span
 
-# Backgrounds that black text can be read on, of a terminal's 256 colours; neighbours are chosen to be unlike.
+# Backgrounds of a terminal's 256 colours on which black text is readable; neighbours differ clearly.
 PALETTE = (117, 216, 150, 218, 222, 183, 122, 210, 186, 147, 193, 180, 182, 159, 229, 115, 217, 187)
 STYLE = Path(__file__).with_suffix(".css").read_text("utf-8")
-# The types shown so far in this process, each with its number.
+# Types shown so far in this process -> their numbers.
 _places: dict[str, int] = {}
-# Of BIO and its kin: B-PER and I-PER are of PER's colour.
+# B-PER and I-PER get the colour of PER.
 _PREFIX = re.compile(r"^[A-Z][-_](?=.)")
-# Text from elsewhere must not steer the terminal: control characters are shown, not sent.
+# Text must not control the terminal: control characters are shown, not sent.
 _VISIBLE = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
 _VISIBLE |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 
 
 def render_terminal(text: str, spans: Sequence[Span], *, color: bool = True) -> str:
-    """The text with each span on its label's colour and the label behind it; in brackets where `color` is false."""
+    """The text with each span on its label's colour, followed by the label; in brackets if `color` is false."""
     parts = []
     for piece, covering, begins, ends in _segments(text, spans):
         shown = piece.translate(_VISIBLE)
@@ -41,12 +41,12 @@ def render_terminal(text: str, spans: Sequence[Span], *, color: bool = True) -> 
 
 
 def render_html(text: str, spans: Sequence[Span]) -> str:
-    """The same as a <div> that brings its style and needs no script; safe for any text, right to left included."""
+    """The same as a <div> with its own style and no script; safe for any text, right to left included."""
     return f'<div class="vtag" dir="auto"><style>{STYLE}</style>{_marked(text, spans)}</div>'
 
 
 def render_page(texts: Sequence[str], rows: Sequence[Sequence[Span]], *, title: str) -> str:
-    """A page of its own, without a script: how often each label was found, then the texts, each with its spans."""
+    """A standalone page without a script: how often each label occurs, then the texts with their spans."""
     counts = Counter(span.label for row in rows for span in row)
     legend = "".join(
         f'<li><mark style="background:{rgb(_color(label))}">{html.escape(label.translate(_VISIBLE))}</mark>'
@@ -90,17 +90,17 @@ def rgb(color: int) -> str:
 
 
 def colors(labels: Iterable[str]) -> dict[str, str]:
-    """The colour of each label as "#rrggbb"; labels that differ get colours that differ, while there are any free.
+    """The colour of each label as "#rrggbb"; different labels get different colours while some are free.
 
-    Colours are given out in the order in which labels are met: a program that shows the types of its model first has
-    the same ones in every run.
+    Colours are assigned in the order in which labels appear: a program that shows its model's types first gets the same
+    colours in every run.
     """
     return {label: rgb(_color(label)) for label in labels}
 
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """A tagged text that shows itself in colours, as the last line of a notebook's cell or when printed."""
+    """A tagged text that renders itself in colours, in a notebook or when printed."""
 
     text: str
     spans: Sequence[Span]
@@ -113,7 +113,7 @@ class Highlight:
 
 
 def _segments(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, list[Span], int, list[Span]]]:
-    """Stretches of the text in order: (stretch, spans over it from outer to inner, how many begin, those that end)."""
+    """Segments of the text in order: (segment, spans over it from outer to inner, how many begin, those that end)."""
     ordered = sorted((span for span in spans if span.start < span.end), key=lambda span: (span.start, -span.end))
     borders = sorted({0, len(text), *(edge for span in ordered for edge in (span.start, span.end))})
     open_: list[Span] = []
@@ -143,7 +143,7 @@ def _marked(text: str, spans: Sequence[Span]) -> str:
 
 
 def _paint(text: str, label: str, *, bold: bool = False) -> str:
-    """Colours end and begin again at line breaks, or terminals fill the rest of the line."""
+    """Colours end and restart at line breaks, because terminals would fill the rest of the line."""
     code = f"\x1b[{'1;' if bold else ''}30;48;5;{_color(label)}m"
     return "\n".join(f"{code}{line}\x1b[0m" if line else "" for line in text.split("\n"))
 
@@ -153,10 +153,10 @@ def _label(span: Span) -> str:
 
 
 def _color(label: str) -> int:
-    """The label's colour in the terminal's numbers."""
+    """The label's colour as a terminal's number."""
     return PALETTE[_place(label) % len(PALETTE)]
 
 
 def _place(label: str) -> int:
-    """How many types were met before the label's."""
+    """The number of the label's type."""
     return _places.setdefault(_PREFIX.sub("", label, count=1), len(_places))

@@ -189,7 +189,7 @@ def test_a_model_that_opens_anew_at_every_piece_does_not_cut_at_points(text: str
 
 
 def pieces_of(tagger: Tagger, batch: Any) -> list[str]:
-    return tagger.pieces(batch.encodings[0])
+    return tagger.token_strings(batch.encodings[0])
 
 
 def bert_of_characters(text: str) -> Any:

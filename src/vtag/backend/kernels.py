@@ -1,7 +1,7 @@
-"""A look at each kernel before the first text: its products of random numbers, beside those in float64.
+"""A check of each kernel before the first text: its results on random numbers, compared with float64.
 
-A library that multiplies wrongly on one CPU of many gives answers that look right. So each kind of kernel is tried once
-a process, which takes milliseconds, and one that is off by more than its kind may be is an error.
+A kernel that is wrong on one kind of CPU gives results that look plausible. So each kernel is tested once a process,
+which takes milliseconds; too large an error raises EngineError.
 """
 
 from __future__ import annotations
@@ -22,24 +22,27 @@ from vtag.system.int8 import saturates
 
 
 class Error(NamedTuple):
-    """How far numbers are off, as shares of the root mean square of the right ones: in the mean, and at most."""
+    """The error of a kernel's results, relative to the root mean square of the exact ones: the mean,
+    and the largest.
+    """
 
     mean: float
     largest: float
 
 
-# Three times what right kernels show, or more (docs/measurements.md, Every CPU).
+# At least three times the error of correct kernels (docs/measurements.md, Every CPU).
 BOUNDS = {
     "float32": Error(1e-5, 1e-4),
     "float16": Error(2e-3, 2e-2),
     "bfloat16": Error(1e-2, 8e-2),
     "int8": Error(3e-2, 15e-2),
 }
-# Of matrices, (in, out): no multiples of a kernel's blocks, and multiples, for which vLLM has others with AMX.
+# Shapes (in, out): one that is no multiple of a kernel's block size, and one that is, for which vLLM has other kernels
+# with AMX.
 SHAPES = ((300, 90), (256, 96))
-# A text of one token, a short one, and a row of many.
+# Numbers of tokens: one, a short text, and a row of many.
 TOKENS = (1, 7, 200)
-# Texts for attention, one beyond the length from which it is torch's own.
+# Lengths of texts for attention; the last is long enough for torch's fused attention.
 LENS = (1, 5, 40, 41, attention.SHORT + 8)
 HEADS, SIZE = 2, 32
 
@@ -48,7 +51,7 @@ Make = Callable[[nn.Linear], Callable[[torch.Tensor], torch.Tensor]]
 
 
 def check(kernel: str, dtype: torch.dtype) -> None:
-    """Raise EngineError if this one of `KERNELS` fails, or is wrong, on activations of this dtype."""
+    """Raise EngineError if this one of `KERNELS` fails, or is inexact, on activations of this dtype."""
     of = numbers(kernel, dtype)
     about = {"kernel": kernel if of == "int8" else f"{kernel} in {of}", "cpu": cpu.describe()}
     try:
@@ -62,24 +65,24 @@ def check(kernel: str, dtype: torch.dtype) -> None:
 
 
 def about_int8() -> str:
-    """What `quantization="int8"` is on this CPU."""
+    """What `quantization="int8"` means on this CPU, in a phrase."""
     limited = "weights of 7 to 8 bits, as products of full 8 bits saturate on this CPU"
     return limited if saturates() else "weights of 8 bits"
 
 
 def within(found: Error, bound: Error) -> bool:
-    """Whether neither share is beyond what is usual."""
+    """Whether neither error exceeds its bound."""
     return found.mean <= bound.mean and found.largest <= bound.largest
 
 
 def numbers(kernel: str, dtype: torch.dtype) -> str:
-    """What it multiplies: a row of `BOUNDS`."""
+    """The key of `BOUNDS` for this kernel and dtype."""
     return "int8" if kernel.endswith("int8") else str(dtype).removeprefix("torch.")
 
 
 @cache
 def measure(kernel: str, dtype: torch.dtype) -> Error:
-    """The worst of all that is tried of this kernel."""
+    """The largest error over all tests of this kernel."""
     if kernel in PRODUCTS:
         return worst(chain.from_iterable(products(PRODUCTS[kernel], dtype, shape) for shape in SHAPES))
     return worst(attention_of_texts(dtype))
@@ -87,7 +90,7 @@ def measure(kernel: str, dtype: torch.dtype) -> Error:
 
 @torch.inference_mode()
 def worst(tried: Tried) -> Error:
-    """Of pairs of what a kernel gave and what is right."""
+    """The largest errors over pairs of a kernel's result and the exact one."""
     found = [_off(got, want) for got, want in tried]
     return Error(max(one.mean for one in found), max(one.largest for one in found))
 
@@ -98,10 +101,10 @@ def _off(got: torch.Tensor, want: torch.Tensor) -> Error:
 
 
 def products(make: Make, dtype: torch.dtype, shape: tuple[int, int]) -> Tried:
-    """The layer that `make` gives for one of this shape, (in, out), on a few numbers of tokens."""
+    """Results of the layer that `make` returns for a linear layer of this shape, on several numbers of tokens."""
     random = torch.Generator().manual_seed(0)
     linear = nn.utils.skip_init(nn.Linear, *shape, dtype=dtype)
-    # Uniform: many weights are nearly as large as the largest, so that what saturates shows.
+    # Uniform weights: many are nearly as large as the largest, so that saturation shows.
     bound = shape[0] ** -0.5
     for parameter in (linear.weight, linear.bias):
         parameter.uniform_(-bound, bound, generator=random)
@@ -113,7 +116,7 @@ def products(make: Make, dtype: torch.dtype, shape: tuple[int, int]) -> Tried:
 
 
 def attention_of_texts(dtype: torch.dtype) -> Tried:
-    """A row of texts, and each by itself."""
+    """Attention over a row of texts, compared with each text alone."""
     random = torch.Generator().manual_seed(0)
     shape = 3, HEADS, sum(LENS), SIZE
     row = torch.randn(shape, generator=random, dtype=torch.float32).to(dtype)
@@ -127,20 +130,20 @@ def attention_of_texts(dtype: torch.dtype) -> Tried:
 
 
 def _vllm(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What vLLM multiplies by in a layer with these weights."""
+    """vLLM's matmul for a layer with these weights."""
     from vtag.compat import vllm_kernels
 
     return vllm_kernels.of_linear(linear)
 
 
 def _vllm_int8(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What it multiplies by in a layer of a checkpoint of int8 weights."""
+    """vLLM's matmul for a layer of a checkpoint with int8 weights."""
     from vtag.compat import vllm_kernels
 
     return vllm_kernels.of_int8_checkpoint(*to_int8(linear.weight, saturates()), linear.bias)
 
 
-# As a message names them.
+# Keys are used in messages.
 PRODUCTS: dict[str, Make] = {
     "linear layers": packed,
     "linear layers in int8": lambda linear: Int8Linear(linear, linear, LastQuantized()),

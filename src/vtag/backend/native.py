@@ -1,7 +1,7 @@
-"""The native route: a decoder that vLLM runs itself, with a token head put on.
+"""The native route: a decoder that vLLM runs itself, with a token-classification head.
 
-Keeps what vLLM gives its own models: tensor parallelism, quantised weights, LoRA. `native.Qwen2ForCausalLM` is vLLM's
-class of that name, adapted; the classes are made when vLLM asks for them.
+It keeps vLLM's features for its own models: tensor parallelism, quantised weights, LoRA. `native.Qwen2ForCausalLM` is
+the adapted version of vLLM's class with that name; classes are created when vLLM asks for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vtag.compat.vllm_models import dequantise, int8_layers, with_head
 from vtag.model.weights import check_finite
 from vtag.system.int8 import saturates
 
-# What Hugging Face's classes call the head; vLLM's adapter knows `score` alone.
+# Hugging Face's names of the head; vLLM's adapter knows only `score`.
 HEAD = re.compile(r"^(?:score|classifier)\.(weight|bias)$")
 
 
@@ -34,8 +34,8 @@ def __getattr__(name: str) -> type[nn.Module]:
 def adapt(base: type[nn.Module]) -> type[nn.Module]:
     """vLLM's decoder class -> a token classifier: dropout (identity at inference), then a linear head.
 
-    vLLM's own adapter makes the head (`score`, in its head dtype) and the pooler for every token; what is added here is
-    the head's other name and its bias, and a fresh head where the checkpoint has none.
+    vLLM's adapter creates the head (`score`, in its head dtype) and a pooler for every token. This adds the head's
+    other name and its bias, and initialises a new head where the checkpoint has none.
     """
 
     class ForTokenClassification(with_head(base)):  # type: ignore[misc]
@@ -43,7 +43,7 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
             super().__init__(vllm_config=vllm_config, prefix=prefix, **kwargs)
             config = vllm_config.model_config.hf_config
             generator = torch.Generator().manual_seed(vllm_config.model_config.seed)
-            # vLLM makes models with the GPU as the default device; the generator is the CPU's.
+            # vLLM creates models with the GPU as default device; the generator is on the CPU.
             fresh = torch.empty(self.score.weight.shape, device="cpu").normal_(
                 std=getattr(config, "initializer_range", 0.02), generator=generator
             )
@@ -61,9 +61,9 @@ def adapt(base: type[nn.Module]) -> type[nn.Module]:
 
 
 def _check_kernels(model: nn.Module, dtype: torch.dtype) -> None:
-    """Of a model whose weights are loaded, and not laid out yet.
+    """Check kernels after the weights are loaded and before vLLM changes their layout.
 
-    Where products of int8 weights saturate they run dequantised: rounded again they would be as wrong as they are now.
+    Where int8 matmuls saturate, the layers run dequantised: weights quantised again would be as wrong.
     """
     kernels.check("vLLM's linear layers", dtype)
     quantised = int8_layers(model)

@@ -1,13 +1,13 @@
-"""vtag's model classes made known to vLLM, under names of vtag's own.
+"""Registration of vtag's model classes in vLLM, under names of their own.
 
-Nothing heavy at import: vLLM calls `register` in every one of its processes.
+Imports nothing heavy: vLLM calls `register` in every one of its processes.
 """
 
 from __future__ import annotations
 
 
 def register() -> None:
-    """Entry point of the group `vllm.general_plugins`; cheap, and harmless when called again."""
+    """Entry point of the group `vllm.general_plugins`; cheap, and idempotent."""
     from vllm import ModelRegistry
 
     from vtag.model.architectures import ARCHITECTURES, PACKED
@@ -23,7 +23,9 @@ def register() -> None:
 
 
 def load(architecture: str) -> None:
-    """Give vLLM the class itself: for a name alone it would start a process to look at it, some eight seconds."""
+    """Register the class itself: for a name alone vLLM would start a process to inspect it, which
+    takes eight seconds.
+    """
     from vllm import ModelRegistry
 
     from vtag.compat.vllm_engine import model_class

@@ -1,4 +1,4 @@
-"""The matrix products of a model: what they would take alone, as the measure of all that is not one of them."""
+"""The time of a model's matmuls alone, as a lower bound for everything else."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from vtag.types import Window
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
 
-# Each shape is timed for so many seconds, and calls, at least.
+# Each shape is timed for at least so many seconds and calls.
 SECONDS, CALLS = 0.1, 4
 
 
 @dataclass(slots=True)
 class Matmul:
-    """One shape of weights: a layer that has it, the largest input that it met, and the operations of all its calls."""
+    """One weight shape: a layer that has it, its largest input, and the number of operations of all its calls."""
 
     layer: nn.Module
     input: torch.Tensor
@@ -33,16 +33,16 @@ class Matmul:
 
 @dataclass(frozen=True, slots=True)
 class Matmuls:
-    """The products of some windows.
+    """The matmuls of some windows.
 
-    operations: two for each multiplication, without those of tokens that fill rows up.
+    operations: two per multiplication, without padding.
     """
 
     shapes: list[Matmul]
     operations: float
 
     def speed(self, llm: LLM) -> float:
-        """Operations a second of these products alone, each at its best, on the engine's thread."""
+        """Operations a second of these matmuls alone, each at its best, on the engine's thread."""
         return float(llm.apply_model(self._speed)[0])
 
     @torch.inference_mode()
@@ -52,10 +52,10 @@ class Matmuls:
 
 
 def probe(llm: LLM, windows: Sequence[Window]) -> Matmuls | None:
-    """Run the windows and look on; None where the model has no linear layer that hooks can see."""
+    """Run the windows and record the matmuls; None where the model has no linear layer that hooks can see."""
     found: dict[tuple[type, torch.Size], Matmul] = {}
     embedded: dict[nn.Module, int] = {}
-    # Rows may run side by side.
+    # Rows may run in parallel.
     one_at_a_time = threading.Lock()
 
     def saw(layer: nn.Module, given: tuple[torch.Tensor, ...], made: Any) -> None:
@@ -83,7 +83,7 @@ def probe(llm: LLM, windows: Sequence[Window]) -> Matmuls | None:
         for one in found.values():
             one.input = torch.randn(one.input.shape, device=one.input.device).to(one.input.dtype)
 
-    # All work on tensors is the engine's thread's: a second one would have workers of its own, which are in the way.
+    # Tensors are used on the engine's thread only: another thread would have OpenMP workers of its own, which compete.
     hooks = llm.apply_model(watch)[0]
     try:
         llm.run(windows)
@@ -91,13 +91,13 @@ def probe(llm: LLM, windows: Sequence[Window]) -> Matmuls | None:
         llm.apply_model(unwatch)
     if not found:
         return None
-    # Rows are filled up to one of a few sizes.
+    # Rows are padded to one of a few sizes.
     real = sum(len(window.ids) for window in windows) / max(embedded.values(), default=0)
     return Matmuls(list(found.values()), min(real, 1) * sum(one.operations for one in found.values()))
 
 
 def _best(one: Matmul) -> float:
-    """Seconds for each operation of the best of some calls."""
+    """Seconds for each operation, in the best of several calls."""
     one.layer(one.input)
     times: list[float] = []
     while len(times) < CALLS or sum(times) < SECONDS:

@@ -1,4 +1,4 @@
-"""Each precision in a process of its own, in turns: seconds, memory, and how many labels are those of float32."""
+"""Measures each precision in a process of its own, in turns: speed, memory, and agreement with float32's labels."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from vtag import LLM
     from vtag.bench.matmul_probe import Matmuls
 
-# As arguments of `LLM`.
+# Arguments of `LLM`.
 PRECISIONS: dict[str, dict[str, str]] = {
     "bfloat16": {"dtype": "bfloat16"},
     "int8": {"quantization": "int8"},
     "float32": {"dtype": "float32"},
 }
-REFERENCE = "float32"  # the labels are compared with its labels
-# Errors that say that a model, or a machine, has no such precision.
+REFERENCE = "float32"  # the precision whose labels the others are compared with
+# Errors that mean that a model, or a machine, does not support a precision.
 LACKING = ("int8_on_gpu", "nothing_int8", "quantised_float32")
 ROUNDS = 5
-# Seconds of a pass: the texts are gone through again until it takes that long, or are cut to what can be waited for.
+# Seconds of a pass: the texts are repeated, or cut, until it takes that long.
 LEAST, MOST = 2.0, 8.0
 SAMPLE = 256
 
 
 @dataclass(slots=True)
 class Result:
-    """Of one precision. Lists have a number for each round.
+    """The result of one precision. Lists have one number a round.
 
-    start: seconds from the process's start until it has an engine. memory: the most it held, in bytes.
-    seconds: of each pass. share: products at the speed they have alone, as a share of that time.
-    peak: operations a second of the products alone. equal: share of the tokens with float32's label.
-    refused: why it does not run here; then there is nothing else.
+    start: seconds from the process's start until its engine is ready. memory: the peak, in bytes.
+    seconds: of each pass. share: the matmuls' time at their best speed, as a share of a pass.
+    peak: operations a second of the matmuls alone. equal: share of the tokens with float32's label.
+    refused: why the precision does not run here; then all else is empty.
     """
 
     precision: str
@@ -61,7 +61,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was run, and how each precision did. texts, tokens: of one pass, each text `times` times."""
+    """What was run, and the result of each precision. texts, tokens: of one pass, with each text `times` times."""
 
     model: str
     shape: str | None
@@ -73,7 +73,7 @@ class Report:
     results: list[Result]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it; speeds are medians, with the slowest and the fastest round."""
+        """The JSON form; speeds are medians, with the slowest and the fastest round."""
         whole = asdict(self) | {"results": []}
         for result in self.results:
             whole["results"].append(asdict(result) | {"texts_per_second": self.speed(result)})
@@ -96,11 +96,12 @@ def bench(
     """Measure a model on this machine.
 
     Args:
-        model: as `LLM` takes it.
-        texts: a file that `tag_files` could read, its texts in the field "text"; by default 495 that come with vtag.
-        shape: "base", "minilm" or "tiny": a BERT of random weights with the tokenizer and labels of the model.
+        model: as in `LLM`.
+        texts: a file in a format of `tag_files`, with its texts in the field "text"; by default 495 texts of vtag's
+            own.
+        shape: "base", "minilm" or "tiny": a BERT with random weights, and the tokenizer and labels of the model.
         rounds: how often each precision runs all texts, in turns.
-        watch: told what begins.
+        watch: called with each step that begins.
 
     Raises VtagError.
     """
@@ -143,7 +144,7 @@ def bench(
 
 
 def _compare(processes: dict[str, EngineProcess], texts: list[str], results: dict[str, Result]) -> int:
-    """Fill in how many labels are the reference's, and have each look at its products; gives the number of tokens."""
+    """Compare labels with the reference's, record each engine's matmuls, and return the number of tokens."""
     labels = {precision: process.call(_labels, texts) for precision, process in processes.items()}
     for precision, of in labels.items():
         if REFERENCE in labels:
@@ -153,7 +154,7 @@ def _compare(processes: dict[str, EngineProcess], texts: list[str], results: dic
 
 
 def _add(result: Result, seconds: float, share: float | None, peak: float | None, memory: int) -> None:
-    """One round's measurements."""
+    """Add one round's measurements."""
     result.seconds.append(seconds)
     result.memory = memory
     if share is not None and peak is not None:
@@ -175,7 +176,7 @@ def _make(model: str, arguments: dict[str, str]) -> _State:
 
 
 def _tag(state: _State, texts: Sequence[str], times: int = 1) -> float:
-    """Seconds for the texts, so many times, to spans."""
+    """Seconds to tag the texts, `times` times."""
     begun = time.perf_counter()
     for _ in state.llm.tag_stream(chain.from_iterable([texts] * times)):
         pass
@@ -183,7 +184,7 @@ def _tag(state: _State, texts: Sequence[str], times: int = 1) -> float:
 
 
 def _labels(state: _State, texts: Sequence[str]) -> np.ndarray:
-    """The likeliest label of each token, int16 [tokens], or every label's yes or no where it may have several."""
+    """The most probable label of each token, int16 [tokens], or each label's decision in multi-label models."""
     import numpy as np
 
     rows = state.llm.run(state.llm.tagger.prepare(texts).windows)
@@ -199,7 +200,7 @@ def _watch_matmuls(state: _State, texts: Sequence[str]) -> None:
 
 
 def _measure(state: _State, times: int) -> tuple[float, float | None, float | None, int]:
-    """Seconds of a pass, the share of its products in that, operations a second of these alone, bytes of memory."""
+    """Seconds of a pass, the matmuls' share of it, operations a second of the matmuls alone, bytes of memory."""
     seconds = _tag(state, state.texts, times)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     if state.matmuls is None:
@@ -221,7 +222,7 @@ def _machine(state: _State) -> tuple[str, int]:
 
 
 def _pass(processes: Sequence[EngineProcess], texts: list[str]) -> tuple[list[str], int]:
-    """The texts of a pass, and how often it goes through them; warms the engines up."""
+    """The texts of a pass, and how often it repeats them; warms the engines up."""
     sample = texts[:SAMPLE]
     for process in processes:
         process.call(_tag, sample)

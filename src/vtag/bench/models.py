@@ -10,7 +10,7 @@ SHAPES: dict[str, dict[str, int]] = {
 
 
 def random_weights(model: str, shape: str, folder: str) -> str:
-    """A BERT of that shape with the tokenizer and the labels of `model`, in `folder`."""
+    """Save a BERT of that shape, with the tokenizer and the labels of `model`, to `folder`."""
     from vtag.system import environment
 
     environment.set_before_torch()
@@ -23,7 +23,7 @@ def random_weights(model: str, shape: str, folder: str) -> str:
     tokenizer = AutoTokenizer.from_pretrained(made.checkpoint.folder)
     torch.manual_seed(0)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a team of workers of this thread's would stand beside the engine's
+    torch.set_num_threads(1)  # OpenMP workers of this thread would compete with the engine's
     config = BertConfig(
         **SHAPES[shape],
         vocab_size=len(tokenizer),

@@ -1,4 +1,4 @@
-"""A process of its own for each engine, so that none shares memory or threads with another."""
+"""A separate process for each engine, so that engines share neither memory nor threads."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from typing import Any
 
 from vtag.errors import error
 
-# In the process: what `start` returned.
+# In the child process: the return value of `start`'s function.
 _state: Any = None
 
 
 class EngineProcess:
-    """A process that holds what a function has made, such as an LLM."""
+    """A process that holds a state, such as an LLM."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What `function(its state, *arguments)` returns or raises there; EngineError where the process dies."""
+        """Call `function(state, *arguments)` in the process, and return or raise its result; EngineError if the process
+        dies.
+        """
         return self._run(_call, function, arguments)
 
     def start(self, make: Callable[..., Any], *arguments: Any) -> None:
-        """Call `make(*arguments)` there, and keep what it returns as the state."""
+        """Call `make(*arguments)` in the process, and keep the return value as its state."""
         self._run(_start, make, arguments)
 
     def _run(self, *task: Any) -> Any:
@@ -40,14 +42,14 @@ class EngineProcess:
 
 @contextmanager
 def engine_process() -> Iterator[EngineProcess]:
-    """A process, by spawn, that ends when this context does."""
+    """A spawned process that ends with this context."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin) as pool:
         yield EngineProcess(pool)
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
-    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # else the engine's memory would be another process's
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which ends this process
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # else the engine's memory would belong to another process
 
 
 def _start(make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -11,7 +11,7 @@ TEXTS = Path(__file__).with_name("texts.jsonl")
 
 
 def read(path: str | Path) -> list[str]:
-    """The texts of a file; records that have none are left out."""
+    """The texts of a file; records without a text are skipped."""
     from vtag.files import chunks, inputs
 
     fields = chunks.Fields(overwrite=True)

@@ -1,6 +1,6 @@
-"""The one place that knows the insides of vLLM, torch, transformers, Ray and uvicorn.
+"""The only place that depends on internals of vLLM, torch, transformers, Ray and uvicorn.
 
-Each module wraps what one part of vtag needs of another package and is not promised to stay. `rows.py` is the table of
-all these names, with what breaks without each and when vtag can do without it; `contract.py` looks at them. Names that
-a package documents for its users stay where they are used (the list: tests/contract/test_gate.py).
+Each module wraps internals of one package for one use. `rows.py` is the table of all these names: what breaks without
+each, and when vtag can drop it; `contract.py` checks them. Names that a package documents for its users are used where
+they are needed (the list: tests/contract/test_gate.py).
 """

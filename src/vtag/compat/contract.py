@@ -1,6 +1,6 @@
-"""A name of another package that vtag depends on, and whether it is still as vtag needs it.
+"""A name of another package that vtag depends on, and whether it still is what vtag needs.
 
-Nothing is imported before a row is looked at, so that a name that has gone costs one line and not an ImportError.
+Checks import lazily, so that a missing name costs one line and not an ImportError.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from importlib import metadata
 from typing import Any, NamedTuple
 
-# The versions that vtag has been run with, those of the lock first. docs/compatibility.md says what was run on which.
+# The versions that vtag was run with, the locked ones first. docs/compatibility.md lists what was run with which.
 TESTED = {
     "vllm": ("0.32.0", "0.33.0"),
     "torch": ("2.13.0",),
@@ -25,7 +25,7 @@ TESTED = {
 
 ASSIGNED = re.compile(r"\bself\.(\w+)(?:: [^=\n]+)?(?:, self\.\w+)* = ")
 
-# Given a row's name: "", or what is wrong.
+# A check: takes a row's name, returns "" or what is wrong.
 Look = Callable[[str], str]
 
 
@@ -33,11 +33,11 @@ class Row(NamedTuple):
     """One name.
 
     name: "module", "module:attribute.attribute", or an environment variable.
-    use: what vtag does with it, which fails without.
-    until: when vtag can do without it.
-    look: says what is wrong with it.
-    words: what no file outside of vtag.compat may say.
-    on: "cpu" where it is there on CPUs alone; the name of an extra where it comes with that.
+    use: what vtag does with it, and cannot do without it.
+    until: when vtag can drop it.
+    look: the check.
+    words: names that no file outside of vtag.compat may use.
+    on: "cpu" if it exists on CPUs only; the name of an extra if it comes with that.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Row(NamedTuple):
 
     @property
     def package(self) -> str:
-        """The distribution that has it."""
+        """The distribution that provides it."""
         return "vllm" if self.name.startswith("VLLM_") else re.split("[.:]", self.name)[0].lower()
 
 
 class Broken(NamedTuple):
-    """A row that does not hold, and what is wrong with it."""
+    """A row whose check fails, and why."""
 
     row: Row
     found: str
@@ -64,12 +64,12 @@ class Broken(NamedTuple):
 
     @property
     def fix(self) -> str:
-        """Which versions have it."""
+        """The versions that have it."""
         return runs_with(self.row.package)
 
 
 def check(rows: Iterable[Row]) -> list[Broken]:
-    """The rows that do not hold, of those that belong to this machine and to what is installed."""
+    """The rows that fail, among those that apply to this machine and to the installed packages."""
     cpu = _on_cpu()
     broken = []
     for row in rows:
@@ -81,7 +81,7 @@ def check(rows: Iterable[Row]) -> list[Broken]:
 
 
 def look(row: Row) -> str:
-    """What is wrong with one row, or ""; whatever another package raises is what is wrong."""
+    """What is wrong with one row, or ""; an exception of another package counts as wrong."""
     try:
         return row.look(row.name)
     except Exception as cause:
@@ -96,7 +96,7 @@ def runs_with(package: str) -> str:
 
 
 def version(distribution: str) -> str | None:
-    """The installed version, None where there is none."""
+    """The installed version, or None."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -108,11 +108,11 @@ def _on_cpu() -> bool:
         from vllm.platforms import current_platform
 
         return bool(current_platform.is_cpu())
-    except Exception:  # whatever vLLM raises: its own rows report it, and those of a CPU are looked at as well
+    except Exception:  # vLLM's exceptions vary: its own rows report them, and the rows for CPUs are checked too
         return True
 
 
-# --- what a row may ask of its name ---
+# --- checks ---
 
 
 def resolve(name: str) -> Any:
@@ -147,7 +147,7 @@ def takes(*parameters: str) -> Look:
 
 
 def has(*attributes: str) -> Look:
-    """Objects of the class have these attributes: of the class, its fields, or assigned in its methods."""
+    """Instances of the class have these attributes: class attributes, fields, or attributes assigned in methods."""
 
     def look(found: type) -> str:
         classes = [one for one in found.__mro__ if one is not object]
@@ -161,12 +161,12 @@ def has(*attributes: str) -> Look:
 
 
 def source_has(text: str) -> Look:
-    """Its source has this text."""
+    """Its source contains this text."""
     return _of(lambda found: "" if text in inspect.getsource(found) else f"no longer says {text!r}")
 
 
 def passes(probe: Callable[[], bool], *, imported: bool = True) -> Look:
-    """What vtag makes of it is right, as `probe` finds out. imported: its name is one that can be imported."""
+    """`probe` returns true. imported: the row's name can be imported."""
 
     def look(name: str) -> str:
         missing = exists(name) if imported else ""
@@ -181,14 +181,14 @@ def is_variable(name: str) -> str:
 
 
 def _of(look: Callable[[Any], str]) -> Look:
-    """A look at the object that a name stands for."""
+    """A check of the object that a name stands for."""
     return lambda name: exists(name) or look(resolve(name))
 
 
 @functools.cache
 def _assigned(one: type) -> frozenset[str]:
-    """What its methods assign to self, by its source, which takes inspect up to 0.1 s to find."""
+    """Attributes that its methods assign to self, from its source, which takes inspect up to 0.1 s to find."""
     try:
         return frozenset(ASSIGNED.findall(inspect.getsource(one)))
-    except (OSError, TypeError):  # made by a decorator, or not in Python
+    except (OSError, TypeError):  # created by a decorator, or not in Python
         return frozenset()

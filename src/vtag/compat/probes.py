@@ -1,4 +1,4 @@
-"""What rows try out: each is true where a name does what vtag takes it for."""
+"""Probes of rows: each is true where a name behaves as vtag expects."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vtag.compat.contract import resolve
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Of products of random numbers, beside those in float32; int8 is off by a percent.
+# Tolerances of matmuls of random numbers, relative to float32; int8 is off by a percent.
 BOUND, INT8_BOUND = 1e-4, 0.05
 
 
 def llm_has_the_mixin() -> bool:
-    """vllm.LLM stands in one module that vtag waits for, and is made of a class of the other."""
+    """vllm.LLM is defined in one of the modules that vtag waits for, and inherits from a class of the other."""
     from vtag.compat.names import LLM_MODULE, MIXIN, MIXIN_MODULE
 
     return issubclass(resolve(f"{LLM_MODULE}:LLM"), resolve(f"{MIXIN_MODULE}:{MIXIN}"))
@@ -30,7 +30,7 @@ def tokenizers_are_cached() -> bool:
 
 
 def prompts_are_tokens() -> bool:
-    """Token ids are a prompt, and found again in it."""
+    """Token ids form a prompt, and can be read from it."""
     from vtag.compat.vllm_engine import prompt_of
 
     return list(prompt_of([1, 2])["prompt_token_ids"]) == [1, 2]
@@ -68,7 +68,7 @@ def no_worker() -> bool:
 
 
 def server_has_arguments() -> bool:
-    """Those that vtag sets, or reads, of a server of vLLM's; the parser stands in one place or another."""
+    """vLLM's parser has the arguments that vtag sets or reads, in either of its two modules."""
     from vtag.compat.vllm_server import arguments
 
     wanted = ("model", "served_model_name", "api_key", "allowed_origins", "enable_offline_docs", "api_server_count")
@@ -77,17 +77,17 @@ def server_has_arguments() -> bool:
 
 
 def head_sizes() -> bool:
-    """They are numbers, the usual ones among them."""
+    """Head sizes are numbers, and include the usual ones."""
     from vtag.compat.vllm_kernels import attention_head_sizes
 
     return {64, 128} <= set(attention_head_sizes())
 
 
-# --- products, beside torch's own ---
+# --- matmuls, compared with torch's ---
 
 
 def onednn_multiplies() -> bool:
-    """By a weight in oneDNN's layout."""
+    """Matmul with a weight in oneDNN's layout."""
     from vtag.compat import torch_cpu
 
     weight, bias, x = _numbers()
@@ -95,14 +95,14 @@ def onednn_multiplies() -> bool:
 
 
 def onednn_says_bf16() -> bool:
-    """It is there, and answers yes or no; whether it is right shows in products of bfloat16 alone (tests/engine)."""
+    """The function exists and returns a bool; whether it is right shows only in bfloat16 matmuls (tests/backend)."""
     from vtag.compat import torch_cpu
 
     return torch_cpu.takes_bf16() in (True, False)
 
 
 def int8_multiplies() -> bool:
-    """Activations and weights quantised, and multiplied."""
+    """Quantised activations times quantised weights."""
     from vtag.compat.vllm_kernels import Int8Weights, quantised
 
     weight, bias, x = _numbers()
@@ -114,7 +114,7 @@ def int8_multiplies() -> bool:
 
 
 def vllm_multiplies() -> bool:
-    """A layer whose weights are not quantised."""
+    """A linear layer with unquantised weights."""
     from torch import nn
 
     from vtag.compat.vllm_kernels import of_linear
@@ -126,7 +126,7 @@ def vllm_multiplies() -> bool:
 
 
 def vllm_multiplies_int8() -> bool:
-    """A layer of a checkpoint of int8 weights. With AMX its product takes 16 bits alone."""
+    """A linear layer of a checkpoint with int8 weights. With AMX its kernel takes 16-bit dtypes only."""
     import torch
 
     from vtag.compat.vllm_kernels import of_int8_checkpoint
@@ -139,7 +139,9 @@ def vllm_multiplies_int8() -> bool:
 
 
 def _numbers() -> tuple[Tensor, Tensor, Tensor]:
-    """A weight [out, in], a bias [out] and activations [tokens, in], float32; no int8 product of them saturates."""
+    """A weight [out, in], a bias [out] and activations [tokens, in], float32; small enough that no int8 matmul
+    saturates.
+    """
     import torch
 
     random = torch.Generator().manual_seed(0)
@@ -156,7 +158,7 @@ def _int8(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _near(got: Tensor, want: Tensor, bound: float) -> bool:
-    """In the mean, as a share of the mean."""
+    """Whether the mean difference is small, relative to the mean."""
     return bool((got.float() - want).abs().mean() <= bound * want.abs().mean())
 
 
@@ -164,7 +166,7 @@ def _near(got: Tensor, want: Tensor, bound: float) -> bool:
 
 
 def threads_set() -> bool:
-    """Of this thread and those to come; all is as it was afterwards."""
+    """Sets the number of threads of this thread and of later ones; the probe restores it."""
     import torch
 
     from vtag.compat.torch_cpu import set_threads
@@ -183,14 +185,14 @@ def threads_set() -> bool:
 
 
 def cpp_level() -> bool:
-    """The level of C++'s warnings is a number of a library that torch has loaded."""
+    """The level of C++ warnings is a number in a library that torch has loaded."""
     from vtag.compat.torch_cpu import CPP_LEVEL
 
     return ctypes.c_int.in_dll(ctypes.CDLL("libc10.so"), CPP_LEVEL).value >= 0
 
 
 def groups_found() -> bool:
-    """torch's list of process groups has the one with all processes in it, where there is one."""
+    """torch's list of process groups contains the default group, if there is one."""
     from torch import distributed
 
     from vtag.compat.torch_cpu import process_groups
@@ -210,7 +212,7 @@ def groups_found() -> bool:
 
 
 def weights_checked() -> bool:
-    """A module is loaded by names and shapes alone, and what does not fit is reported."""
+    """A module loads from names and shapes alone, and mismatches are reported."""
     import torch
     from transformers import BertConfig
 
@@ -233,14 +235,14 @@ def weights_checked() -> bool:
 
 
 def status_lines() -> bool:
-    """A status has the first line of its response."""
+    """Each status has a status line."""
     from vtag.compat.uvicorn_http import status_line
 
     return status_line(413).startswith(b"HTTP/1.1 413 ") and status_line(413).endswith(b"\r\n")
 
 
 def ray_starts_apart() -> bool:
-    """ray.init takes a folder and an address of its own."""
+    """ray.init takes a folder and an address."""
     from vtag.compat import ray_cluster
 
     private = [name for name in ray_cluster.own("/", 1) if name.startswith("_")]

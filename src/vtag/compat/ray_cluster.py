@@ -1,19 +1,19 @@
-"""How Ray starts on this machine alone."""
+"""How Ray starts a cluster on this machine alone."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Environment variables: whether it reports to its makers, and the token of its connections.
+# Environment variables: usage statistics, and the token for connections.
 STATISTICS = "RAY_USAGE_STATS_ENABLED"
 TOKEN = "RAY_AUTH_TOKEN"
 AUTH_MODE = "RAY_AUTH_MODE"  # read once, as Ray is imported
-# For 127.0.0.1 Ray would put the machine's own address.
+# Ray would replace 127.0.0.1 by the machine's own address.
 LOOPBACK = "127.0.0.2"
 
 
 def own(folder: str, object_store: int) -> dict[str, Any]:
-    """Arguments of `ray.init` for a cluster of this process's own: its files in a folder, nobody else let in."""
+    """Arguments of `ray.init` for a private cluster: its files in a folder, connections from this process only."""
     return {
         "address": "local",
         "include_dashboard": False,

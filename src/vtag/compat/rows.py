@@ -1,11 +1,11 @@
-"""ONE table: what vtag needs of other packages and they do not promise, why, and until when."""
+"""ONE table: internals of other packages that vtag needs, why, and until when."""
 
 from __future__ import annotations
 
 from vtag.compat import probes
 from vtag.compat.contract import Row, exists, has, is_variable, passes, source_has, takes
 
-# When a row can go.
+# When a row can be dropped.
 ARGUMENT = "vLLM's LLM takes task= and model_config="
 CLOSE = "vLLM has a public end of an in-process engine"
 WINDOWS = "vLLM's /pooling answers for prompts of any length"
@@ -216,7 +216,7 @@ VLLM = (
         exists,
         ("UnquantizedLinearMethod", "logical_widths", "weight_scale"),
     ),
-    # --- products on CPU ---
+    # --- matmuls on CPU ---
     Row(
         "vllm._custom_ops:onednn_scaled_int8_quant",
         "quantise activations",

@@ -1,4 +1,4 @@
-"""torch's own: oneDNN's products, the number of threads, what the CPU has, C++ warnings, process groups."""
+"""torch internals: oneDNN matmuls, the number of threads, CPU features, C++ warnings, process groups."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ CPP_LEVEL = "FLAGS_caffe2_log_level"
 
 
 def laid_out(weight: torch.Tensor, tokens: int) -> torch.Tensor:
-    """A weight [out, in] in the layout that oneDNN takes best for so many tokens; for `product` alone."""
+    """A weight [out, in] in oneDNN's layout for so many tokens; only `product` reads it."""
     made: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, tokens)
     return made
 
 
 def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """[..., in] and a weight that is `laid_out` -> [..., out]."""
+    """The matmul of [..., in] and a weight that is `laid_out`: [..., out]."""
     made: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return made
 
 
 def takes_bf16() -> bool:
-    """Whether oneDNN takes bfloat16 on this CPU, whatever it is told by environment variables."""
+    """Whether oneDNN supports bfloat16 on this CPU, ignoring environment variables."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -36,19 +36,21 @@ def has_amx() -> bool:
 
 
 def set_threads(count: int) -> None:
-    """How many threads torch has in this thread, and in those to come.
+    """Set torch's number of threads, for this thread and for later ones.
 
-    `torch.set_num_threads` is out of reach: vLLM replaces it by a function that does nothing.
+    `torch.set_num_threads` does not work here: vLLM replaces it by a function that does nothing.
     """
     torch._C.set_num_threads(count)
 
 
 @contextmanager
 def no_warnings_in_cpp() -> Iterator[None]:
-    """C++ warns by itself; its level is what TORCH_CPP_LOG_LEVEL sets while torch is loaded, and nothing in Python."""
+    """Suppress warnings of torch's C++ code: TORCH_CPP_LOG_LEVEL sets their level when torch is
+    loaded, Python cannot.
+    """
     try:
         level = ctypes.c_int.in_dll(ctypes.CDLL("libc10.so"), CPP_LEVEL)
-    except (OSError, ValueError):  # not loaded, or of another name: then it warns
+    except (OSError, ValueError):  # not loaded, or renamed: warnings stay
         yield
         return
     before = level.value
@@ -60,16 +62,16 @@ def no_warnings_in_cpp() -> Iterator[None]:
 
 
 def keep_process_groups() -> None:
-    """In a fork: never destroy the groups of the parent.
+    """In a fork: never destroy the parent's process groups.
 
-    Gloo's destructor waits for threads that are not in this process: one more reference, so that it never runs.
+    Gloo's destructor waits for threads that do not exist in this process; an extra reference keeps it from running.
     """
     for group in process_groups():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
 
 
 def process_groups() -> list[torch.distributed.ProcessGroup]:
-    """All of this process: torch's list of them, or at least the one that has all processes in it."""
+    """All process groups of this process: torch's list of them, or at least the default group."""
     from torch.distributed import distributed_c10d
 
     world = getattr(distributed_c10d, "_world", None)

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 connection, by the names of httptools' callbacks, and what it knows of the request under way."""
+"""uvicorn's HTTP/1.1 connection, by the names of httptools' callbacks, and the state of its current request."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 
 class HttpConnection(HttpToolsProtocol):
-    """A connection that reads what comes by `parser.feed_data`.
+    """A connection that parses input by `parser.feed_data`.
 
-    Of uvicorn's: `parser`, `transport`, `loop`, `url`, `headers`, and `cycle`, the request under way or the last one,
-    None before the first. For a cycle there are the functions below.
+    Attributes of uvicorn: `parser`, `transport`, `loop`, `url`, `headers`, and `cycle`, the current or last request,
+    None before the first. The functions below read a cycle.
     """
 
     def no_longer_idle(self) -> None:
-        """Something has come: do not close it for being idle."""
+        """Input has arrived: do not close the connection as idle."""
         self._unset_keepalive_if_required()
 
 
 def body_comes(cycle: RequestResponseCycle) -> bool:
-    """Whether the request's body has not come whole."""
+    """Whether a part of the request's body is still missing."""
     return bool(cycle.more_body)
 
 
 def is_being_answered(cycle: RequestResponseCycle) -> bool:
-    """Whether its response has begun."""
+    """Whether its response has started."""
     return bool(cycle.response_started)
 
 
@@ -33,16 +33,16 @@ def is_answered(cycle: RequestResponseCycle) -> bool:
 
 
 def version(cycle: RequestResponseCycle) -> str:
-    """Its HTTP version: "1.0" or "1.1"."""
+    """The request's HTTP version: "1.0" or "1.1"."""
     return str(cycle.scope["http_version"])
 
 
 def close_after(cycle: RequestResponseCycle) -> None:
-    """Take no other request on its connection."""
+    """Close the connection after this request."""
     cycle.keep_alive = False
 
 
 def status_line(status: int) -> bytes:
-    """The first line of a response, with its end."""
+    """The status line of a response, with its line end."""
     line: bytes = STATUS_LINE[status]
     return line

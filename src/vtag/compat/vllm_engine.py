@@ -1,4 +1,4 @@
-"""The inside of vLLM's engines: their client, their end, their model classes, and why one did not start."""
+"""vLLM internals around engines: their client, their end, their model classes, and why one did not start."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vllm.inputs import tokens_input
 from vllm.utils.system_utils import get_mp_context
 from vllm.v1.engine.core import EngineCoreProc
 
-# Executor of an engine that runs its model itself, without a worker process.
+# The executor that runs the model in the engine's own process.
 NO_WORKER = "uni"
 
 
 class CheckedLLM(vllm.LLM):
-    """vLLM's LLM, which asks `_check_prompt` before a request reaches the engine."""
+    """vLLM's LLM, with a check of each prompt before it reaches the engine."""
 
     def _check_prompt(self, tokens: int, params: Any) -> None:
-        """Raise for a prompt that may not run."""
+        """Raise for a prompt that must not run."""
 
     def _add_request(self, prompt: Any, params: Any, *args: Any, **kwargs: Any) -> str:
         self._check_prompt(len(prompt["prompt_token_ids"]), params)
@@ -30,12 +30,12 @@ class CheckedLLM(vllm.LLM):
 
 
 def client_of(engine: Any) -> Any:
-    """What stands between vLLM's LLMEngine and the engine itself, in this process or in another."""
+    """The client between vLLM's LLMEngine and the engine core, in this process or in another."""
     return engine.engine_core
 
 
 def prompt_of(ids: list[int]) -> Any:
-    """Token ids as the prompt that is not looked at again."""
+    """Token ids as a prompt that vLLM does not process again."""
     return tokens_input(ids)
 
 
@@ -48,7 +48,7 @@ def known_architectures() -> set[str]:
 
 
 def model_class(name: str) -> type[Any]:
-    """The model class of this name, imported."""
+    """The model class of this name; imports it."""
     made: type[Any] = ModelRegistry.models[name].load_model_cls()
     return made
 
@@ -57,12 +57,12 @@ def model_class(name: str) -> type[Any]:
 
 
 def own_core(client: Any) -> Any:
-    """The engine itself where it is in this process, else None."""
+    """The engine core if it is in this process, else None."""
     return getattr(client, "engine_core", None)
 
 
 def finalizer(client: Any) -> tuple[str, weakref.finalize]:
-    """What vLLM calls once nobody refers to the client, and the attribute that holds it."""
+    """The finalizer that ends the client's engine, and the attribute that holds it."""
     held = {name: value for name, value in vars(client).items() if isinstance(value, weakref.finalize)}
     ((name, found),) = held.items()
     return name, found
@@ -74,12 +74,12 @@ def leave_alone(client: Any) -> None:
 
 
 def end(client: Any) -> None:
-    """End the engine now; nothing where that was done already."""
+    """End the engine now; does nothing when called again."""
     finalizer(client)[1]()
 
 
 def end_with(client: Any, end: Callable[[Any], None], core: Any) -> None:
-    """Call `end(core)` where vLLM would end the engine; not at the end of the process, which frees all it has."""
+    """Call `end(core)` where vLLM would end the engine, but not at process exit, which frees everything anyway."""
     name, stock = finalizer(client)
     stock.detach()
     ours = weakref.finalize(client, end, core)
@@ -88,14 +88,14 @@ def end_with(client: Any, end: Callable[[Any], None], core: Any) -> None:
 
 
 def stop_workers(core: Any) -> None:
-    """End the engine, but for the distributed groups of the process, which other engines use."""
+    """End the engine, but keep the process's distributed groups, which other engines use."""
     core.model_executor.shutdown()
     core.scheduler.shutdown()
 
 
 def rendezvous(core: Any) -> Path | None:
-    """The file by which the engine's processes find each other, where it is a file."""
-    worker = getattr(core.model_executor, "driver_worker", None)  # none where the workers are processes
+    """The file through which the engine's process groups are made, if it is a file."""
+    worker = getattr(core.model_executor, "driver_worker", None)  # None where the workers are processes
     scheme, _, path = getattr(worker, "distributed_init_method", "").partition("://")
     return Path(path) if scheme == "file" else None
 
@@ -104,13 +104,13 @@ def rendezvous(core: Any) -> Path | None:
 
 
 def forks() -> bool:
-    """Whether vLLM would start an engine's process as a fork: it was asked to, and nothing is in the way."""
+    """Whether vLLM would fork the engine's process: it is configured to, and nothing prevents it."""
     return bool(get_mp_context().get_start_method() == "fork")
 
 
 @contextmanager
 def forked_within(around: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
-    """Engines' processes that are forked meanwhile do all their work within `around()`."""
+    """Processes that are forked for engines in this context run inside `around()`."""
     stock = EngineCoreProc.run_engine_core
 
     def run_engine_core(*args: Any, **kwargs: Any) -> None:

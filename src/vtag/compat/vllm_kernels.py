@@ -1,4 +1,4 @@
-"""vLLM's matrix products on CPU, called by the names of their arguments."""
+"""vLLM's matmuls on CPU, called by argument name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from vllm import _custom_ops as ops
 
 Product = Callable[[torch.Tensor], torch.Tensor]
-# How many layouts of one product, by its number of tokens, oneDNN keeps.
+# How many layouts of one matmul oneDNN caches, by number of tokens.
 LAYOUTS = 128
 
 
@@ -20,10 +20,10 @@ def quantised(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Int8Weights:
-    """int8 [out, in], and the scale of each output, float32 [out, 1], laid out for a product that gives `dtype`."""
+    """Weights for int8 matmuls with output `dtype`: int8 [out, in], and the scale of each output, float32 [out, 1]."""
 
     def __init__(self, int8: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype) -> None:
-        # The handler reads both where they lie: they must live as long as it does.
+        # The handler reads both tensors in place: they must live as long as it does.
         self.int8, self.scales = int8.t(), scales
         self._handler = ops.create_onednn_scaled_mm(
             weight=self.int8,
@@ -35,7 +35,7 @@ class Int8Weights:
         )
 
     def multiply(self, x: torch.Tensor, scales: torch.Tensor, out: torch.Tensor, bias: torch.Tensor | None) -> None:
-        """int8 [tokens, in] and the scale of each token -> `out` [tokens, out]."""
+        """Write the matmul of int8 [tokens, in], with the scale of each token, to `out` [tokens, out]."""
         ops.onednn_scaled_mm(
             dnnl_handler=self._handler,
             x=x,
@@ -48,7 +48,7 @@ class Int8Weights:
 
 
 def of_linear(linear: nn.Linear) -> Product:
-    """What vLLM multiplies by in a layer with these weights."""
+    """vLLM's matmul for a layer with these weights."""
     from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
 
     dispatch_cpu_unquantized_gemm(linear, remove_weight=False)
@@ -56,7 +56,7 @@ def of_linear(linear: nn.Linear) -> Product:
 
 
 def of_int8_checkpoint(int8: torch.Tensor, scales: torch.Tensor, bias: torch.Tensor | None) -> Product:
-    """vLLM's product for checkpoints of int8 weights [out, in], with a scale for each output and each token."""
+    """vLLM's matmul for checkpoints of int8 weights [out, in], with a scale for each output and each token."""
     from vllm.model_executor.kernels.linear import init_int8_linear_kernel
 
     kernel = init_int8_linear_kernel(
@@ -72,7 +72,7 @@ def of_int8_checkpoint(int8: torch.Tensor, scales: torch.Tensor, bias: torch.Ten
 
 
 def attention_head_sizes() -> Sequence[int]:
-    """The sizes of heads that vLLM's attention on CPU takes."""
+    """The head sizes that vLLM's CPU attention supports."""
     from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
 
     return list(CPUAttentionBackend.get_supported_head_sizes())

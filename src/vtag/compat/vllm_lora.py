@@ -1,4 +1,4 @@
-"""LoRA adapters, as vLLM finds and checks them."""
+"""LoRA adapters, found and checked by vLLM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def folder_of(path: str) -> Path:
-    """Where the adapter of a request lies; one on the hub is downloaded."""
+    """The folder of a request's adapter; downloads it from the hub if necessary."""
     return Path(get_adapter_absolute_path(path))
 
 

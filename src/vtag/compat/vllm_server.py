@@ -1,4 +1,4 @@
-"""vLLM's HTTP app: how it is made, what it keeps in its state, and its handler of /pooling."""
+"""vLLM's HTTP app: how it is created, its state, and its /pooling handler."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ except ImportError:
 
 
 def arguments() -> Namespace:
-    """What a server of vLLM's is started with, all by default, without a key and open to no web page."""
+    """Default arguments of vLLM's server, without a key and without CORS."""
     args: Namespace = make_arg_parser(FlexibleArgumentParser()).parse_args([])
-    args.allowed_origins = []  # of other sites' pages; vLLM lets in all
-    args.enable_offline_docs = True  # the scripts of /docs are this server's
+    args.allowed_origins = []  # vLLM's default allows pages of all sites
+    args.enable_offline_docs = True  # /docs loads its scripts from this server
     return args
 
 
 async def app(client: EngineClient, args: Namespace, **state: Any) -> FastAPI:
-    """vLLM's app over this engine, with the routes of endpoint plugins; `state` is what these find in the app's."""
+    """vLLM's app over this engine, with the routes of endpoint plugins; `state` is copied to the app's state."""
     tasks = await client.get_supported_tasks()
     made: FastAPI = build_app(args, tasks, client.vllm_config.model_config)
     for name, value in state.items():
@@ -46,18 +46,18 @@ async def app(client: EngineClient, args: Namespace, **state: Any) -> FastAPI:
 
 
 async def is_per_token(client: EngineClient) -> bool:
-    """Whether the model answers for each token; one for whole texts serves that task too, beside its own."""
+    """Whether the model answers for each token; a sequence classifier serves that task too, beside its own."""
     tasks = await client.get_supported_tasks()
     return bool(client.vllm_config.model_config.get_pooling_task(tasks) == TASK)
 
 
 def adapters(state: State) -> Any:
-    """Name -> LoRA adapter of a server."""
+    """A server's LoRA adapters by name."""
     return state.openai_serving_models.lora_requests
 
 
 def tell_of_model(state: State, names: Sequence[str], limit: int) -> None:
-    """What vLLM's routes say of the model: its names, and how many tokens a text may have."""
+    """Set what vLLM's routes report of the model: its names, and the limit of a text in tokens."""
     registry = state.openai_serving_models.registry
     told = copy(registry.model_config)
     told.max_model_len = limit
@@ -66,10 +66,9 @@ def tell_of_model(state: State, names: Sequence[str], limit: int) -> None:
 
 
 class PoolingHandler(ServingPooling):
-    """vLLM's handler of /pooling over an engine of the caller's, for prompts of any length.
+    """vLLM's /pooling handler over another engine client, for prompts of any length.
 
-    stock: the handler that vLLM has made. engine: has `encode`, as vLLM's has. limit: tokens of a text, for what cuts
-    or fills texts.
+    stock: vLLM's own handler. engine: has vLLM's `encode`. limit: tokens of a text, for requests that truncate or pad.
     """
 
     def __init__(self, stock: ServingPooling, engine: Any, limit: int) -> None:
@@ -87,10 +86,10 @@ class PoolingHandler(ServingPooling):
         self.engine_client = engine
 
     def begin(self, request: str, lengths: Sequence[int]) -> None:
-        """A request begins: its id, and how many tokens each of its prompts has."""
+        """Called when a request starts, with its id and the number of tokens of each of its prompts."""
 
     def end(self, request: str) -> None:
-        """A request that began has ended."""
+        """Called when a request has ended."""
 
     async def _prepare_generators(self, ctx: PoolingServeContext) -> None:
         prompts = [made["prompts"].get("prompt_token_ids", ()) for made in ctx.engine_inputs or ()]
@@ -105,22 +104,22 @@ class PoolingHandler(ServingPooling):
 
 
 def request_of(prompt: str) -> str:
-    """The id of the request of a prompt with this id."""
+    """The id of the request that a prompt's id belongs to."""
     return prompt.rpartition("-")[0]
 
 
 def handler(state: State) -> Any:
-    """Of /pooling."""
+    """The /pooling handler."""
     return state.serving_pooling
 
 
 def set_handler(state: State, handler: PoolingHandler) -> None:
-    """Have another one answer /pooling."""
+    """Replace the /pooling handler."""
     state.serving_pooling = handler
 
 
 class NoLengthLimit(TokenClassifyIOProcessor):
-    """Prompts as vLLM makes them, none of which is too long; what cuts or fills them knows the model's own limit."""
+    """vLLM's prompt processing without its length check; truncation and padding use the model's own limit."""
 
     def __init__(self, *args: Any, limit: int) -> None:
         super().__init__(*args)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def load(model: str, *, mode: str, revision: str | None, remote_code: bool) -> Any:
-    """The tokenizer as an engine of vLLM's will ask for it, and then find it in the cache."""
+    """Load a tokenizer as an engine of vLLM will, so that the engine finds it in the cache."""
     from vllm.tokenizers import cached_get_tokenizer
 
     return cached_get_tokenizer(

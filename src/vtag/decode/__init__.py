@@ -1,1 +1,1 @@
-"""From logits to spans; imports numpy and regex alone."""
+"""From logits to spans. Imports only numpy and regex."""

@@ -1,4 +1,4 @@
-"""`viterbi_calibration.json`: transition biases that a model ships, under the names of operating points."""
+"""`viterbi_calibration.json`: transition biases that a model ships, by name of operating point."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _KEYS = {f"transition_bias_{field.name}": field.name for field in fields(Biases)
 
 
 def load(folder: str | Path, operating_point: str = "default") -> Biases:
-    """The biases of one operating point, or none at all where the model's folder has no such file.
+    """The biases of one operating point, or zero biases if the model's folder has no such file.
 
-    The shape is taken strictly: a key too many or too few is an error, and so is a bias that is no finite number.
+    The format is strict: unknown or missing keys and biases that are no finite numbers are errors.
     """
     path = Path(folder) / FILE_NAME
     if not path.exists():
@@ -34,7 +34,7 @@ def load(folder: str | Path, operating_point: str = "default") -> Biases:
 
 
 def _only(value: Any, key: str) -> dict[str, Any]:
-    """The object under the one key that `value` has."""
+    """The object under `value`'s one key, which must be this one."""
     if not isinstance(value, dict) or set(value) != {key} or not isinstance(value[key], dict) or not value[key]:
         raise error("bad_calibration", path=FILE_NAME, reason=f"expected an object with {key!r} alone")
     inner: dict[str, Any] = value[key]

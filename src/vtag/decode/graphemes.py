@@ -1,4 +1,4 @@
-"""Where a text may be cut: between extended grapheme clusters, what readers take for one character.
+"""Grapheme clusters: user-perceived characters, inside of which a text must not be cut.
 
 Unicode Standard Annex 29, by the `regex` library: e with its accent, the jamo of a Hangul syllable, an emoji with its
 modifiers, the letters of a flag.
@@ -13,20 +13,21 @@ import numpy as np
 import regex
 
 _CLUSTER = regex.compile(r"\X")
-# Flags are pairs, counted from the start of a run of regional indicators; `regex` looks back to it from each of them.
-# Runs are cut after every eighth pair, so that the time does not grow with the square of their length.
+# Flags are pairs, counted from the start of a run of regional indicators, and `regex` looks back to it from each of
+# them. Runs are cut after every eighth pair, so that the time stays linear in their length.
 _PAIRS = regex.compile(r"(?:\p{RI}\p{RI}){8}(?=\p{RI})")
-# Of two characters of one cluster at least one is of these (but for CR LF, at which no span begins or ends).
+# Of two characters in one cluster, at least one has one of these properties (except CR LF, at which no span begins or
+# ends).
 _CLASSES = ("Extend", "ZWJ", "SpacingMark", "Prepend", "L", "V", "T", "Regional_Indicator")
 _JOINER = regex.compile("[" + "".join(rf"\p{{GCB={name}}}" for name in _CLASSES) + "]")
 _FIRST_JOINER = 0x300
-# Filled as characters are met: 0 unknown, 1 joins nothing, 2 may join its neighbours.
+# Filled on demand: 0 unknown, 1 joins nothing, 2 may join its neighbours.
 _joins = np.zeros(0x110000, np.uint8)
 
 
 def within(texts: Sequence[str], codes: np.ndarray) -> np.ndarray | None:
-    """bool [characters + 1] of the texts laid end to end, true where the place before a character is inside of a
-    cluster; None where there is no such place.
+    """bool [characters + 1] over the concatenated texts, true where the position before a character is inside of a
+    cluster; None if there is no such position.
 
     codes: uint32 [characters], their code points.
     """

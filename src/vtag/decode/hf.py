@@ -1,6 +1,6 @@
-"""Hugging Face's TokenClassificationPipeline to the letter, defects included.
+"""Hugging Face's TokenClassificationPipeline, reproduced exactly, bugs included.
 
-Its tokens, words and groups are arrays here, and strings are made only for the groups that are not ignored.
+Tokens, words and groups are arrays here; strings are built only for groups that are not ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HF_STRATEGIES = ("none", "simple", "first", "average", "max")
 
 
 class Units(NamedTuple):
-    """The n things that are grouped: tokens for "none" and "simple", words for the others.
+    """The n units that are grouped: tokens for "none" and "simple", words for the other strategies.
 
     first, last: int [n], the first and the last token of each unit.
     label, score: [n], the label's id and its probability.
@@ -42,7 +42,7 @@ def hf_spans(
 ) -> list[Span]:
     """The entities of one text, or of one of its windows.
 
-    pieces: T vocabulary pieces; unk, subword: bool [T]; logits: float32 [T, labels];
+    pieces: T token strings; unk, subword: bool [T]; logits: float32 [T, labels];
     to_string: the tokenizer's convert_tokens_to_string.
     """
     tokens = np.flatnonzero(~encoding.special)
@@ -73,7 +73,7 @@ def hf_spans(
         ]
 
     def word_of(unit: int) -> str:
-        """A unit's own string: words are respelled once alone, and once more within their group."""
+        """A unit's string: the pipeline converts words once by themselves, and once more within their group."""
         first, last = int(units.first[unit]), int(units.last[unit])
         if strategy == "simple":
             return piece(first)
@@ -86,7 +86,7 @@ def hf_spans(
         name = labels[units.label[begin]].split("-", 1)[-1]
         if name in ignore_labels:
             continue
-        # Summed as NumPy's float32 mean sums, so that likeliest-wins under stride falls the same way.
+        # Sum in NumPy's float32 order, so that ties under stride break as in Hugging Face.
         score = float(np.float32(np.add.reduce(units.score[begin:stop]) / (stop - begin)))
         word = to_string([word_of(unit) for unit in range(begin, stop)])
         spans.append(span(int(units.first[begin]), int(units.last[stop - 1]), name, score, word))
@@ -94,13 +94,15 @@ def hf_spans(
 
 
 def merge_windows(spans: Sequence[Span]) -> list[Span]:
-    """The stride rule: of entities that overlap the longest stays, then the likeliest; labels are not compared."""
+    """Hugging Face's stride rule: of overlapping entities the longest stays, then the most probable; labels are
+    ignored.
+    """
     if not spans:
         return []
     ordered = sorted(spans, key=lambda span: span.start)
     kept = []
     previous = ordered[0]
-    for span in ordered:  # the first one too: an empty one (start = end) at the front comes out twice over there
+    for span in ordered:  # including the first: Hugging Face returns an empty first span (start = end) twice
         if not previous.start <= span.start < previous.end:
             kept.append(previous)
             previous = span
@@ -110,13 +112,13 @@ def merge_windows(spans: Sequence[Span]) -> list[Span]:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities [T, labels], in the order of operations that Hugging Face uses."""
+    """Probabilities [T, labels], in Hugging Face's order of operations."""
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
 
 
 def _units(tokens: np.ndarray, probabilities: np.ndarray, subword: np.ndarray, strategy: str) -> Units:
-    """Label and score of each token [n], or of each word that the tokens make."""
+    """The label and score of each token [n], or of each word."""
     rows = np.arange(len(tokens))
     if strategy in ("none", "simple"):
         label = probabilities.argmax(axis=-1)
@@ -134,7 +136,7 @@ def _units(tokens: np.ndarray, probabilities: np.ndarray, subword: np.ndarray, s
 
 
 def _means(probabilities: np.ndarray, begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Mean rows [words, labels], added up piece after piece as Hugging Face does, so that ties fall the same way."""
+    """Mean rows [words, labels], summed token by token as in Hugging Face, so that ties break the same way."""
     totals = probabilities[begins]
     words = np.flatnonzero(lengths > 1)
     piece = 1
@@ -146,7 +148,7 @@ def _means(probabilities: np.ndarray, begins: np.ndarray, lengths: np.ndarray) -
 
 
 def _highest(score: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """For each stretch [begin, stop) the first position of its highest score."""
+    """The first position of the highest score in each range [begin, stop)."""
     word = np.repeat(np.arange(len(begins)), stops - begins)
     is_highest = np.flatnonzero(score == np.maximum.reduceat(score, begins)[word])
     positions = begins.copy()
@@ -155,7 +157,7 @@ def _highest(score: np.ndarray, begins: np.ndarray, stops: np.ndarray) -> np.nda
 
 
 def _group_begins(label: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
-    """Where groups begin among units with these label ids [n]: at another tag than the one before, and at each B-."""
+    """Group starts among units with these label ids [n]: where the tag changes, and at each B-."""
     is_begin, tag = _tags(labels)
     changes = is_begin[label[1:]] | (tag[label[1:]] != tag[label[:-1]])
     return np.flatnonzero(np.append(True, changes))
@@ -163,7 +165,7 @@ def _group_begins(label: np.ndarray, labels: tuple[str, ...]) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _tags(labels: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """For each label whether it has the prefix B- (bool [labels]) and which tag it names (int [labels])."""
+    """Whether each label has the prefix B- (bool [labels]), and the id of its tag (int [labels])."""
     is_begin = np.array([label.startswith("B-") for label in labels])
     names = [label[2:] if label.startswith(("B-", "I-")) else label for label in labels]
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}

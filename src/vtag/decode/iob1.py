@@ -1,7 +1,7 @@
-"""Models that open spans with I- though they have a B- for every type, as those trained on IOB1 text do.
+"""Models that open spans with I- although their labels have B- for every type, such as models trained on IOB1 text.
 
-Their label names say IOB2, under which their best answers are illegal. What they answer tells: each type is asked, in
-each text, and all types of a text together.
+IOB2 forbids what these models predict. This is detected per text from the predicted probabilities, for each type and
+for all types of a text together.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import numpy as np
 from vtag.decode.scheme import Scheme
 from vtag.decode.scores import columns, sums
 
-# A type of IOB2 text opens by B- about always, one of IOB1 text about never; in between the names are believed.
+# In IOB2 text a type opens with B- almost always, in IOB1 text almost never; between these odds the label names decide.
 _ODDS = 2.0
 # Less than half a word is no evidence.
 _LEAST = 0.5
-# From here on a word is surely outside.
+# From this probability on, a word is certainly outside.
 _SURE = 0.95
 
 
 def opened_by_begin(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> np.ndarray:
-    """The label distributions of words, with B- for the I- that opens a span, of types whose spans open by I-.
+    """Label distributions of words, with B- in place of the I- that opens a span, for types whose spans open with I-.
 
     chances: float32 [W, L]; text: int [W], the index of each word's text, rising.
     """
@@ -34,7 +34,7 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> np
     if not len(rows):
         return chances
     begins = (rows == 0) | (text[rows] != text[rows - 1])
-    # How much the word before looks like a part of the same span: 1 where that is its likeliest type.
+    # How much the word before looks like a part of the same span: 1 where that is its most probable type.
     _, groups = np.unique(scheme.type_ids, return_inverse=True)
     mass = sums(chances[rows - 1], columns(groups)[groups[begin]])
     share = mass / np.maximum(mass.max(axis=1), 1 - mass.sum(axis=1))[:, None]
@@ -42,11 +42,11 @@ def opened_by_begin(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> np
     own = chances[rows]
     _, first, at_text = np.unique(text[rows], return_index=True, return_inverse=True)
     by_inside, by_begin = own[:, inside], own[:, begin]
-    # Evidence for a type is its B- anywhere, and its I- at the start of a text or after a word that is surely outside:
-    # after a span of another type, I- is often the rest of that span, and its type a mistake.
+    # Evidence for a type: its B- anywhere, and its I- at the start of a text or after a word that is certainly outside.
+    # After a span of another type, I- is often the rest of that span with a wrong type.
     alone = begins | (chances[rows - 1][:, scheme.outside].sum(axis=1) > _SURE)
     of_type = _by_inside(by_inside * alone[:, None], by_begin, first)
-    # Evidence for all types together is no B- right after its own type, where IOB1 has B- too.
+    # Evidence for all types together excludes B- right after its own type, where IOB1 has B- too.
     both = [(part * (1 - share)).sum(axis=1, keepdims=True) for part in (by_inside, by_begin)]
     odd = (of_type | _by_inside(both[0], both[1], first))[at_text]
     if not odd.any():

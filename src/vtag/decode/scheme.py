@@ -1,6 +1,6 @@
 """Tag schemes: what a model's label names mean, and which label may follow which.
 
-Everything is written in five canonical prefixes: O outside, B begin, I inside, E end, S single. BILOU's L and U,
+All schemes are expressed in five canonical prefixes: O outside, B begin, I inside, E end, S single. BILOU's L and U,
 BMES's M and BMEWO's W are other spellings of E, S, I and S.
 """
 
@@ -17,12 +17,12 @@ from vtag.errors import error
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One scheme: how its spans are spelled.
+    """One scheme.
 
-    opens, closes: prefixes that a span may start and end with, whatever stands beside it.
+    opens, closes: prefixes that a span may start and end with, whatever its neighbours are.
     joined: pairs of prefixes that belong to one span when their types are equal.
     touching: further pairs that are legal only between two spans of equal type (IOB1's B, IOE1's E).
-    spelling: how a span is written: its prefix when single, then the first, a middle and the last one.
+    spelling: how a span is written: the prefix of a single word, then those of the first, middle and last word.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Family:
         return set(self.spelling + self.touching) - {" "}
 
 
-# S, a span of its own, is legal beside anything in every family; plain tags (POS) are S only.
+# S, a span of one word, is legal next to anything in every scheme; plain tags (POS) are S only.
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -55,24 +55,25 @@ FAMILIES: dict[str, Family] = {
 }
 
 _CANONICAL = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
-# Labels of padding, special tokens and continuation pieces, as older CoNLL models carry them: never a span.
+# Labels of padding, special tokens and continuation tokens in older CoNLL models: never a span.
 _OUTSIDE = {"O", "X", "[CLS]", "[SEP]", "[PAD]", "[UNK]", "<PAD>", "<UNK>", "PAD", "<S>", "</S>", "<START>", "<STOP>"}
 _SEPARATORS = "-_.:/| "
-# Label sets with these, in the spelling of Universal Dependencies or of the Penn Treebank, are parts of speech.
+# Label sets that contain one of these, in the spelling of Universal Dependencies or of the Penn Treebank, are parts of
+# speech.
 _PARTS_OF_SPEECH = ({"NOUN", "VERB", "ADJ"}, {"NN", "VB", "JJ"})
-# The type of a span where labels are bare prefixes ("B", "I", "O").
+# The type of spans whose labels are bare prefixes ("B", "I", "O").
 BARE_TYPE = "ENTITY"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scheme:
-    """A model's labels, read. L labels.
+    """The parsed labels of a model. L labels.
 
     name: a key of FAMILIES.
     labels: the names as the model has them.
-    prefixes, types: per label the canonical prefix, and the type ("" outside).
+    prefixes, types: the canonical prefix and the type of each label ("" outside).
     type_ids: int32 [L], equal numbers for equal types, -1 outside.
-    start, end: bool [L], may stand first, may stand last.
+    start, end: bool [L], may be first, may be last.
     transition: bool [L, L], `transition[p, q]`: q may follow p.
     joined: bool [L, L], `joined[p, q]`: q continues the span of p.
     """
@@ -89,12 +90,12 @@ class Scheme:
 
     @property
     def outside(self) -> np.ndarray:
-        """bool [L], labels that make no span."""
+        """bool [L], labels without a span."""
         return self.type_ids < 0
 
     @property
     def span_labels(self) -> list[str]:
-        """What a span may be labelled: each type once, in the order of the labels."""
+        """The possible labels of spans: each type once, in the order of the labels."""
         return list(dict.fromkeys(kind for kind in self.types if kind))
 
     def describe(self) -> str:
@@ -105,7 +106,9 @@ class Scheme:
         return f"{self.name} ({unit}; {len(self.labels)} labels, {len(types)} types): {shown}"
 
     def spans(self, path: Sequence[int] | np.ndarray) -> list[tuple[int, int, str]]:
-        """Label ids -> `(start, end, type)`, end exclusive. A label that nothing before it explains opens a span."""
+        """Label ids -> `(start, end, type)`, end exclusive. A label that cannot continue the span before it opens a new
+        one.
+        """
         found: list[tuple[int, int, str]] = []
         previous = -1
         for at, label in enumerate(path):
@@ -118,7 +121,7 @@ class Scheme:
         return found
 
     def tags(self, spans: Sequence[tuple[int, int, str]], length: int) -> list[int]:
-        """Sorted `(start, end, type)` -> label ids, the inverse of `spans` (IO cannot part touching spans)."""
+        """Sorted `(start, end, type)` -> label ids, the inverse of `spans` (IO cannot separate touching spans)."""
         ids = {(prefix, kind): at for at, (prefix, kind) in enumerate(zip(self.prefixes, self.types, strict=True))}
         single, first, middle, last = tuple(FAMILIES[self.name].spelling)
         letters = ["O"] * length
@@ -144,7 +147,7 @@ def make(name: str, types: Sequence[str]) -> Scheme:
 
 
 def find(name: str) -> Family:
-    """The family called `name`, or by an alias of it, in any case of letters."""
+    """The scheme with this name or alias, in any case."""
     for family in FAMILIES.values():
         if str(name).upper() in (family.name.upper(), *family.aliases):
             return family
@@ -153,7 +156,7 @@ def find(name: str) -> Family:
 
 
 def read(id2label: Mapping[int, str], scheme: str | None = None) -> Scheme:
-    """Read the scheme from the label names, or read the labels under the scheme that the caller names."""
+    """Detect the scheme from the label names, or parse the labels by the scheme that the caller names."""
     labels = tuple(id2label[at] for at in range(len(id2label)))
     wanted = None if scheme is None else find(scheme)
     if wanted is not None and wanted.name == "plain":
@@ -167,15 +170,15 @@ def read(id2label: Mapping[int, str], scheme: str | None = None) -> Scheme:
         strange = {prefix for prefix, _ in parts} - wanted.prefixes - {"O", "S"}
         if strange or ("S" in {p for p, _ in parts} and _is_split(labels, parts) and "S" not in wanted.prefixes):
             raise error("scheme_mismatch", scheme=scheme, prefixes=", ".join(sorted({p for p, _ in parts})))
-    if family.name != "plain":  # a type without prefixes beside others that have them: all words in a row that have it
+    if family.name != "plain":  # a bare type beside prefixed ones: it spans all consecutive words with it
         parts = [("I", kind) if kind == label else (p, kind) for label, (p, kind) in zip(labels, parts, strict=True)]
     return _build(family, labels, parts)
 
 
 def single_type_scheme(scheme: Scheme, kind: str) -> tuple[Scheme, np.ndarray]:
-    """The scheme of one type and "outside", label 0; and which labels of `scheme` the others were.
+    """The scheme of one type and "outside", label 0; and the labels of `scheme` that its other labels stand for.
 
-    For heads whose labels do not exclude each other; a type without prefixes spans all words in a row that have it.
+    For multi-label heads; a bare type spans all consecutive words with it.
     """
     columns = np.array([at for at, found in enumerate(scheme.types) if found == kind])
     plain = scheme.name == "plain"
@@ -185,7 +188,7 @@ def single_type_scheme(scheme: Scheme, kind: str) -> tuple[Scheme, np.ndarray]:
 
 
 def _runs(labels: tuple[str, ...], wanted: Family | None) -> bool:
-    """Whether bare types stand for runs of words, and do not label each word: part of speech, punctuation after it."""
+    """Whether bare types span runs of words, and do not label each word (part of speech, punctuation after a word)."""
     if wanted is not None:
         return wanted.name == "IO"
     named = {label.upper() for label in labels} - {"O"}
@@ -194,12 +197,12 @@ def _runs(labels: tuple[str, ...], wanted: Family | None) -> bool:
 
 
 def _is_split(labels: tuple[str, ...], parts: list[tuple[str, str]]) -> bool:
-    """Whether some S was spelled as a prefix, and is not the reading of a label without one."""
+    """Whether some S was spelled as a prefix, and does not come from a label without one."""
     return any(prefix == "S" and kind != label for label, (prefix, kind) in zip(labels, parts, strict=True))
 
 
 def _split(labels: tuple[str, ...], sure: bool) -> list[tuple[str, str]] | None:
-    """Labels -> (canonical prefix, type), or None where the set as a whole does not say that it has prefixes."""
+    """Labels -> (canonical prefix, type), or None where the set as a whole has no prefixes."""
     named = [label for label in labels if label.upper() not in _OUTSIDE]
     bare = {label.upper() for label in named}
     if "B" in bare and len(bare) > 1 and bare <= set(_CANONICAL):
@@ -223,7 +226,7 @@ def _split(labels: tuple[str, ...], sure: bool) -> list[tuple[str, str]] | None:
 
 
 def _patterns() -> list[tuple[re.Pattern[str], bool]]:
-    """Ways to spell a prefix, and whether the way is rare: B-PER, B_PER, ..., then PER-B, PER_B, ..., BPER."""
+    """Patterns of prefixes, and whether a pattern is rare: B-PER, B_PER, ..., then PER-B, PER_B, ..., BPER."""
     prefix, kind = f"(?P<prefix>[{''.join(_CANONICAL)}])", "(?P<type>.+)"
     usual = [prefix + re.escape(separator) + kind for separator in _SEPARATORS]
     rare = [kind + re.escape(separator) + prefix for separator in _SEPARATORS] + [prefix + kind]
@@ -231,7 +234,9 @@ def _patterns() -> list[tuple[re.Pattern[str], bool]]:
 
 
 def _of_one_family(pairs: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """The readings without those such as "E-MAIL" beside B-NAME and I-NAME: a scheme with E ends its names with it."""
+    """Readings that fit one scheme: "E-MAIL" beside B-NAME and I-NAME is none, because a scheme with E ends NAME with
+    it.
+    """
     used = {prefix for prefixes in _by_type(pairs).values() if len(prefixes) > 1 for prefix in prefixes}
     if used != {"B", "I"}:
         return pairs
@@ -239,7 +244,7 @@ def _of_one_family(pairs: dict[str, tuple[str, str]]) -> dict[str, tuple[str, st
 
 
 def _by_type(pairs: Mapping[str, tuple[str, str]]) -> dict[str, set[str]]:
-    """For each type the prefixes that it comes with."""
+    """The prefixes of each type."""
     found: dict[str, set[str]] = {}
     for prefix, kind in pairs.values():
         found.setdefault(kind, set()).add(prefix)
@@ -249,10 +254,10 @@ def _by_type(pairs: Mapping[str, tuple[str, str]]) -> dict[str, set[str]]:
 def _convinces(
     pairs: dict[str, tuple[str, str]], named: list[str], has_outside: bool, *, rare: bool, sure: bool
 ) -> bool:
-    """Whether these readings are prefixes, and not types such as "I-94" or "E-MAIL" that look like it."""
+    """Whether these are prefixes, and not types such as "I-94" or "E-MAIL"."""
     by_type = _by_type(pairs)
     shared = sum(len(found) > 1 for found in by_type.values())
-    if rare:  # so every label must fit, and every type must come with two prefixes or more
+    if rare:  # every label must fit, and every type must have at least two prefixes
         return len(pairs) == len(named) and shared == len(by_type)
     if shared:
         return 2 * len(pairs) > len(named) or any({"B", "I"} <= found for found in by_type.values())
@@ -261,7 +266,7 @@ def _convinces(
 
 
 def _family(parts: list[tuple[str, str]]) -> Family:
-    """The scheme that the prefixes in use belong to."""
+    """The scheme that has the prefixes in use."""
     by_type: dict[str, set[str]] = {}
     for prefix, kind in parts:
         by_type.setdefault(kind, set()).add(prefix)
@@ -269,7 +274,7 @@ def _family(parts: list[tuple[str, str]]) -> Family:
     if "B" in used and "E" in used:
         name = "BIOES" if "S" in used else "BIOE"
     elif "E" in used:
-        # IOE1 and IOB1 write E and B only between touching spans, so some types never got one.
+        # IOE1 and IOB1 write E and B only between touching spans, so some types may lack them.
         name = "IOE1" if any(found == {"I"} for found in by_type.values()) else "IOE2"
     elif "B" in used and "S" not in used:
         name = "IOB1" if any(found == {"I"} for found in by_type.values()) else "IOB2"
@@ -281,7 +286,7 @@ def _family(parts: list[tuple[str, str]]) -> Family:
 
 
 def _build(family: Family, labels: tuple[str, ...], parts: list[tuple[str, str]]) -> Scheme:
-    """Masks from the family's row and the labels that are there."""
+    """Masks from the scheme and the labels that the model has."""
     prefixes = tuple(prefix for prefix, _ in parts)
     types = tuple(kind for _, kind in parts)
     numbers = {kind: at for at, kind in enumerate(dict.fromkeys(types))}
@@ -294,7 +299,8 @@ def _build(family: Family, labels: tuple[str, ...], parts: list[tuple[str, str]]
         return np.asarray(same & np.array([[p + q in allowed for q in prefixes] for p in prefixes]))
 
     joined = pairs(family.joined)
-    # A label that no opener leads to (B-x was never seen in training) opens spans itself; likewise at the end.
+    # A label that no opening label leads to (B-x never occurred in training) may open spans itself; likewise at the
+    # end.
     start = outside | np.array([p in family.opens + "S" for p in prefixes])
     end = outside | np.array([p in family.closes + "S" for p in prefixes])
     within = joined | pairs(family.touching)
@@ -305,7 +311,7 @@ def _build(family: Family, labels: tuple[str, ...], parts: list[tuple[str, str]]
 
 
 def _reached(from_labels: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """bool [L]: labels that a walk along `steps` from one of `from_labels` comes to."""
+    """bool [L]: labels that are reachable by `steps` from one of `from_labels`."""
     reached = from_labels
     for _ in steps:
         reached = np.asarray(reached | (steps & reached[:, None]).any(axis=0))

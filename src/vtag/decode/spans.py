@@ -25,11 +25,11 @@ def decode(
     biases: Biases = NO_BIASES,
     multi_label: bool = False,
 ) -> list[list[Span]]:
-    """The spans of each text, sorted; for `multi_label` those of different types may overlap.
+    """The spans of each text, sorted; with `multi_label`, spans of different types may overlap.
 
     probabilities: float32 [T, L] per text, from `scores.softmax` (or `scores.sigmoid` for `multi_label`).
-    words: how the tokens of a word speak for it, see `words.pool`.
-    ignore_labels: types that are left out; "O" is what stands outside, not a type of that name.
+    words: how the tokens of a word are combined, see `words.pool`.
+    ignore_labels: types to leave out; "O" means outside, not a type of that name.
     """
     if not len(encodings):
         return []
@@ -58,7 +58,7 @@ def _decode(
     ignore_labels: Container[str],
     biases: Biases,
 ) -> list[list[Span]]:
-    """One decode of all texts: rows float32 [N, L], of the batch's tokens laid end to end."""
+    """One decode of all texts: rows float32 [N, L], of the batch's concatenated tokens."""
     chances, first, last = pool(rows, found, scheme, words)
     text = found.text[first]
     chances = opened_by_begin(chances, text, scheme)
@@ -67,7 +67,8 @@ def _decode(
     inside = kept[path]
     goes_on = np.zeros(len(path) + 1, bool)
     goes_on[1:-1] = scheme.joined[path[:-1], path[1:]] & (text[1:] == text[:-1])
-    # Models that open anew at every piece cut addresses and numbers at each point; no two entities meet at a point.
+    # Models that open a span at every token cut addresses and numbers at each punctuation mark; no two entities touch
+    # there.
     if scheme.name != "plain":
         kind = scheme.type_ids[path]
         goes_on[1:-1] |= found.glued[first[1:]] & inside[1:] & (kind[1:] == kind[:-1])
@@ -93,14 +94,14 @@ def _decode(
 def _scores(
     chances: np.ndarray, type_ids: np.ndarray, path: np.ndarray, rows: np.ndarray, begin: np.ndarray, end: np.ndarray
 ) -> np.ndarray:
-    """float64 [spans]: how probable a span's type is, under any prefix, in the mean of its words.
+    """float64 [spans]: the probability of a span's type, under any prefix, as the mean over its words.
 
     rows: int [K], the words of all spans; begin, end: int [spans], the first and the last word of each.
     """
     _, kinds = np.unique(type_ids, return_inverse=True)
-    labels = columns(kinds)[kinds[path[rows]]]  # those of each word's type, filled up with a label that is none
+    labels = columns(kinds)[kinds[path[rows]]]  # the labels of each word's type, padded with an index that is no label
     each = chances[rows[:, None], np.minimum(labels, chances.shape[1] - 1)]
-    # Sums of float32 are exact in float64, so that a score does not depend on what else is in the batch.
+    # Sums of float32 are exact in float64, so that a score does not depend on the rest of the batch.
     of_type = np.where(labels < chances.shape[1], each, np.float32(0)).sum(axis=1)
     total = np.concatenate([[0.0], np.cumsum(of_type, dtype=np.float64)])
     first, last = np.searchsorted(rows, begin), np.searchsorted(rows, end)

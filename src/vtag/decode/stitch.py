@@ -17,10 +17,10 @@ def stitch(
     *,
     causal: bool = False,
 ) -> list[np.ndarray]:
-    """The rows of each text: float32 [T, L], averaged where windows overlap; a text in one window keeps its own.
+    """The rows of each text: float32 [T, L], averaged where windows overlap; a text with one window keeps its rows.
 
-    rows: one float32 [len(window.ids), L] per window, logits or probabilities; L = `labels`. A row weighs as much as
-    the token has context in that window: on the poorer side; for `causal` models, which look back only, on the left.
+    rows: one float32 [len(window.ids), L] per window, logits or probabilities; L = `labels`. A row's weight is the
+    token's context in that window: on the shorter side; for `causal` models, on the left.
     """
     whole = [np.zeros((0, labels), np.float32)] * len(encodings)
     total: dict[int, np.ndarray] = {}
@@ -42,7 +42,9 @@ def stitch(
 
 
 def _context(window: Window, size: int, causal: bool) -> np.ndarray:
-    """float32 [tokens]: 1 + how many tokens a token sees on its poorer side; where the text ends nothing is lacking."""
+    """float32 [tokens]: 1 + the number of tokens on a token's shorter side; the ends of the text count as unlimited
+    context.
+    """
     at = np.arange(1, window.end - window.start + 1, dtype=np.float32)
     left = at if window.start else np.full_like(at, size)
     right = at[::-1] if window.end < size and not causal else np.full_like(at, size)

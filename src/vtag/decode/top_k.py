@@ -1,4 +1,4 @@
-"""The likeliest labels of a token and types of a span, with their probabilities."""
+"""The most probable labels of a token and types of a span, with their probabilities."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from vtag.decode.scheme import Scheme
 from vtag.types import Encoding, Span
 
 OUTSIDE = "O"
-# Rows that are sorted at once: memory stays bounded where there are thousands of labels.
+# Rows that are sorted at once: bounds memory for models with thousands of labels.
 _ROWS = 4096
 
 
 def likeliest(probabilities: np.ndarray, names: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
-    """For each row of float [N, names] its k likeliest names with their probabilities, the likeliest first."""
+    """The k most probable names of each row of float [N, names] with their probabilities, highest first."""
     found: list[list[tuple[str, float]]] = []
     for start in range(0, len(probabilities), _ROWS):
         rows = probabilities[start : start + _ROWS]
@@ -29,18 +29,18 @@ def likeliest(probabilities: np.ndarray, names: Sequence[str], k: int) -> list[l
 def span_types(
     encoding: Encoding, probabilities: np.ndarray, spans: Sequence[Span], scheme: Scheme, *, multi_label: bool
 ) -> tuple[np.ndarray, list[str]]:
-    """How probable each type is for each span of a text, float64 [spans, types], and the types' names; "O" is one.
+    """The probability of each type for each span of a text, float64 [spans, types], and the types' names; "O" is one.
 
-    A type's probability is that of any of its labels (B-PER or I-PER), averaged over the span's tokens.
+    A type's probability is the sum over its labels (B-PER, I-PER), averaged over the span's tokens.
 
-    probabilities: float32 [T, L] of the text's tokens; for `multi_label` of labels that do not exclude each other.
+    probabilities: float32 [T, L] of the text's tokens; multi_label: labels are independent.
     """
     kinds = scheme.span_labels
     names = [OUTSIDE, *kinds]
     of_label = np.array([1 + kinds.index(kind) if kind else 0 for kind in scheme.types])
     columns = [np.flatnonzero(of_label == at) for at in range(len(names))]
     if multi_label or len(scheme.labels) == 1:
-        columns[0] = np.flatnonzero(of_label)  # outside is where none of the others is
+        columns[0] = np.flatnonzero(of_label)  # outside: no other label applies
         any_of = [1 - np.prod(1 - probabilities[:, own], axis=1) for own in columns]
         any_of[0] = 1 - any_of[0]
     else:

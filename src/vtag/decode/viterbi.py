@@ -1,9 +1,9 @@
-"""The best legal label path, exactly, for a batch of sequences at once.
+"""The most probable legal label path, exactly, for a batch of sequences at once.
 
-Three things make it fast without changing the answer. Every edge that leaves a span (or outside) and enters another
-is legal whatever the types, so one maximum over all closing labels serves all opening ones; only the few edges inside
-a span are looked at one by one. Sequences are sorted by length, so that step t is one array operation over those that
-are that long, and nothing is padded. And where "outside" surely wins (see `_certain`), a sequence falls apart.
+Three facts make it fast without changing the result. Every edge from one span (or outside) to another is legal whatever
+the types, so one maximum over all closing labels serves all opening ones; only the few edges inside a span are computed
+one by one. Sequences are sorted by length, so that step t is one array operation over those that are long enough,
+without padding. And where "outside" certainly wins (see `_certain`), a sequence is split.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from vtag.decode.scheme import Scheme
 
 _TINY = np.float32(1e-30)
-# Sequences decoded together: few enough for the step's arrays to stay in the processor's cache.
+# Sequences that are decoded together: few enough for the arrays of a step to stay in the CPU's cache.
 _GROUP = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Biases:
-    """Added to the log probability of legal edges, by kind of edge; positive encourages."""
+    """Added to the log probability of legal edges, by kind of edge; positive values favour it."""
 
     background_stay: float = 0.0
     background_to_start: float = 0.0
@@ -32,7 +32,7 @@ class Biases:
 
     @property
     def spread(self) -> float:
-        """The most that one edge can differ from another by."""
+        """The largest difference between the biases of two edges."""
         values: list[float] = [getattr(self, field.name) for field in fields(self)]
         return max(*values, 0.0) - min(*values, 0.0)
 
@@ -43,9 +43,9 @@ NO_BIASES = Biases()
 def best_paths(
     probabilities: np.ndarray, lengths: np.ndarray, scheme: Scheme, biases: Biases = NO_BIASES
 ) -> np.ndarray:
-    """The most probable legal path of each sequence; of equal ones, that with the lowest ids (from the end back).
+    """The most probable legal path of each sequence; ties go to the lowest ids (from the end back).
 
-    probabilities: float32 [N, L], the rows of all sequences, one after the other.
+    probabilities: float32 [N, L], the rows of all sequences, concatenated.
     lengths: int [B], rows of each; they sum to N.
     Returns int32 [N].
     """
@@ -57,7 +57,7 @@ def best_paths(
     path = np.zeros(len(probabilities), np.int32)
     if certain is not None:
         path[certain] = int(np.flatnonzero(scheme.outside)[0])
-        # An edge's bias belongs to the run, so with biases a run takes the certain rows at its sides along.
+        # With biases, a run includes the certain rows at its sides, as an edge's bias belongs to the run.
         starts, lengths = _runs(~certain, starts, lengths, widen=bool(biases.spread))
     order = np.argsort(-lengths, kind="stable")
     for at in range(0, len(order), _GROUP):
@@ -76,23 +76,23 @@ def _weights(scheme: Scheme, biases: Biases) -> np.ndarray:
     weights[np.ix_(closes, outside)] = biases.end_to_background
     weights[np.ix_(closes, opens)] = biases.end_to_start
     ends = np.array([prefix == "E" for prefix in scheme.prefixes])
-    # IO and IOB1 may leave a span by the same edge that continues it; that edge counts as leaving.
+    # In IO and IOB1 the edge that continues a span may also leave it; it counts as leaving.
     inner = scheme.joined & ~(scheme.end[:, None] & scheme.start[None, :])
     weights = np.where(inner, np.where(ends, biases.inside_to_end, biases.inside_to_continue), weights)
     return np.where(scheme.transition, weights, -np.inf)
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:
-    """float64; fmax turns 0 and NaN, where log has no answer, into a tiny number."""
+    """float64; fmax replaces 0 and NaN by a tiny number, because their log is undefined."""
     return np.asarray(np.log(np.fmax(probabilities, _TINY)), np.float64)
 
 
 def _certain(probabilities: np.ndarray, scheme: Scheme, biases: Biases) -> np.ndarray | None:
-    """bool [N]: rows where the best path must be outside, or None where that cannot be told.
+    """bool [N]: rows where the best path must be outside, or None where this cannot be decided.
 
-    A span over row t could be swapped for outside, legally, so it stays only if it gains by it. What any span that
-    covers t can gain over outside is at most the row's own gain plus the best sums of gains to its left and right
-    (which may run on into the neighbouring sequences: then they bound too generously, and no more).
+    A span over row t can be replaced by outside legally, so it stays only if it gains. The gain of any span over t is
+    at most the row's own gain plus the best sums of gains to its left and right (which may run into the neighbouring
+    sequences: the bound only becomes looser).
     """
     outside = np.flatnonzero(scheme.outside)
     separable = (scheme.joined | ~scheme.transition | (scheme.end[:, None] & scheme.start[None, :])).all()
@@ -101,18 +101,18 @@ def _certain(probabilities: np.ndarray, scheme: Scheme, biases: Biases) -> np.nd
     at = outside[0]
     others = [part.max(axis=1) for part in (probabilities[:, :at], probabilities[:, at + 1 :]) if part.shape[1]]
     gain = _log(np.fmax(others[0], others[-1])) - _log(probabilities[:, at]) + biases.spread
-    # 1e-6 outweighs what the sums lose by rounding.
+    # 1e-6 exceeds the rounding errors of the sums.
     return np.asarray(_best_sum(gain) + _best_sum(gain[::-1])[::-1] - gain < -biases.spread - 1e-6)
 
 
 def _best_sum(gain: np.ndarray) -> np.ndarray:
-    """float64 [N]: the greatest sum of a stretch that ends at each row."""
+    """float64 [N]: the largest sum of a range that ends at each row."""
     total = np.cumsum(gain)
     return np.asarray(total - np.minimum.accumulate(np.concatenate([[0.0], total[:-1]])))
 
 
 def _runs(open_rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, widen: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Start and length of each stretch of `open_rows`, cut at the ends of sequences."""
+    """Start and length of each run of `open_rows`, cut at the ends of sequences."""
     begins = np.zeros(len(open_rows) + 1, bool)
     begins[starts[lengths > 0]] = True
     first = open_rows & (begins[:-1] | ~np.concatenate([[False], open_rows[:-1]]))
@@ -133,7 +133,7 @@ def _decode(
     weights: np.ndarray,
     path: np.ndarray,
 ) -> None:
-    """Write the best paths of sequences that are sorted by falling length into `path`."""
+    """Write the best paths of sequences, sorted by falling length, into `path`."""
     steps = int(lengths[0]) if len(lengths) else 0
     active = np.searchsorted(-lengths, -np.arange(steps), side="left")  # sequences longer than t
     outside, opens = np.flatnonzero(scheme.outside), np.flatnonzero(scheme.start & ~scheme.outside)
@@ -141,7 +141,7 @@ def _decode(
     crossing = _crossing(weights, outside, opens, closes)
     local_to, local_from, local_weight = _local(scheme, weights)
     into = np.ascontiguousarray(weights.T)
-    totals: list[np.ndarray] = []  # per step float64 [L, active]: the best path that ends in each label
+    totals: list[np.ndarray] = []  # per step float64 [L, active]: the score of the best path that ends in each label
     for t in range(steps):
         n = active[t]
         emission = _log(probabilities[starts[:n] + t]).T
@@ -149,7 +149,7 @@ def _decode(
             totals.append(np.where(scheme.start[:, None], emission, -np.inf))
             continue
         before = totals[-1][:, :n]
-        if n == 1:  # a long document, alone: few calls count for more than few operations
+        if n == 1:  # one long document: the number of calls matters more than the number of operations
             totals.append((into + before[:, 0]).max(axis=1)[:, None] + emission)
             continue
         total = np.full(before.shape, -np.inf)
@@ -174,7 +174,7 @@ def _decode(
 
 
 def _crossing(weights: np.ndarray, outside: np.ndarray, opens: np.ndarray, closes: np.ndarray) -> np.ndarray:
-    """float64 [2, 2]: the weight from (outside, closing) labels to (outside, opening) ones; alike within each."""
+    """float64 [2, 2]: the weight from (outside, closing) labels to (outside, opening) ones; equal within each kind."""
     found = np.zeros((2, 2))
     for i, sources in enumerate((outside, closes)):
         for j, targets in enumerate((outside, opens)):
@@ -184,7 +184,7 @@ def _crossing(weights: np.ndarray, outside: np.ndarray, opens: np.ndarray, close
 
 
 def _local(scheme: Scheme, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges within a type that `_crossing` does not give: targets [Q], their sources [K, Q], weights [K, Q, 1]."""
+    """Edges within a type that `_crossing` does not cover: targets [Q], their sources [K, Q], weights [K, Q, 1]."""
     local = scheme.transition & ~(scheme.end[:, None] & scheme.start[None, :])
     targets = np.flatnonzero(local.any(axis=0))
     most = int(local.sum(axis=0).max(initial=0))

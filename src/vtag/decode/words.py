@@ -1,8 +1,8 @@
 """Tokens to words, for a whole batch at once.
 
-A word is a maximal run of letters and digits; other signs, such as € and +, go by the tokenizer's own words.
-Punctuation is a word of its own, and so is every token of a script that is written without spaces. No cut goes through
-what readers take for one character, nor through a word that the caller gave.
+A word is a maximal run of letters and digits; other symbols, such as € and +, follow the tokenizer's own words.
+Punctuation is a word of its own, and so is every token of a script that is written without spaces. Neither grapheme
+clusters nor the caller's words are cut.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from vtag.errors import error
 from vtag.types import Encoding
 
 RULES = ("auto", "first", "mean", "token")
-# A word is cut into stem and particle where a model is so sure of both.
+# A word is cut into stem and particle where the model is at least this sure of both.
 _SURE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordTokens:
-    """The tokens of a batch that stand for characters, one text after the other. M tokens, B texts.
+    """The tokens of a batch that stand for characters, concatenated. M tokens, B texts.
 
-    rows: int64 [M], where the token is in the batch's tokens laid end to end.
+    rows: int64 [M], the token's index in the batch's concatenated tokens.
     text: int64 [M], index of its text.
-    start, end: int64 [M], code points of its text: the grapheme clusters that the token has a part in, without white
-        space at the ends; for texts given as words, the caller's word.
+    start, end: int64 [M], code points of its text: the grapheme clusters that the token overlaps, without white space
+    at the ends; for texts given as words, the caller's word.
     begins: bool [M], the first token of a word.
     apart: bool [M], shares no cluster, or word of the caller's, with the token before (byte-level tokens may).
-    glued: bool [M], follows the token before without white space, and one of the two has punctuation where they meet.
-    affix: bool [M], continues a word in a script that writes particles and clitics onto words, so that what the model
-        says may cut it from the token before.
+    glued: bool [M], follows the token before without white space, with punctuation on one side of the boundary.
+    affix: bool [M], continues a word in a script that attaches particles and clitics to words, so that the model's
+    labels may cut it from the token before.
     word: int64 [M], for texts given as words, the caller's word; else -1.
     """
 
@@ -52,7 +52,7 @@ class WordTokens:
 
 
 def pieces(encodings: Sequence[Encoding]) -> WordTokens:
-    """Find the words of every text, of one at least."""
+    """Find the words of every text; needs at least one text."""
     lengths = np.array([len(encoding.ids) for encoding in encodings], np.int64)
     text = np.repeat(np.arange(len(encodings)), lengths)
     special = np.concatenate([encoding.special for encoding in encodings])
@@ -87,7 +87,7 @@ def pieces(encodings: Sequence[Encoding]) -> WordTokens:
         mark = (before == PUNCTUATION) | (after == PUNCTUATION)
         space = spaces[right] > spaces[np.minimum(left, right)]
         edge = mark | space | (before == UNSPACED) | (after == UNSPACED)
-        # Tokenizers part letters from digits, digits from digits, and letters from their marks; no word ends there.
+        # Tokenizers separate letters from digits, digits from digits, and letters from their marks; no word ends there.
         within_word = (before >= LETTER) & (after >= LETTER)
         cut = np.where(own & within_word, False, word_ids[1:] != word_ids[:-1]) | (own & edge)
         glued[1:] = own & mark & ~space & (text[1:] == text[:-1])
@@ -99,7 +99,9 @@ def pieces(encodings: Sequence[Encoding]) -> WordTokens:
 
 
 def choose(rule: str, scheme: Scheme) -> str:
-    """The rule behind "auto": "mean", but "first" where the labels have X, a label for all pieces but the first."""
+    """The rule for "auto": "mean", but "first" where the labels include X, a label for all tokens of a word but the
+    first.
+    """
     if rule not in RULES:
         raise error("bad_words", words=rule, names=", ".join(RULES))
     if rule != "auto":
@@ -112,8 +114,8 @@ def pool(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Label distributions of words.
 
-    probabilities: float32 [N, L], the batch's tokens laid end to end.
-    rule: "first": that of a word's first token; "mean": see `_mean`; "token": every token is a word.
+    probabilities: float32 [N, L], the batch's concatenated tokens.
+    rule: "first": the word's first token; "mean": see `_mean`; "token": every token is a word.
     Returns float32 [W, L], and int64 [W] twice: the word's first and last token, as indices into `found`.
     """
     rule = choose(rule, scheme)
@@ -131,9 +133,10 @@ def pool(
 
 
 def _cut_off(probabilities: np.ndarray, found: WordTokens, scheme: Scheme) -> np.ndarray:
-    """bool [M]: affixes of which the model is as sure as of the token before, one in a span, the other outside.
+    """bool [M]: affixes where the model is sure of the affix and of the token before, one in a span, the other outside.
 
-    Models that were trained on pieces or characters label a particle apart from its name; a mean of both says nothing.
+    Models that were trained on subwords or characters label a particle differently from its name; a mean of both is
+    meaningless.
     """
     cut = np.zeros(len(found.rows), bool)
     at = np.flatnonzero(found.affix)
@@ -148,9 +151,10 @@ def _cut_off(probabilities: np.ndarray, found: WordTokens, scheme: Scheme) -> np
 def _mean(
     probabilities: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray, scheme: Scheme
 ) -> np.ndarray:
-    """float32 [W, L]: the probability of a type is its mean over the word's tokens; which prefix it has is asked where
-    a model shows it, however it was trained: of the first token whether a span opens, of the last (or the first, if
-    only first tokens were trained) whether it closes."""
+    """float32 [W, L]: the probability of a type is the mean over the word's tokens. The prefix comes from the token
+    that shows it, however the model was trained: the first token shows whether a span opens, the last (or the first,
+    if only first tokens were trained) whether it closes.
+    """
     sizes = last - first + 1
     offsets = np.cumsum(sizes) - sizes
     inside = rows[np.repeat(first - offsets, sizes) + np.arange(sizes.sum())]
@@ -180,7 +184,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _offsets(encoding: Encoding) -> np.ndarray:
-    """int [T, 2]; without a fast tokenizer, those of the caller's words."""
+    """int [T, 2]; without a fast tokenizer, the offsets of the caller's words."""
     if encoding.characters is not None:
         return encoding.characters
     if encoding.offsets is not None:
@@ -193,8 +197,9 @@ def _offsets(encoding: Encoding) -> np.ndarray:
 def _whole_clusters(
     inside: np.ndarray, classes: np.ndarray, start: np.ndarray, end: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Classes by cluster, that of its first character (so that a mark on a space goes with it, as white space); starts
-    and ends moved out to where clusters start and end."""
+    """Classes by cluster, that of its first character (so that a mark on a space counts as white space); starts and
+    ends moved out to the borders of clusters.
+    """
     at = np.arange(len(inside))
     first = np.maximum.accumulate(np.where(inside, 0, at))
     after = np.minimum.accumulate(np.where(inside, len(inside), at)[::-1])[::-1]
@@ -210,7 +215,7 @@ def _whole_words(
     start: np.ndarray,
     end: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of the caller's words, for the tokens of texts that were given as words."""
+    """Starts and ends of the caller's words, for the tokens of texts given as words."""
     words = [np.zeros((0, 2), np.int32) if encoding.words is None else encoding.words for encoding in encodings]
     first = np.cumsum([0] + [len(own) for own in words])[text]
     bounds = np.concatenate([*words, np.zeros((1, 2), np.int32)])

@@ -1,1 +1,1 @@
-"""What drives an engine: from windows to logits."""
+"""What drives an engine: windows in, logits out."""

@@ -1,4 +1,4 @@
-"""The async twin of offline.py: the engine in a process of its own, driven from an event loop."""
+"""The engine in a process of its own, driven from an event loop; `llm.py` is the version without asyncio."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ from vtag.model.plan import Plan
 from vtag.system import device, garbage
 from vtag.types import Window
 
-# Tokens of one turn of the packed route: enough to fill the matrices, few enough that who comes next waits little. On a
-# GPU chosen, not measured: about 8 ms of an H200 with BERT-base (docs/measurements.md, Rows on a GPU).
+# Tokens of one step on the packed route: enough to fill the matrices, few enough to keep waiting times short. The value
+# for GPUs is chosen, not measured: about 8 ms of an H200 with BERT-base (docs/measurements.md, Rows on a GPU).
 STEP_TOKENS, CUDA_STEP_TOKENS = 2048, 16384
 
 
 def start(made: Plan) -> EngineClient:
-    """Start the plan's engine in a process of its own; to be called in `environment.for_engine()`, outside of any loop.
+    """Start the plan's engine in a process of its own. Call it inside `environment.for_engine()`, before any event loop
+    runs.
 
-    The engine is a fork, which has all that this process imported. That is sound because nothing has run yet that
-    leaves threads or OpenMP's workers behind, or has started CUDA. Where vLLM knows that a fork would not do (in WSL,
-    say), it starts another process, which imports all anew.
+    The engine is a fork of this process, with all its imports. That is safe because nothing has started threads, OpenMP
+    workers or CUDA yet. Where vLLM cannot fork (in WSL, for example), it spawns a process that imports everything
+    again.
     """
     registry.load(made.architecture)
-    with closing(_Start()) as begun:
+    with closing(StartFailureReporter()) as begun:
         try:
             config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
             watched: AbstractContextManager[None] = nullcontext()
@@ -69,7 +70,7 @@ def start(made: Plan) -> EngineClient:
 
 
 class AsyncEngine:
-    """Runs windows, as many at once as one step of the engine takes: `await engine.run(windows)`."""
+    """Runs windows in steps of the engine: `await engine.run(windows)`."""
 
     def __init__(self, made: Plan, client: EngineClient) -> None:
         self.plan = made
@@ -85,8 +86,9 @@ class AsyncEngine:
     async def run(self, windows: Sequence[Window]) -> list[np.ndarray]:
         """Logits of each window, float32 [tokens, labels].
 
-        Raises EngineError where the engine is gone, or is one of vLLM's that gives something else.
-        At most `step_windows` of them, of `step_tokens` tokens, or a single one.
+        Takes at most `step_windows` windows of `step_tokens` tokens together, or a single longer one.
+        Raises EngineError if the engine has died, or if it is an engine of vLLM's own that does not return logits per
+        token.
         """
         if not self.plan.packed:
             return list(await asyncio.gather(*(self._request(window.ids, None) for window in windows)))
@@ -107,31 +109,32 @@ class AsyncEngine:
 
 
 def _arguments(made: Plan) -> dict[str, Any]:
-    """Engine arguments; on a CPU without a worker of its own, for which the engine would wait spinning on a core."""
+    """Engine arguments; on a CPU without a worker process, for which the engine would busy-wait on a core."""
     parallel = any((made.arguments.get(f"{kind}_parallel_size") or 1) > 1 for kind in ("tensor", "pipeline", "data"))
     own = {} if parallel or device.on_cuda() else {"distributed_executor_backend": vllm_engine.NO_WORKER}
     return own | made.arguments
 
 
 def _with_the_server() -> None:
-    """In the forked engine: it ends when the server ends it, or is gone.
+    """In the forked engine: ignore signals, and end with the server.
 
-    Ctrl-C at a terminal, and systemd's SIGTERM, go to all processes of a group: the server has requests to finish.
+    Ctrl-C at a terminal, and systemd's SIGTERM, go to all processes of a group, and the server must finish its requests
+    first.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def one_line(record: logging.LogRecord) -> bool:
-    """Filter of a logger: no stack trace, what failed is named."""
+    """Logging filter: replaces stack traces by the exception's name."""
     if record.exc_info and record.exc_info[0] and "VTAG_DEBUG" not in os.environ:
         record.msg, record.args = f"{record.getMessage()} ({record.exc_info[0].__name__})", ()
         record.exc_info = record.exc_text = None
     return True
 
 
-class _Start(logging.Filter):
-    """Why a forked engine did not start, told to its parent through a pipe, in place of stack traces on stderr."""
+class StartFailureReporter(logging.Filter):
+    """Reports to the parent, through a pipe, why a forked engine did not start; replaces stack traces on stderr."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +143,7 @@ class _Start(logging.Filter):
 
     @contextmanager
     def in_engine(self) -> Iterator[None]:
-        """In the engine's process, around all that it does."""
+        """Context of everything that the engine's process does."""
         os.close(self._read)
         logging.getLogger(ENGINE_LOGGER).addFilter(self)
         try:
@@ -151,18 +154,18 @@ class _Start(logging.Filter):
             os._exit(1)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Of what vLLM logs in the engine's process: no stack trace, and nothing of what the parent is told."""
+        """Suppress vLLM's stack traces in the engine's process, and log records that the parent reports itself."""
         told = record.exc_info and self._awaited() and "VTAG_DEBUG" not in os.environ
         return not told and one_line(record)
 
     def _awaited(self) -> bool:
-        """Whether the parent still waits for the engine to start: once it has, its end of the pipe is closed."""
+        """Whether the parent still waits for the engine to start: later its end of the pipe is closed."""
         poll = select.poll()
         poll.register(self._write, 0)
         return not poll.poll(0)
 
     def failure(self) -> VtagError | str | None:
-        """In the parent, once the engine is gone; None where it said nothing."""
+        """In the parent, after the engine's process has ended: its error, or None without a report."""
         try:
             told = os.read(self._read, 1 << 16)
         except BlockingIOError:
@@ -170,6 +173,6 @@ class _Start(logging.Filter):
         return pickle.loads(told) if told else None
 
     def close(self) -> None:
-        """In the parent: the engine has started, or is gone."""
+        """In the parent, when the engine has started or failed."""
         os.close(self._read)
         os.close(self._write)

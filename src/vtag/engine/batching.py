@@ -1,4 +1,4 @@
-"""Windows into what the engine runs at once: a request of many on the packed route, else a step."""
+"""Windows to requests, and requests to steps of the engine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vtag.errors import error
 
 
 def logits_of(output: Any, name: str) -> np.ndarray:
-    """The logits of a request, float32 [tokens, labels], out of vLLM's output; raises ModelError for NaN or infinity.
+    """The logits of a request, float32 [tokens, labels], from vLLM's output; raises ModelError for NaN or infinity.
 
-    Of these every strategy would make an answer: no spans, or the first label everywhere.
+    Decoding would turn those into plausible answers: no spans, or the first label everywhere.
     """
     logits: np.ndarray = output.outputs.data.float().numpy()
     if not np.isfinite(logits).all():
@@ -22,9 +22,9 @@ def logits_of(output: Any, name: str) -> np.ndarray:
 
 
 def requests(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.ndarray]:
-    """Indices of the windows of each request, int64: at most `limit` tokens a request, and about equally many.
+    """Indices of the windows of each request, int64: at most `limit` tokens a request, in requests of about equal size.
 
-    Sorted by length, so that a request holds few different lengths: texts of about one length are computed together.
+    Sorted by length, so that a request holds few different lengths: texts of similar length are computed together.
     """
     order = np.argsort(lengths, kind="stable")
     ends = np.cumsum(np.asarray(lengths, dtype=np.int64)[order])
@@ -41,9 +41,9 @@ def requests(lengths: Sequence[int] | np.ndarray, limit: int) -> Iterator[np.nda
 
 
 def steps(lengths: Sequence[int] | np.ndarray, limit: int, count: int) -> Iterator[np.ndarray]:
-    """Indices of the windows that vLLM's scheduler takes in one step, int64, in order: `limit` tokens, `count` windows.
+    """Indices of the windows that vLLM's scheduler runs in one step, int64, in order: `limit` tokens, `count` windows.
 
-    A window longer than `limit` stands alone, and vLLM takes it in several steps.
+    A window longer than `limit` is alone, and vLLM runs it in several steps.
     """
     first = used = 0
     for i, length in enumerate(lengths):

@@ -2,9 +2,9 @@
 
 Standard library only: it runs in every process that imports vLLM.
 
-`platform` (entry point of the group `vllm.platform_plugins`) adds no platform. It is where vtag hears of vLLM's import
-early enough: general plugins load only after `LLM.__init__` has raised its TypeError. vLLM resolves its platform while
-the module of `vllm.LLM` is half imported, so an import hook can still wrap `LLM.__init__` before anyone can call it.
+`platform` (entry point of the group `vllm.platform_plugins`) adds no platform. It is the only entry point that vLLM
+loads early enough: general plugins load after `LLM.__init__` has raised its TypeError. vLLM resolves its platform while
+the module of `vllm.LLM` is half imported, so an import hook can still wrap `LLM.__init__` before anyone calls it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vtag.system import environment
 
 
 def platform() -> None:
-    """No platform of vtag's: put the hook in place that teaches vLLM's `LLM` the token-classification arguments."""
+    """Install the hook that adds the token-classification arguments to vLLM's `LLM`. Registers no platform."""
     environment.set_before_torch()
     llm = getattr(sys.modules.get(LLM_MODULE), "LLM", None)
     if llm is not None:
@@ -33,7 +33,7 @@ def platform() -> None:
 
 
 def patch_llm(llm: type) -> None:
-    """Wrap `LLM.__init__`: with token-classification arguments it becomes vtag's LLM, else it is left as it was."""
+    """Wrap `LLM.__init__`: with token-classification arguments the object becomes vtag's LLM, else nothing changes."""
     original: Callable[..., None] = llm.__init__  # type: ignore[misc]
     if hasattr(original, "__vtag__"):
         return
@@ -52,7 +52,7 @@ def patch_llm(llm: type) -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Lets `LLM_MODULE` and `MIXIN_MODULE` load as ever, and acts right after."""
+    """Loads `LLM_MODULE` and `MIXIN_MODULE` as usual, and patches `LLM` right afterwards."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -88,7 +88,9 @@ class _Loader(importlib.abc.Loader):
 
 
 def _patch_when_created(mixin: type) -> None:
-    """`class LLM(PoolingOfflineMixin)` may be made by an import that began before the hook was in place."""
+    """Patch `class LLM(PoolingOfflineMixin)` when it is created by an import that started before the hook was
+    installed.
+    """
 
     def init_subclass(cls: type, **kwargs: Any) -> None:
         super(mixin, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]
@@ -99,7 +101,7 @@ def _patch_when_created(mixin: type) -> None:
 
 
 def is_patched() -> bool:
-    """Whether `from vllm import LLM` takes the token-classification arguments in this process."""
+    """Whether `from vllm import LLM` accepts the token-classification arguments in this process."""
     from vllm import LLM
 
     return hasattr(LLM.__init__, "__vtag__")

@@ -43,12 +43,12 @@ class LLM(CheckedLLM):
     Args:
         model: a folder, "demo", or a hub id.
         task: "token_classification".
-        model_config: `{"num_labels": n}` and `{"id2label": {...}}`. Where the checkpoint has a head, n must be
-            its size; where it has none, a head of n labels is newly initialised.
-        scheme: tag scheme of the labels, where their names do not tell ("BIO", "BIOES", ...).
+        model_config: `{"num_labels": n}` and `{"id2label": {...}}`. If the checkpoint has a head, n must be its
+            size; if it has none, a head of n labels is newly initialised.
+        scheme: tag scheme of the labels, if their names do not show it ("BIO", "BIOES", ...).
         words_rule: how the tokens of a word become one label: "auto", "first", "mean" or "token".
-        operating_point: which point of the model's viterbi_calibration.json, if it ships one.
-        kwargs: every engine argument of `vllm.LLM`; what is not given gets settings that suit this machine.
+        operating_point: a point of the model's viterbi_calibration.json, if it ships one.
+        kwargs: engine arguments of `vllm.LLM`; vtag's defaults suit this machine.
 
     Attributes:
         id2label: the labels.
@@ -84,7 +84,7 @@ class LLM(CheckedLLM):
 
     @classmethod
     def of(cls, made: Plan) -> Self:
-        """The LLM of a plan, for whoever has looked at the model before."""
+        """The LLM of an existing plan."""
         llm = cls.__new__(cls)
         llm._begin(made)
         return llm
@@ -136,7 +136,7 @@ class LLM(CheckedLLM):
     ) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
         """The dicts of Hugging Face's TokenClassificationPipeline: a list for one text, a list of lists for many.
 
-        Arguments are those of `tag`; a strategy of Hugging Face's gives its very answers.
+        Arguments are those of `tag`; with one of Hugging Face's strategies the answers are exactly Hugging Face's.
         """
         found = self.tag(
             texts,
@@ -163,9 +163,9 @@ class LLM(CheckedLLM):
     ) -> list[Any]:
         """Logits of every token, special tokens included, one `TokenClassificationOutput` per prompt.
 
-        Equal to Hugging Face's `model(**tokenizer(text)).logits[0]`; a text longer than the model takes runs in
-        overlapping windows. With `pooling_params` or `pooling_task` the call goes to vLLM untouched, and a text longer
-        than the model takes is an error.
+        Equal to Hugging Face's `model(**tokenizer(text)).logits[0]`; a text longer than the model's limit runs in
+        overlapping windows. With `pooling_params` or `pooling_task` the call goes to vLLM unchanged, and a text longer
+        than the limit is an error.
 
         Args:
             prompts: a string, token ids, or a list, generator, array or Series of either; vLLM's prompt dicts too.
@@ -197,7 +197,7 @@ class LLM(CheckedLLM):
                 TokenClassificationOutput(
                     data=row,
                     outputs=PoolingOutput(data=torch.from_numpy(row)),
-                    tokens=self.tagger.pieces(encoding),
+                    tokens=self.tagger.token_strings(encoding),
                     token_ids=ids,
                     offsets=encoding.offsets,
                     labels=self.id2label,
@@ -248,14 +248,14 @@ class LLM(CheckedLLM):
         delimiter: str = " ",
         lora_request: LoRARequest | None = None,
     ) -> Iterator[list[Span]]:
-        """Labelled spans of each text of a stream, in order, in flat memory: up to 2,048 texts are read ahead.
+        """Labelled spans of each text of a stream, in order, in constant memory: up to 2,048 texts are read ahead.
 
-        `texts` is read in the caller's thread, and may use this LLM itself. An error, of a text or of the stream, comes
-        after the spans of all texts before it; an option that does not fit is refused by the call itself.
+        `texts` is read in the caller's thread, and may use this LLM itself. An error of a text or of the stream is
+        raised after the spans of all texts before it; invalid options are refused by the call itself.
 
         Args:
             texts: the texts.
-            words: instead of them, texts already split into words; offsets refer to `delimiter.join(words)`.
+            words: instead of `texts`, texts already split into words; offsets refer to `delimiter.join(words)`.
             aggregation_strategy: "viterbi", or one of Hugging Face's: "none", "simple", "first", "average", "max".
             ignore_labels: labels (of the spans) to leave out.
             threshold: drop spans with a lower score; by label if it is a dict ("*": all others).
@@ -277,12 +277,12 @@ class LLM(CheckedLLM):
     ) -> Generator[tuple[list[Answer], int]]:
         """For each chunk the spans of its texts, equal to those of `tag(chunk)`, and how many tokens the engine ran.
 
-        For work that may stop between two chunks and go on later: what is packed together is of one chunk, so that its
-        answers are the same bytes whatever comes before it. A text that cannot be tagged has its InputError in the
+        For work that may stop between two chunks and continue later: requests hold windows of one chunk only, so that
+        its answers are the same bytes whatever comes before it. A text that cannot be tagged has its InputError in the
         place of its spans. One chunk is read ahead of the engine.
 
         Args:
-            chunks: lists of texts, or of texts already split into words where `words` is true. The rest is as in
+            chunks: lists of texts, or of texts already split into words where `words` is true. All else is as in
                 `tag_stream`.
         """
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
@@ -291,13 +291,13 @@ class LLM(CheckedLLM):
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
     ) -> Generator[tuple[list[Answer], int]]:
-        """As `tag_chunks`, with options that are bound already."""
+        """As `tag_chunks`, with bound options."""
         return self._flow(batches_of(chunks), words, options)
 
     def _spans(
         self, items: Iterable[Any], words: bool, options: TagOptions, delimiter: str, lora_request: LoRARequest | None
     ) -> Iterator[list[Span]]:
-        """The spans of each text, or list of words; an error comes where its text stands."""
+        """The spans of each text, or list of words; raises the error of a text at its place."""
         self._engine_thread.check()
         bound = self.tagger.bind(options)
         if not isinstance(delimiter, str):
@@ -335,14 +335,16 @@ class LLM(CheckedLLM):
         )
 
     def apply_model(self, func: Callable[[Any], Any]) -> list[Any]:
-        """vLLM's: what `func(model)` gives, on the engine's thread and between two turns."""
+        """vLLM's method: the result of `func(model)`, called on the engine's thread between two steps."""
         return self._engine_thread.call(partial(super().apply_model, func))
 
     def close(self) -> None:
-        """End the engine and free its memory. Calls after that are an error, those of other threads under way too."""
+        """End the engine and free its memory. Later calls raise an error, and so do calls of other threads that are
+        under way.
+        """
         self._engine_thread.close()
         if not self._closed():
-            # Tokenizers refer to themselves: beside a closed LLM that is still held they would outlive it.
+            # Tokenizers refer to themselves: they would outlive a closed LLM that is still referenced.
             self.__dict__ = {name: self.__dict__[name] for name in ("id2label", "packed", "_engine_thread")}
             vllm_tokenizers.forget()
             free()
@@ -351,7 +353,7 @@ class LLM(CheckedLLM):
         return "_engine_thread" in self.__dict__ and "plan" not in self.__dict__
 
     def __getattr__(self, name: str) -> Any:
-        """What is gone after `close` is an error that says so."""
+        """Raise the error for a closed LLM where an attribute is gone."""
         if not name.startswith("__") and self._closed():
             self._engine_thread.check()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -373,15 +375,16 @@ class LLM(CheckedLLM):
         return self._runner.run(windows, lora_request, bar)
 
     def _check_prompt(self, tokens: int, params: PoolingParams) -> None:
-        """On the way of `pooling_task`: a packed request may be longer than a text, so that vLLM lets a text pass that
-        is longer than the model takes."""
+        """Check the length of a prompt in a call with `pooling_task`: vLLM's own limit is that of a packed request,
+        which may be longer than a text.
+        """
         longest = max(text_lens(params.extra_kwargs, tokens))
         if longest > self.plan.limit:
             raise error("prompt_too_long", tokens=longest, limit=self.plan.limit)
 
 
 def _progress_bar(use_tqdm: bool | Callable[..., tqdm], total: int | None) -> Any:
-    """A bar that shows itself only where the work takes more than a moment."""
+    """A progress bar that appears only if the work takes longer than a moment."""
     if callable(use_tqdm):
         return use_tqdm(total=total)
     return tqdm(total=total, desc="Tagging", unit="text", delay=1, disable=not use_tqdm, leave=False)

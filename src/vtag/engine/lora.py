@@ -1,4 +1,4 @@
-"""LoRA adapters, looked at before a request with one reaches the engine: what it cannot apply must never be dropped."""
+"""Checks of LoRA adapters before a request reaches the engine, so that no part of one is silently ignored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = re.compile(r"(?:^|\.)(?:score|classifier)\.")
 
 
 def check(request: LoRARequest, config: LoRAConfig | None) -> None:
-    """Raise the one-line error for an adapter that the engine cannot apply in full."""
+    """Raise an error for an adapter that the engine cannot apply completely."""
     name = request.lora_name
     if config is None:
         raise error("lora_off")
@@ -29,7 +29,7 @@ def check(request: LoRARequest, config: LoRAConfig | None) -> None:
         vllm_lora.check(folder, config)
         whole = folder / "adapter_model.safetensors"
         keys = safetensors_shapes(whole) if whole.is_file() else pickle_shapes(folder / "adapter_model.bin")
-    except Exception as cause:  # peft, vLLM and the files' libraries have their own each
+    except Exception as cause:  # peft, vLLM and the readers of the files raise different exceptions
         raise error("lora_refused", adapter=name, reason=f"{reason(cause).rstrip('.')}.") from cause
     if any(HEAD.search(key) for key in keys):
         raise error("lora_head", adapter=name)

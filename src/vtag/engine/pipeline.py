@@ -1,4 +1,4 @@
-"""Blocks of texts on their way through prepare, engine and decode, in order, one read ahead."""
+"""Batches of texts through prepare, engine and decode, in order, with one batch read ahead."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vtag.types import Answer, Window
 Prepare = Callable[..., Batch]
 Start = Callable[[Sequence[Window]], Future[list[np.ndarray]]]
 Finish = Callable[[Batch, list[np.ndarray]], list[Answer]]
-# A block that is prepared, and what the engine was asked for.
+# A prepared batch, and the engine's future logits.
 Begun = tuple[Batch, Future[list[np.ndarray]]]
 
 
@@ -31,8 +31,8 @@ Begun = tuple[Batch, Future[list[np.ndarray]]]
 class TextBatch:
     """Texts, or lists of words, that are prepared at once.
 
-    first: the index of the first one, by which an error names it.
-    last: whether it is the last one of its chunk.
+    first: the index of the first one, for error messages.
+    last: whether it is the last batch of its chunk.
     """
 
     items: list[Any]
@@ -41,7 +41,7 @@ class TextBatch:
 
 
 def batches_of(chunks: Iterable[Sequence[Any]]) -> Iterator[TextBatch]:
-    """The blocks of each chunk, at least one."""
+    """The batches of each chunk, at least one."""
     for chunk in chunks:
         held = TextBatch([])
         for first, items in batches(chunk):
@@ -54,11 +54,11 @@ def batches_of(chunks: Iterable[Sequence[Any]]) -> Iterator[TextBatch]:
 def flow(
     given: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
 ) -> Generator[tuple[list[Answer], int]]:
-    """The answers of each chunk, in order, and its count of tokens; errors come after all that was before them.
+    """The answers of each chunk, in order, and its number of tokens; exceptions are raised after all earlier answers.
 
-    `given` is read, and answers are decoded, in this thread, while `helper` prepares the next block. `apart`: the
-    engine runs only when neither is done. Where it has all of few cores, its threads share each product evenly, and
-    wait for the one whose core another has taken.
+    `given` is read, and answers are decoded, in this thread, while `helper` prepares the next batch. `apart`: the
+    engine runs only when neither is active. With two cores or fewer, concurrent work stalls OpenMP's evenly split
+    matmuls.
     """
     answers = _flow(given, prepare, start, finish, helper, apart)
     _open.add(answers)
@@ -70,18 +70,18 @@ _open: WeakSet[Generator[Any]] = WeakSet()
 
 @atexit.register
 def _close_open() -> None:
-    """Close what was read in part. Later, when the interpreter frees it, the modules that it needs are gone."""
+    """Close unfinished generators at exit, before the interpreter frees the modules that they need."""
     for answers in list(_open):
-        with suppress(ValueError):  # a thread reads it
+        with suppress(ValueError):  # a thread is reading it
             answers.close()
 
 
 def _flow(
     given: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
 ) -> Generator[tuple[list[Answer], int]]:
-    process = os.getpid()  # in a fork of it nobody works on what was begun
+    process = os.getpid()  # a fork must not wait for the parent's work
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
-    decoded = Event()  # whether the block before the one that is begun is
+    decoded = Event()  # whether the batch before the current one is decoded
     decoded.set()
 
     def begin(block: TextBatch) -> tuple[TextBatch, Future[Begun]]:

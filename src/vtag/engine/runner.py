@@ -1,4 +1,4 @@
-"""Windows in, logits out: what an `LLM` asks its engine for, turn by turn."""
+"""Runs windows on an engine step by step, for any thread: windows in, logits out."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from vtag.types import Window
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
-    # One for all windows, or one for each text.
+    # One adapter for all windows, or one for each text.
     Adapters: TypeAlias = list[LoRARequest] | LoRARequest | None
 
 
 class Runner:
-    """Runs windows on an engine, for any thread. `bar`: its `update` is told of windows that are through."""
+    """Runs windows on an engine, for any thread. `bar`: its `update` is called with the number of finished windows."""
 
     def __init__(self, owner: EngineThread, plan: Plan) -> None:
         self._engine_thread = owner
@@ -52,7 +52,7 @@ class Runner:
     def _work(
         self, windows: Sequence[Window], lora_request: Adapters, bar: Any
     ) -> Generator[None, None, list[np.ndarray]]:
-        """Run the windows turn by turn, on the engine's thread."""
+        """Run the windows step by step, on the engine's thread."""
         adapters_of = [
             lora_request[window.text] if isinstance(lora_request, list) else lora_request for window in windows
         ]
@@ -72,15 +72,16 @@ class Runner:
     def _steps(
         self, windows: Sequence[Window], adapters_of: Sequence[LoRARequest | None]
     ) -> Iterator[list[np.ndarray]]:
-        """Requests, each the indices of its windows, by turns: what shares a step of the engine is always the same,
-        whatever other threads ask for, and so are the last bits of its numbers."""
+        """The requests of each step, as indices of their windows. Steps depend on these windows alone, and not on other
+        threads, because batch composition changes low-order bits.
+        """
         lengths = np.array([len(window.ids) for window in windows], dtype=np.int64)
         scheduler = self._engine_thread.engine.vllm_config.scheduler_config
         if self._plan.packed:
             for request in requests(lengths, scheduler.max_num_batched_tokens):
                 yield [request]
             return
-        # Beside a request that has an adapter, vLLM's CPU kernels would give it to one that has none as well.
+        # vLLM's CPU kernels would apply an adapter to requests without one in the same step.
         without = np.array([adapter is None for adapter in adapters_of], dtype=bool)
         for part in (np.flatnonzero(without), np.flatnonzero(~without)):
             for step in steps(lengths[part], scheduler.max_num_batched_tokens, scheduler.max_num_seqs):
@@ -89,7 +90,7 @@ class Runner:
     def _run_step(
         self, windows: Sequence[Window], turn: list[np.ndarray], adapters_of: Sequence[LoRARequest | None]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Each request of the turn with its logits, float32 [tokens, labels]."""
+        """Each request of the step with its logits, float32 [tokens, labels]."""
         engine = self._engine_thread.engine
         running: dict[str, np.ndarray] = {}
         done: list[tuple[np.ndarray, np.ndarray]] = []

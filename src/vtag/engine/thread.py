@@ -1,8 +1,7 @@
-"""Who may use an engine, from where, and how it ends.
+"""The thread that drives an engine, the engine's end, and forks.
 
-vLLM's engine is no thing for many hands: `step()` gives everybody's outputs to whoever calls it, and what shares a step
-shares the last bits of its numbers. So one thread drives it, one turn at a time, in the order in which turns were asked
-for; the threads that ask wait without any lock.
+vLLM's engine is not thread-safe: `step()` returns outputs of all pending requests to its caller, and batch composition
+changes low-order bits. One thread therefore drives it, first come, first served; callers wait without a lock.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ Result = TypeVar("Result")
 
 
 class EngineThread:
-    """The one thread that drives an engine. `engine` is there until it is closed, for that thread."""
+    """The one thread that drives an engine. `engine` is valid until `close`, on that thread."""
 
     def __init__(self, start: Callable[[], Any]) -> None:
-        """`start` makes the engine (vLLM's LLMEngine), on that thread too.
+        """Start the engine: `start` creates it (vLLM's LLMEngine), on that thread too.
 
-        Were it made elsewhere, OpenMP would have two teams of workers, and its workers would go to sleep between the
-        products of a small model (5 % of the time).
+        Created elsewhere, OpenMP would have two teams of workers, and they would sleep between the matmuls of a small
+        model (5 % of the time).
         """
         self._process = os.getpid()
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-engine")
         with libraries_frozen():
-            # While it starts it is one of the engines, or one that ends now would take its groups along.
+            # While it starts it counts as an engine, so that another one that ends meanwhile keeps the process groups.
             _in_process.add(self)
             try:
                 with garbage.unasked():
@@ -47,24 +46,23 @@ class EngineThread:
         _threads.add(self)
 
     def check(self) -> None:
-        """Raise EngineError where the engine cannot be used: it was closed, or this process is a fork."""
+        """Raise EngineError if the engine cannot be used: it was closed, or this process is a fork."""
         if os.getpid() != self._process:
             raise error("forked")
         if self._closed:
             raise error("closed")
 
     def start(self, work: Generator[None, None, Result]) -> Future[Result]:
-        """Begin what takes several turns, on the engine's thread: at each `yield` of `work` others may come in between.
+        """Start work of several steps on the engine's thread: at each `yield` of `work`, other work may run in between.
 
-        What `work` returns or raises is the future's, and touches nobody else. After the future's `cancel()` it gets
-        no further turn.
+        The future gets what `work` returns or raises. After the future's `cancel()` no further step runs.
         """
         future: Future[Result] = Future()
         self._submit(self._advance, work, future)
         return future
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """What `function` returns or raises, called on the engine's thread, in a turn of its own."""
+        """Call `function` on the engine's thread, in a step of its own, and return or raise its result."""
 
         def checked() -> Result:
             self.check()
@@ -92,7 +90,7 @@ class EngineThread:
             future.set_exception(cause)
 
     def close(self) -> None:
-        """End the engine after the turn at hand; harmless when called again, or in a fork."""
+        """End the engine after the current step; does nothing when called again, or in a fork."""
         if self._closed or os.getpid() != self._process:
             return
         self._closed = True
@@ -100,7 +98,7 @@ class EngineThread:
         self._thread.shutdown()
 
     def leave_to_the_parent(self) -> None:
-        """In a fork: the end of this process is not the engine's."""
+        """In a fork: never end the parent's engine."""
         if not self._closed:
             vllm_engine.leave_alone(vllm_engine.client_of(self.engine))
 
@@ -111,15 +109,15 @@ class EngineThread:
 
 _threads: weakref.WeakSet[EngineThread] = weakref.WeakSet()
 _in_process: set[Any] = set()
-# Files through which torch's process groups are made. A group waits for a file that is gone: NCCL's threads when a
-# group is destroyed, `torch.distributed.new_group` for ever.
+# Files of the rendezvous of torch's process groups. If such a file is missing, NCCL's threads wait for it when a group
+# is destroyed, and `torch.distributed.new_group` waits forever.
 _rendezvous: set[Path] = set()
 
 
 def free() -> None:
-    """Free the memory of an engine that was closed, once nobody refers to it.
+    """Free the memory of a closed engine that nobody refers to any more.
 
-    One collection, for models that refer to themselves; without it they stay until Python collects by itself.
+    One collection, for models with reference cycles, which would stay until Python collects by itself.
     """
     garbage.collect()
     _thaw_after_the_last()
@@ -128,7 +126,7 @@ def free() -> None:
 
 @contextmanager
 def libraries_frozen() -> Iterator[None]:
-    """Freeze what is there before a model is looked at and its engine starts, until this process has no engine."""
+    """Freeze all live objects before a model is loaded and its engine starts, until this process has no engine."""
     garbage.freeze()
     try:
         yield
@@ -142,7 +140,7 @@ def _thaw_after_the_last() -> None:
 
 
 def _leave_all_to_the_parent() -> None:
-    """In a fork: nothing of the parent's engines may be ended or waited for when this process ends."""
+    """In a fork: do not end, or wait for, the parent's engines when this process ends."""
     _rendezvous.clear()
     if not _threads:
         return
@@ -155,10 +153,10 @@ os.register_at_fork(after_in_child=_leave_all_to_the_parent)
 
 
 def _outlive_others(client: Any) -> None:
-    """Keep this engine working when another one of this process ends.
+    """Keep this engine working when another engine of this process ends.
 
-    vLLM's in-process engine takes the process's distributed groups down with it, also under its neighbours
-    (`llm = LLM(a)`, then `llm = LLM(b)` in a notebook): only the last engine of vtag may do that.
+    vLLM's in-process engine destroys the process's distributed groups when it ends, also those of other engines (`llm =
+    LLM(a)`, then `llm = LLM(b)` in a notebook). Only vtag's last engine may do that.
     """
     core = vllm_engine.own_core(client)
     if core is None:
@@ -186,7 +184,7 @@ def _remove_rendezvous() -> None:
 
 
 def _at_exit() -> None:
-    # On a GPU, NCCL's threads read the files until the process is gone: an engine that was not closed leaves its own.
+    # On a GPU, NCCL's threads read the files until the process ends: an engine that was not closed leaves its file.
     if not device.on_cuda():
         _remove_rendezvous()
 

@@ -1,1 +1,1 @@
-"""vtag in other people's frameworks, each a module and an extra of its name."""
+"""vtag inside other frameworks: one module and one extra for each."""

@@ -26,16 +26,16 @@ TIMEOUT_SECONDS = 600
 
 
 class VtagRecognizer(EntityRecognizer):
-    """The spans of a token classifier, as Presidio's results; text of any length.
+    """The spans of a token classifier as Presidio's results; texts of any length.
 
     Args:
         model: an `LLM`, or the address of a server ("http://127.0.0.1:8000").
-        api_key: what that server asks for.
-        label_mapping: Presidio's names of labels ({"PER": "PERSON"}); others keep their own.
-        supported_language: the language that Presidio is to use it for.
+        api_key: the server's key.
+        label_mapping: Presidio's names of labels ({"PER": "PERSON"}); other labels keep their names.
+        supported_language: the language for which Presidio uses it.
         name: its name in explanations.
 
-    Raises EngineError where the server does not answer: a text that nobody looked at is never one without entities.
+    Raises EngineError if the server does not answer: an unread text must never look like one without entities.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class VtagRecognizer(EntityRecognizer):
         super().__init__(supported_entities=entities, name=name, supported_language=supported_language)
 
     def load(self) -> None:
-        """Nothing to do: the model is there already."""
+        """Presidio's hook; the model is already loaded."""
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
-        """The text's spans of these entities; empty: of all. Offsets: code points."""
+        """The text's spans of these entities; empty: all entities. Offsets: code points."""
         found: list[RecognizerResult] = []
         for span in self._tag(text):
             entity = self._mapping.get(span.label, span.label)
@@ -77,12 +77,12 @@ class VtagRecognizer(EntityRecognizer):
 
 
 def _in_process(llm: LLM) -> tuple[list[str], Tag]:
-    """The labels of its spans, and what finds them."""
+    """The labels of its spans, and the function that finds them."""
     return llm.tagger.scheme.span_labels, lambda text: llm.tag(text, use_tqdm=False)[0]
 
 
 def _behind_http(url: str, client: httpx.Client) -> tuple[list[str], Tag]:
-    """As `_in_process`, of `vtag serve` or of a server of vLLM's with vtag's routes."""
+    """The same for `vtag serve`, or a server of vLLM's with vtag's routes."""
 
     def ask(method: str, route: str, body: str | None = None) -> Any:
         try:

@@ -1,1 +1,1 @@
-"""What a model is and how it will run, known before an engine starts. Loads no weights."""
+"""What a model is and how it will run, known before an engine starts. Reads no weights."""

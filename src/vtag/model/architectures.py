@@ -6,22 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-# The name under which vLLM knows the packed route. vLLM reads a model's task from the end of the name.
+# vLLM's name of the packed route's model class. vLLM infers a model's task from the end of the name.
 PACKED = "VtagPackedForTokenClassification"
-# For models that take any length: the attention scores of one text are heads * length**2 numbers.
+# The limit of models that take any length: attention scores of one text are heads * length**2 numbers.
 NO_LIMIT = 4096
 
-# (config, tokenizer) -> (ids [texts, length] -> inputs of the Hugging Face module beyond ids and mask)
+# (config, tokenizer) -> (ids [texts, length] -> inputs of the Hugging Face module, without ids and mask)
 Inputs = Callable[[Any, Any], Callable[[Any], dict[str, Any]]]
 
 
 def positions(config: Any) -> int:
-    """As many tokens as the config names positions: a table's size, or what the model was trained on."""
+    """The number of positions in the config: the size of a table, or the length of training."""
     return int(getattr(config.get_text_config(), "max_position_embeddings", None) or NO_LIMIT)
 
 
 def positions_after_padding(config: Any) -> int:
-    """fairseq's habit: the first token stands at position `pad_token_id + 1`."""
+    """fairseq's rule: the first token is at position `pad_token_id + 1`."""
     return positions(config) - config.pad_token_id - 1
 
 
@@ -34,7 +34,7 @@ def any_length(config: Any) -> int:
 
 
 def pooled_away(config: Any) -> int:
-    """Funnel halves the text before each block but the first; something must be left of it."""
+    """Funnel halves the text before each block but the first; at least one token must remain."""
     halvings = len(config.block_sizes) - 1
     if not config.truncate_seq:
         return int(2 ** (halvings + 1))
@@ -42,9 +42,10 @@ def pooled_away(config: Any) -> int:
 
 
 def segments(cls: int = 0) -> Inputs:
-    """Token types as the tokenizer gives them, where it gives them: 0, and `cls` for the class token.
+    """Token types from the tokenizer, if it has them: 0, and `cls` for the class token.
 
-    For modules to which no token types are not the same as zeros, or whose tokenizer gives other ones than zeros.
+    For modules that treat missing token types differently from zeros, or whose tokenizer returns values other than
+    zero.
     """
 
     def prepare(config: Any, tokenizer: Any) -> Callable[[Any], dict[str, Any]]:
@@ -57,7 +58,9 @@ def segments(cls: int = 0) -> Inputs:
 
 
 def shapes_and_sounds(config: Any, tokenizer: Any) -> Callable[[Any], dict[str, Any]]:
-    """RoCBert reads three vocabularies: each piece has a shape and a pronunciation, [CLS] and [SEP] those of [UNK]."""
+    """RoCBert reads three vocabularies: each token has a shape and a pronunciation; [CLS] and [SEP] have those of
+    [UNK].
+    """
     import torch
 
     ends = (tokenizer.cls_token_id, tokenizer.sep_token_id)
@@ -77,7 +80,7 @@ def shapes_and_sounds(config: Any, tokenizer: Any) -> Callable[[Any], dict[str, 
 
 
 def sparse_again(module: Any) -> None:
-    """BigBird turns to full attention at the first short text, and stays there."""
+    """BigBird switches to full attention at the first short text and stays there; switch it back."""
     module.bert.set_attention_type(module.config.attention_type)
 
 
@@ -86,16 +89,16 @@ class Architecture:
     """One row.
 
     native: vLLM's class of the decoder, where vLLM runs it itself; None: the packed route.
-    causal: a token sees only what stands to its left.
-    needs: what the model wants beside text; such a model is refused.
+    causal: a token sees only the tokens to its left.
+    needs: what the model needs beside text; such a model is refused.
     limit: config -> the longest text in tokens, special tokens included.
-    shortest: config -> what shorter texts are padded to, as the module cannot compute them otherwise.
-    inputs: what the module wants beyond ids and mask.
-    alone: the module makes so much of a last bit that neighbours in a product would show: one text at a time.
-    reset: puts back what the module keeps from one call to the next.
-    float32_only: the module mixes dtypes and fails in half precision; it is run in float32 whatever was asked for.
-    since: the version of vtag that first tested it.
-    transformers: the version that brings it, where vtag runs with older ones too.
+    shortest: config -> the length to which shorter texts are padded, because the module fails on them.
+    inputs: inputs of the module beside ids and mask.
+    alone: amplifies rounding differences (recurrent layers): one text per forward pass, so that results do not depend
+    on batch composition.
+    reset: restores state that the module keeps between calls.
+    float32_only: the module mixes dtypes and fails in half precision; it runs in float32 whatever the dtype.
+    transformers: the version that introduced it, where vtag supports older ones too.
     """
 
     native: str | None = None
@@ -117,7 +120,7 @@ class Architecture:
 
     @property
     def vllm_name(self) -> str:
-        """The architecture to ask vLLM for."""
+        """The architecture name for vLLM."""
         return f"Vtag{self.native}ForTokenClassification" if self.native else PACKED
 
 
@@ -238,5 +241,5 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def max_length(config: Any) -> int:
-    """The longest text the module takes, in tokens, special tokens included."""
+    """The longest text that the module takes, in tokens, special tokens included."""
     return ARCHITECTURES[config.model_type].limit(config)

@@ -1,4 +1,4 @@
-"""The engine arguments that a user gives, looked at before anything is loaded."""
+"""Checks of the user's engine arguments, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vtag.options import TagOptions, short
 
 DTYPES = ("auto", "float32", "float", "bfloat16", "float16", "half")
 NUMBERS = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size")
-# What people bring along from Hugging Face's pipeline, and how it is said here.
+# Arguments of Hugging Face's pipeline, and vtag's equivalents.
 MOVED = {
     "device": "leave it out, vLLM takes the GPU if there is one",
     "device_map": "leave it out, vLLM takes the GPU if there is one",
@@ -27,10 +27,9 @@ MOVED = {
 
 
 def check(given: Mapping[str, Any]) -> None:
-    """Raise SettingError for an argument that the engine does not know, or a value that cannot be meant.
+    """Raise SettingError for an argument that the engine does not have, or for an impossible value.
 
-    Most values are left to vLLM, which looks at them before it starts anything (`refusal`); here are those that vtag
-    itself goes by.
+    vLLM checks most values itself before it starts anything (`refusal`); this covers the ones that vtag reads.
     """
     if not given:
         return
@@ -54,7 +53,7 @@ def check(given: Mapping[str, Any]) -> None:
 
 
 def refusal(model: str, cause: Exception) -> VtagError:
-    """What to say of an engine that did not start: vLLM has refused an argument, or the machine is at fault."""
+    """The error for an engine that did not start: vLLM refused an argument, or the machine is at fault."""
     return error(
         "engine_argument" if isinstance(cause, ValidationError) else "engine_failed", model=model, reason=reason(cause)
     )

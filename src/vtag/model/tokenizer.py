@@ -1,4 +1,4 @@
-"""A model's tokenizer, loaded as vLLM loads it, and looked at: it must know words, and the embedding its ids."""
+"""A model's tokenizer, loaded as vLLM loads it, and checked: it needs a vocabulary, and ids within the embedding."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vtag.model.weights import refuse_pointer
 def load(model: str, name: str, *, mode: str = "auto", revision: str | None = None, remote_code: bool = False) -> Any:
     """The tokenizer in the folder `model` (or of that hub id), of the model called `name`.
 
-    vLLM's own loading, with the arguments that it will use again: then it takes this one out of its cache, where none
-    is left of a folder that has changed since.
+    Loaded by vLLM, with the arguments that the engine will use: the engine then finds it in vLLM's cache. The cache is
+    emptied first, as the folder may have changed.
     """
     folder = Path(model)
     for file in _files(folder):
@@ -27,15 +27,15 @@ def load(model: str, name: str, *, mode: str = "auto", revision: str | None = No
         if folder.is_dir() and not _files(folder):
             raise error("tokenizer_missing", model=name) from cause
         raise error("tokenizer_needs", model=name, reason=reason(cause)) from cause
-    except Exception as cause:  # each of its libraries has its own
+    except Exception as cause:  # tokenizer libraries raise any exception
         raise _why(folder, name, remote_code) from cause
 
 
 def check(tokenizer: Any, rows: int | None, name: str) -> None:
-    """Raise ModelError for a tokenizer that knows special tokens alone, or ordinary ones beyond the embedding's `rows`,
-    or whose longest text is no number.
+    """Raise ModelError for a tokenizer with special tokens only, with ordinary ids beyond the embedding's `rows`, or
+    without a number as its longest text.
 
-    Special and added tokens may lie beyond: few texts yield them, and those are refused. None: there is no such table.
+    Special and added tokens may have ids beyond: few texts contain them, and those are refused. None: no embedding.
     """
     longest = tokenizer.model_max_length
     if longest is not None and not (isinstance(longest, int | float) and longest >= 0):
@@ -44,7 +44,7 @@ def check(tokenizer: Any, rows: int | None, name: str) -> None:
         return
     special = {*tokenizer.all_special_tokens, *tokenizer.added_tokens_encoder, "▁"}
     ordinary = [i for piece, i in tokenizer.get_vocab().items() if piece not in special]
-    # Of a folder without vocabulary transformers makes a tokenizer that reads every word as unknown.
+    # transformers loads a folder without a vocabulary as a tokenizer that reads every word as unknown.
     if not ordinary:
         raise error("tokenizer_missing", model=name)
     if max(ordinary) >= rows:
@@ -52,7 +52,7 @@ def check(tokenizer: Any, rows: int | None, name: str) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What a tokenizer is made of: tokenizer.json alone, where it is there."""
+    """The files of a tokenizer: only tokenizer.json, if it exists."""
     whole = folder / "tokenizer.json"
     if whole.is_file():
         return [whole]
@@ -61,7 +61,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _why(folder: Path, name: str, remote_code: bool) -> VtagError:
-    """Which row of the table it is when no tokenizer could be made."""
+    """The kind of error for a tokenizer that could not be loaded."""
     for file in ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json"):
         try:
             known = json.loads((folder / file).read_text("utf-8"))

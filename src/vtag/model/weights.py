@@ -1,5 +1,4 @@
-"""The weights of a model: what the headers of its files say, whether its config makes a model of that, and whether they
-are numbers."""
+"""A model's weights: the headers of its files, whether they fit the config, and whether the numbers are finite."""
 
 from __future__ import annotations
 
@@ -20,26 +19,26 @@ if TYPE_CHECKING:
 
 HEAD = re.compile(r"(?:score|classifier)(?:\.\w+)*\.weight")
 LAYER = re.compile(r"\.(\d+)\.")
-# What git puts in the place of a large file until git-lfs has fetched it.
+# The placeholder that git stores for a large file until git-lfs fetches it.
 POINTER = b"version https://git-lfs.github.com/"
 
 Shapes = dict[str, list[int]]
 
 
 def shapes(folder: Path, name: str, pickle: bool = False) -> Shapes:
-    """Names and shapes of all tensors in the files that Hugging Face would read; no weight is read."""
+    """Names and shapes of all tensors in the files that Hugging Face would read; reads no weights."""
     found: Shapes = {}
     for file in files(folder, name, pickle):
         refuse_pointer(file, name)
         try:
             found |= pickle_shapes(file) if pickle else safetensors_shapes(file)
-        except Exception as cause:  # each library has its own, MemoryError among them
+        except Exception as cause:  # libraries raise any exception, MemoryError included
             raise error("pickle_refused" if pickle else "file_damaged", model=name, file=file.name) from cause
     return found
 
 
 def files(folder: Path, name: str, pickle: bool = False) -> list[Path]:
-    """The files of the weights: the one that save_pretrained writes, or the shards that its index names."""
+    """The weight files: the one that save_pretrained writes, or the shards in its index."""
     whole = folder / ("pytorch_model.bin" if pickle else "model.safetensors")
     if whole.is_file():
         return [whole]
@@ -50,7 +49,7 @@ def files(folder: Path, name: str, pickle: bool = False) -> list[Path]:
     refuse_pointer(index, name)
     try:
         told = json.loads(index.read_text("utf-8"))
-        told["metadata"].items()  # Hugging Face does not load without
+        told["metadata"].items()  # Hugging Face requires it
         shards = sorted({folder / shard for shard in told["weight_map"].values()})
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as cause:
         raise error("file_damaged", model=name, file=index.name) from cause
@@ -61,7 +60,7 @@ def files(folder: Path, name: str, pickle: bool = False) -> list[Path]:
 
 
 def refuse_pointer(file: Path, name: str) -> None:
-    """Raise ModelError where the file is not there, only git-lfs's pointer to it."""
+    """Raise ModelError if the file is only git-lfs's pointer."""
     try:
         with file.open("rb") as opened:
             pointer = opened.read(len(POINTER)) == POINTER
@@ -72,13 +71,13 @@ def refuse_pointer(file: Path, name: str) -> None:
 
 
 def head_labels(found: Shapes) -> int | None:
-    """Rows of the head's last matrix."""
+    """The number of rows of the head's last matrix."""
     heads = [shape[0] for key, shape in found.items() if HEAD.fullmatch(key) and len(shape) == 2]
     return heads[-1] if heads else None
 
 
 def safetensors_shapes(file: Path) -> Shapes:
-    """Names and shapes in a safetensors file; raises where its header and its length do not agree."""
+    """Names and shapes in a safetensors file; raises if its header and its length disagree."""
     from safetensors import safe_open
 
     with safe_open(file, "np") as opened:
@@ -86,7 +85,7 @@ def safetensors_shapes(file: Path) -> Shapes:
 
 
 def pickle_shapes(file: Path) -> Shapes:
-    """The same of a file by torch.save, read with `weights_only`: what would run code raises."""
+    """Names and shapes in a file by torch.save, read with `weights_only`: content that would run code raises."""
     import torch
 
     state = torch.load(file, map_location="meta", weights_only=True, mmap=zipfile.is_zipfile(file))
@@ -94,20 +93,20 @@ def pickle_shapes(file: Path) -> Shapes:
 
 
 def check(found: Shapes, config: Any, name: str) -> bool:
-    """Raise ModelError unless Hugging Face makes a model of `config` and of tensors with these names and shapes.
+    """Raise ModelError unless tensors with these names and shapes fit Hugging Face's module for `config`.
 
-    Its own way of loading is gone, with its renamings and its tied weights, on torch's meta device: nothing is read.
-    Returns whether the head is among them.
+    Runs `from_pretrained` on the meta device: key renaming and weight tying apply, no tensor data is read.
+    Returns whether the head is among the tensors.
     """
     import torch
 
     module: Any = transformers_models.token_classifier(config)
-    if module is None:  # code of the model's own
+    if module is None:  # the model's own code
         return True
     tensors = {key: torch.empty(shape, device="meta") for key, shape in found.items()}
     try:
         made, report = transformers_models.loaded_on_meta(module, copy.deepcopy(config), tensors)
-    except Exception as cause:  # whatever Hugging Face's modules stumble over
+    except Exception as cause:  # Hugging Face's modules raise any exception
         raise error("config_refused", model=name, type=config.model_type, reason=reason(cause)) from cause
     for tensor, there, wanted in report.mismatched:
         raise error("shapes_disagree", model=name, tensor=tensor, found=there, wanted=wanted)
@@ -122,9 +121,9 @@ def check(found: Shapes, config: Any, name: str) -> bool:
 
 
 def check_complete(missing: Iterable[str], base: str, name: str) -> None:
-    """Raise unless all weights were in the files; those of the head may be missing where there was no head at all.
+    """Raise unless all weights were in the files; the weights of the head may be missing if all of them are.
 
-    Hugging Face would make up the others at random and go on.
+    Hugging Face would initialise missing weights at random and continue.
     """
     fresh = any(HEAD.fullmatch(key) for key in missing)
     lost = sorted(key for key in missing if key.startswith(f"{base}.") or not (fresh or key.endswith(".bias")))
@@ -133,13 +132,13 @@ def check_complete(missing: Iterable[str], base: str, name: str) -> None:
 
 
 def check_finite(module: torch.nn.Module, name: str) -> None:
-    """Raise ModelError for a parameter with NaN or infinity in it."""
+    """Raise ModelError for a parameter with NaN or infinity."""
     import torch
 
     for key, parameter in module.named_parameters():
-        if not parameter.is_floating_point() or parameter.element_size() == 1:  # quantised: no sums of those
+        if not parameter.is_floating_point() or parameter.element_size() == 1:  # quantised: sums are not available
             continue
-        # The sum is one quick pass over the memory; it may overflow by itself, which the second look tells.
+        # The sum is one quick pass over the memory; it may overflow itself, so a second, exact check follows.
         if not torch.isfinite(parameter.sum()) and not torch.isfinite(parameter).all():
             dtype = str(parameter.dtype).removeprefix("torch.")
             raise error("weights_not_finite", model=name, first=key, dtype=dtype)

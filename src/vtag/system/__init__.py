@@ -1,1 +1,1 @@
-"""This machine and this process: what they have, and how they are set up before an engine starts."""
+"""This machine and this process: hardware, environment, memory and garbage collection."""

@@ -1,7 +1,7 @@
-"""What this CPU has, as far as libraries may use it. Needs neither torch nor vLLM.
+"""Features of this CPU that libraries may use. Needs neither torch nor vLLM.
 
-oneDNN and torch can be told to do with less than there is, by environment variables: so one CPU can stand for a smaller
-one, in a test as in a hunt for a fault. What vtag decides by the CPU keeps to the same caps.
+Environment variables limit what oneDNN and torch use, so that a test can run on a CPU as if it were a smaller one.
+vtag's own decisions respect the same limits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import platform
 from functools import cache
 from pathlib import Path
 
-# Feature -> flags of /proc/cpuinfo. VNNI multiplies int8 into int32, with no 16 bits between.
+# Feature -> flags of /proc/cpuinfo. VNNI multiplies int8 into int32 without 16-bit intermediates.
 FLAGS: dict[str, tuple[str, ...]] = {
     "AVX2": ("avx2", "fma"),
     "AVX-VNNI": ("avx_vnni",),
@@ -20,7 +20,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
     "AVX512-BF16": ("avx512_bf16",),
     "AMX": ("amx_tile", "amx_int8", "amx_bf16"),
 }
-# Names of oneDNN's levels -> the features that they leave.
+# oneDNN's levels -> the features that they allow.
 # https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html
 LEVELS: dict[str, tuple[str, ...]] = {
     "SSE41": (),
@@ -34,25 +34,25 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "AVX512_CORE_FP16": ("AVX2", "AVX-VNNI", "AVX512", "AVX512-VNNI", "AVX512-BF16"),
     "AVX10_1_512": ("AVX2", "AVX-VNNI", "AVX512", "AVX512-VNNI", "AVX512-BF16"),
 }
-# torch's own levels; whoever names another one, or none, lowers nothing.
+# torch's levels -> the features that they allow; an unknown level allows all.
 TORCH_LEVELS: dict[str, tuple[str, ...]] = {"default": (), "avx2": ("AVX2", "AVX-VNNI")}
 
 
 def features() -> list[str]:
-    """Those of `FLAGS` that the CPU has and that ONEDNN_MAX_CPU_ISA and ATEN_CPU_CAPABILITY leave."""
+    """The `FLAGS` that the CPU has and that ONEDNN_MAX_CPU_ISA and ATEN_CPU_CAPABILITY allow."""
     level = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
     left = set(LEVELS.get(level, FLAGS)) & set(TORCH_LEVELS.get(os.environ.get("ATEN_CPU_CAPABILITY", ""), FLAGS))
     return [name for name in hardware() if name in left]
 
 
 def hardware() -> list[str]:
-    """Those of `FLAGS` that the CPU has, whatever libraries are told."""
+    """The `FLAGS` that the CPU has, whatever the environment allows."""
     there = flags()
     return [name for name, wanted in FLAGS.items() if there.issuperset(wanted)]
 
 
 def has_bf16() -> bool:
-    """Whether it multiplies bfloat16, and not only converts it."""
+    """Whether the CPU multiplies bfloat16, and does not only convert it."""
     return not {"AVX512-BF16", "AMX"}.isdisjoint(features())
 
 
@@ -63,18 +63,18 @@ def describe() -> str:
 
 
 def model_name() -> str:
-    """As the CPU calls itself."""
+    """The CPU's own model name."""
     return _info().get("model name", platform.machine())
 
 
 def flags() -> frozenset[str]:
-    """As /proc/cpuinfo has them: `flags` on x86, `Features` on Arm."""
+    """Flags of /proc/cpuinfo: `flags` on x86, `Features` on Arm."""
     return frozenset(_info().get("flags", _info().get("Features", "")).split())
 
 
 @cache
 def _info() -> dict[str, str]:
-    """Of its first core."""
+    """/proc/cpuinfo of the first core."""
     first = Path("/proc/cpuinfo").read_text("utf-8").split("\n\n")[0]
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}

@@ -13,7 +13,7 @@ def cores() -> list[int]:
 
 
 def few_cores() -> bool:
-    """Whether whatever runs beside the engine slows it down by more than it gains (measured on two cores)."""
+    """Whether work beside the engine slows the engine down more than it gains (measured on two cores)."""
     return not on_cuda() and len(cores()) <= 2
 
 
@@ -25,11 +25,11 @@ def on_cuda() -> bool:
 
 
 def dtype() -> str:
-    """bfloat16 where the hardware has it, else float32 (vLLM would take float16, which CPUs only emulate)."""
+    """bfloat16 where the hardware supports it, else float32 (vLLM's default would be float16, which CPUs emulate)."""
     if on_cuda():
         import torch
         from vllm.platforms import current_platform
 
-        # torch would answer by starting CUDA in this process, of which an engine's could then not be a fork.
+        # torch's own check would start CUDA in this process, and the engine could not be a fork of it any more.
         return "bfloat16" if torch.bfloat16 in current_platform.supported_dtypes else "float16"
     return "bfloat16" if cpu.has_bf16() else "float32"

@@ -1,4 +1,4 @@
-"""Environment variables and log levels: what torch and OpenMP read at import, and what holds while an engine starts."""
+"""Environment variables and log levels: those that torch and OpenMP read at import, and those of an engine's start."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from contextlib import contextmanager, nullcontext
 from vtag.compat.names import TRITON_LOGGER
 from vtag.system import device
 
-# While an engine starts.
+# Set while an engine starts.
 ENVIRONMENT = {
-    # One process: starts in a third of the time and lets a script without a main guard run.
+    # One process: it starts in a third of the time, and scripts need no main guard.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    # A packed request is longer than any one text.
+    # A packed request holds many texts, and is longer than the model's limit.
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
@@ -24,29 +24,29 @@ ENVIRONMENT = {
 
 
 def set_before_torch() -> None:
-    """Set what torch and OpenMP read once, when they are first imported; values that the user has set stay."""
-    # No notes of torch's C++ side about memory binding.
+    """Set the variables that torch and OpenMP read once, at import; values that the user has set stay."""
+    # Silences warnings of torch's C++ code about memory binding.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    # How long OpenMP's workers spin for the next product before they sleep. The default of 300,000 rounds gains
-    # nothing, and costs most of the speed beside a program that keeps one of two cores busy (docs/measurements.md).
+    # Rounds that OpenMP's workers spin for the next task before they sleep. The default of 300,000 gains nothing, and
+    # costs most of the speed beside a program that keeps one of two cores busy (docs/measurements.md).
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    # No warning that a CPU has no Triton.
+    # Silences the warning that a CPU has no Triton.
     logging.getLogger(TRITON_LOGGER).setLevel(logging.ERROR)
 
 
 @contextmanager
 def for_engine() -> Iterator[None]:
-    """The process environment while an engine starts; put back after, so that other uses of vLLM stay as they were."""
+    """Set the environment while an engine starts, and restore it afterwards for other uses of vLLM."""
     wanted = {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
-    # vLLM leaves a core idle otherwise (only read where the engine has its own process).
+    # By default vLLM leaves a core idle (read only where the engine has its own process).
     all_cores = ",".join(map(str, device.cores()))
     wanted["VLLM_CPU_OMP_THREADS_BIND"] = os.environ.get("VLLM_CPU_OMP_THREADS_BIND", all_cores)
     plugins = os.environ.get("VLLM_PLUGINS")
     if plugins is not None and "vtag" not in plugins.split(","):
         wanted["VLLM_PLUGINS"] = f"{plugins},vtag"
     before = {name: os.environ.get(name) for name in wanted}
-    hook = sys.excepthook  # torch.distributed puts one of its own there, which writes "[rank0]" before each line
+    hook = sys.excepthook  # torch.distributed installs a hook that prefixes each line with "[rank0]"
     os.environ.update(wanted)
     try:
         with quiet() if wanted["VLLM_LOGGING_LEVEL"] == "ERROR" else nullcontext():
@@ -62,7 +62,7 @@ def for_engine() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No word from the engine below an error, no bars and no deprecations of its libraries."""
+    """Suppress log records below ERROR, progress bars and FutureWarnings."""
     from transformers.utils import logging as transformers_logging
 
     from vtag.compat.torch_cpu import no_warnings_in_cpp

@@ -1,9 +1,9 @@
-"""Python's garbage collector while an engine starts, lives and ends.
+"""Python's garbage collector while an engine starts, runs and ends.
 
-A full collection walks every object of the process, and those of torch, vLLM and transformers alone take half a second
-and more. vLLM runs five of them while an engine starts, freezes the heap, thaws all of it when the engine ends (also
-what the user froze) and runs two more. Here the libraries' objects are frozen before the first engine starts, and those
-of the engine never: so one collection at its end walks the engine's alone.
+A full collection walks every object of the process; those of torch, vLLM and transformers alone take half a second and
+more. vLLM runs five collections while an engine starts, freezes the heap, unfreezes all of it when the engine ends
+(also what the user froze) and collects twice more. vtag freezes the libraries' objects before the first engine starts,
+and never freezes the engine's: one collection at its end walks the engine's objects alone.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Seconds that `collect` waits for another thread's collection. Within a finalizer it would wait for its own.
+# Seconds that `collect` waits for another thread's collection. Inside a finalizer it would wait for its own.
 LONGEST_WAIT = 1.0
 
-_collect = gc.collect  # the real one, also within `unasked`
+_collect = gc.collect  # the real function, also inside `unasked`
 _lock = threading.Lock()
 _depth = 0
 _stock: dict[str, Callable[..., Any]] = {}
-# How many objects `freeze` has frozen, 0 where the user had frozen some before; None before `freeze`.
+# How many objects `freeze` has frozen; 0 if the user had frozen some before; None before `freeze`.
 _frozen: int | None = None
 
 
 @contextmanager
 def unasked() -> Iterator[None]:
-    """`gc.collect`, `gc.freeze` and `gc.unfreeze` do nothing meanwhile, for this process; blocks may overlap."""
+    """Make `gc.collect`, `gc.freeze` and `gc.unfreeze` do nothing in this process; contexts may overlap."""
     global _depth
     with _lock:
         if not _depth:
@@ -53,7 +53,7 @@ def _nothing(*_: object) -> int:
 def collect() -> None:
     """Run a full collection.
 
-    `gc.collect()` returns at once, and collects nothing, while another thread is collecting.
+    While another thread collects, `gc.collect()` returns at once and collects nothing, so this waits and retries.
     """
     deadline = time.monotonic() + LONGEST_WAIT
     while True:
@@ -65,7 +65,7 @@ def collect() -> None:
 
 
 def freeze() -> None:
-    """Freeze all that is alive, until `thaw`; nothing where that was done already."""
+    """Freeze all live objects until `thaw`; does nothing when called again."""
     global _frozen
     if _frozen is None:
         users = gc.get_freeze_count()

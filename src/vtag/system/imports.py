@@ -1,4 +1,4 @@
-"""What makes the import of large libraries faster."""
+"""Faster imports of large libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Look for no garbage meanwhile: libraries make millions of objects that stay, and each look goes through all."""
+    """Pause the garbage collector: an import creates millions of objects that stay, and each collection walks all of
+    them.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What this process does with the memory it has freed."""
+"""Whether this process keeps the memory that it has freed."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import ctypes
 
 import torch
 
-# glibc's names for them, and what it has by itself, from malloc.h.
+# glibc's names and defaults, from malloc.h.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 TRIM_THRESHOLD = TOP_PAD = 128 << 10
 KEPT = 512 << 20
-# A thread that is not the main one has its memory in heaps of 64 MiB, each given back once it is empty, unless it is to
-# have as much in reserve. (Address space: what is not touched takes no memory.)
+# Threads other than the main one allocate in heaps of 64 MiB, and return each heap when it is empty, unless told to
+# keep that much in reserve. (This is address space: untouched pages take no memory.)
 HEAP = 64 << 20
 
 
 def keep_freed() -> None:
     """Keep freed blocks for the next layer.
 
-    glibc gives each large block back to the system, which zeroes it page by page when the next layer asks for one:
-    a tenth of the time of a small model. Elsewhere than on glibc nothing happens.
+    By default glibc returns each large block to the system, which zeroes it page by page when the next layer asks for
+    one: a tenth of the time of a small model. Without glibc this does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -29,7 +29,7 @@ def keep_freed() -> None:
 
 
 def give_back_freed() -> None:
-    """Give what is freed from now on back to the system, as glibc does by itself."""
+    """Return freed blocks to the system from now on, as glibc does by default."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD)
@@ -37,11 +37,9 @@ def give_back_freed() -> None:
 
 
 def trim() -> None:
-    """Give back the memory of all blocks that are free: of a GPU what torch keeps, and pages of the host (8 ms; with
-    glibc alone).
-    """
+    """Return the memory of all free blocks: on a GPU what torch caches, on the host free pages (8 ms; glibc only)."""
     if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()  # vLLM's next engine starts only where enough of the GPU is free
+        torch.cuda.empty_cache()  # vLLM starts the next engine only where enough of the GPU is free
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Texts in blocks: so many of them, or so many characters in all, whichever comes first."""
+"""Cut a stream of texts into batches: by count or by characters, whichever limit comes first."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
-# What is read ahead of the engine, and what a file's records are committed by: enough texts to fill several requests,
-# and never many long ones. Texts, and characters (or words) of them.
+# Limits of a batch, which is read ahead of the engine: enough texts to fill several requests, and never many long ones.
+# Files commit by the same limits. Words count as characters where texts are lists of words.
 BATCH_TEXTS = 2048
 BATCH_CHARACTERS = 1 << 20
 
 
 class BatchFill:
-    """Counts what goes into a block of at most `items`, and of about `size` characters."""
+    """Tracks how full a batch of at most `items` texts and about `size` characters is."""
 
     __slots__ = ("_items", "_most_items", "_most_size", "_size")
 
@@ -23,24 +23,24 @@ class BatchFill:
         self.clear()
 
     def clear(self) -> None:
-        """Begin another block."""
+        """Start the next batch."""
         self._items = self._size = 0
 
     def add(self, size: int) -> bool:
-        """Put in an item of this size; whether the block ends with it, since there are enough, or it is full."""
+        """Add an item of this size; returns whether it completes the batch."""
         self._items += 1
         self._size += size
         return self._items == self._most_items or self._size >= self._most_size
 
     def ends_before(self, size: int) -> bool:
-        """Whether an item of this size belongs into another block, since this one has enough, or would be too large."""
+        """Whether an item of this size must start the next batch: this one is full, or would become too large."""
         return self._items > 0 and (self._items == self._most_items or self._size + size > self._most_size)
 
 
 def batches(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
-    """Blocks of texts (or of lists of words) with the index of the first: (index, items).
+    """Batches of texts (or of lists of words), each with the index of its first: (index, items).
 
-    What `items` raises comes after all that it gave before.
+    An exception of `items` is raised after everything that came before it.
     """
     first = 0
     block: list[Any] = []
@@ -48,7 +48,7 @@ def batches(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
     try:
         for item in items:
             block.append(item)
-            if filling.add(len(item) if isinstance(item, Sized) else 1):  # what is no text will be refused
+            if filling.add(len(item) if isinstance(item, Sized) else 1):  # other types are refused later
                 yield first, block
                 first, block = first + len(block), []
                 filling.clear()
@@ -61,7 +61,7 @@ def batches(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
 
 
 def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Each item once the next one has been asked for; what `items` raises comes after all that it gave before."""
+    """Yield each item once the next one was requested; an exception of `items` is raised after all earlier items."""
     held: list[Item] = []
     try:
         for item in items:

@@ -1,10 +1,10 @@
-"""Which characters each token stands for, where a tokenizer's offsets count a sign of its own among them.
+"""The characters of each token, for tokenizers whose offsets count a space that the text does not have.
 
-Tokenizers for which a word begins with a space (▁, or Ġ for bytes) put one before a text, and after each added token in
-it, as if it stood there. Offsets have no place for it, and so they are off in two ways:
-- As a token of its own it is given the first character, which belongs to the next token.
-- As a part of a token it is cut off (`trim_offsets`), and with it the first character, though the text has no space.
-Hugging Face's strategies go by the offsets all the same.
+SentencePiece-like tokenizers (▁, or Ġ for bytes) insert a space before a text and after each added token. Offsets have
+no position for it, and are off in two ways:
+- As a separate token it gets the first character, which belongs to the next token.
+- As a part of a token it is trimmed (`trim_offsets`), and the first character with it, though the text has no space.
+Hugging Face's strategies use the offsets as they are.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _SPACES = ("▁", "Ġ")
 
 
 class Characters:
-    """What has to be known of a tokenizer: the ids of its spaces and of its added tokens."""
+    """The tokenizer's data for this: the ids of its spaces and of its added tokens."""
 
     def __init__(self, backend: Any) -> None:
         self._spaces = [at for sign in _SPACES if (at := backend.token_to_id(sign)) is not None]
         added = list(backend.get_added_tokens_decoder())
-        self._added = np.zeros(max(added, default=-1) + 2, bool)  # the last stands for all other ids
+        self._added = np.zeros(max(added, default=-1) + 2, bool)  # the last entry stands for all other ids
         self._added[added] = True
         self._piece = backend.id_to_token
 
     def of(self, ids: np.ndarray, offsets: np.ndarray, lengths: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-        """int32 [N, 2], as the offsets; start = end for a token that stands for no character.
+        """The characters of each token, int32 [N, 2] like offsets; start = end for a token without characters.
 
-        ids, offsets: [N], [N, 2], the tokens of all texts, end to end; lengths: int [texts], tokens of each.
+        ids, offsets: [N], [N, 2], the tokens of all texts, concatenated; lengths: int [texts], tokens of each.
         """
         ends = np.cumsum(lengths)
         before, after = offsets[:-1], offsets[1:]
@@ -38,7 +38,7 @@ class Characters:
         space = np.flatnonzero(np.isin(ids[:-1], self._spaces))
         shares = (after[space, 0] < before[space, 1]) & (after[space, 1] > before[space, 0])
         space = space[shares & ~np.isin(space + 1, ends)]
-        # Tokens that leave one character out between themselves and an added token: all but those after white space.
+        # Tokens directly before an added token, unless they end in white space: one character between the two is lost.
         added = self._added[np.minimum(ids[:-1], len(self._added) - 1)]
         cut = np.flatnonzero(added & (after[:, 0] == before[:, 1] + 1)) + 1
         of_text = np.searchsorted(ends, cut, side="right")

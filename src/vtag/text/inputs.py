@@ -1,4 +1,4 @@
-"""What callers hand over as texts, as words or as prompts: anything that gives them one after the other."""
+"""Validation of callers' texts, words and prompts: any iterable of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from vtag.errors import InputError, error
 
 
 def texts_or_words(texts: Any, words: Any) -> tuple[Iterable[Any], bool]:
-    """The items of the one that was given, and whether these are lists of words. A single text is a list of one.
+    """The items of `texts` or `words`, whichever is set, and whether they are lists of words. A string becomes a list.
 
-    Raises InputError for both and for neither, and for what is no collection of texts.
+    Raises InputError if both or neither are set, and for values that are no collection of texts.
     """
     if (texts is None) == (words is None):
         raise error("input_or_words", input="texts")
@@ -25,21 +25,22 @@ def texts_or_words(texts: Any, words: Any) -> tuple[Iterable[Any], bool]:
 
 
 def many(given: Any, what: str) -> Iterable[Any]:
-    """`given`, if it can be gone through and its items are meant: of bytes and tables they are not."""
+    """`given` if it is iterable and its items are texts; bytes and tables are refused."""
     if isinstance(given, bytes | bytearray | memoryview | Mapping) or hasattr(given, "columns"):
         raise error("not_texts", what=what, type=type(given).__name__)
     try:
         iter(given)
-    except TypeError:  # None, a number, an array of no dimension
+    except TypeError:  # None, a number, a 0-d array
         raise error("not_texts", what=what, type=type(given).__name__) from None
     items: Iterable[Any] = given
     return items
 
 
 def readable(items: Iterable[Any], indices: Iterable[int], *, words: bool) -> tuple[list[Any], dict[int, InputError]]:
-    """The texts as a tokenizer takes them, empty ones where a text cannot be read; and by its position why it cannot.
+    """The texts as a tokenizer takes them, empty where a text is unreadable, and by its position the error of each such
+    text.
 
-    items: what should be strings, or lists of strings where `words` is true. indices: by which errors name them.
+    items: should be strings, or lists of strings where `words` is true. indices: the texts' numbers in error messages.
     """
     read = _words if words else check_text
     texts: list[Any] = []
@@ -54,7 +55,7 @@ def readable(items: Iterable[Any], indices: Iterable[int], *, words: bool) -> tu
 
 
 def check_text(text: Any, index: int) -> str:
-    """The text; raises InputError for what is no string, and for half of a surrogate pair, which no tokenizer reads."""
+    """The text; raises InputError for non-strings and for lone surrogates, which no tokenizer reads."""
     if not isinstance(text, str):
         raise error("not_a_string", index=index, type=type(text).__name__)
     if not text.isascii():
@@ -66,7 +67,7 @@ def check_text(text: Any, index: int) -> str:
 
 
 def _words(words: Any, index: int) -> list[str]:
-    """The words of a text as a list, each of them read like a text."""
+    """The words of a text as a list, each validated like a text."""
     split: list[Any] = [None] if isinstance(words, str) or not isinstance(words, Iterable) else list(words)
     if not all(isinstance(word, str) for word in split):
         raise error("not_words", index=index)

@@ -1,4 +1,4 @@
-"""What vLLM's `encode` takes, a string, token ids, a dict of either, or a list of these, as texts and ids."""
+"""The input types of vLLM's `encode` (a string, token ids, a dict of either, or a list of these) as texts and ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vtag.types import Encoding
 
 
 def split_prompts(prompts: Any, vocabulary: int) -> list[str | list[int]]:
-    """One string or one list of token ids, 0 to `vocabulary` - 1, per prompt; raises InputError."""
+    """A string or a list of token ids in [0, vocabulary) for each prompt; raises InputError."""
     items = [prompts] if isinstance(prompts, str | Mapping) else list(many(prompts, "prompts"))
     if items and all(map(_is_id, items)):
         items = [items]
@@ -22,7 +22,9 @@ def split_prompts(prompts: Any, vocabulary: int) -> list[str | list[int]]:
 
 
 def encode_ids(ids: list[int], probe: Encoding) -> Encoding:
-    """Token ids as an Encoding without text. Special tokens at the ends are known by those around `probe`'s text."""
+    """An Encoding of token ids without a text. `probe`, the encoding of any text, shows which special tokens to expect
+    at the ends.
+    """
     array = np.array(ids, dtype=np.int32)
     prefix, suffix = special_ends(probe)
     special = np.zeros(len(array), dtype=bool)
@@ -50,5 +52,5 @@ def _one(index: int, prompt: Any, vocabulary: int) -> str | list[int]:
 
 
 def _is_id(value: Any) -> bool:
-    """A whole number, NumPy's and torch's among them."""
+    """Whether the value is a whole number, NumPy's and torch's included."""
     return hasattr(value, "__index__") and not isinstance(value, bool | np.bool_) and getattr(value, "ndim", 0) == 0

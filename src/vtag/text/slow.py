@@ -1,4 +1,4 @@
-"""Tokenizers without a fast backend: ids as they give them, offsets by walking the pieces along the text."""
+"""Tokenizers without a fast backend: offsets come from matching the token strings against the text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SOLID = re.compile(r"\S")
 
 
 class SlowTokenizer:
-    """The same calls as FastTokenizer; `Encoding.offsets` is None for a text that its pieces do not spell."""
+    """The interface of FastTokenizer; `Encoding.offsets` is None for a text that its token strings do not spell."""
 
     cuts_left = False
 
@@ -24,7 +24,7 @@ class SlowTokenizer:
         self._tokenizer = tokenizer
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Whole texts, never cut."""
+        """Encode whole texts, without truncation."""
         result = []
         for text in texts:
             made = self._tokenizer(text, truncation=False, padding=False, return_special_tokens_mask=True)
@@ -35,7 +35,7 @@ class SlowTokenizer:
         return result
 
     def encode_words(self, texts: Sequence[list[str]], delimiter: str) -> list[Encoding]:
-        """Texts given as words, each tokenized alone; a token's offsets are those of its whole word."""
+        """Encode texts given as words, each word by itself; a token's offsets are those of its whole word."""
         result = []
         for words, bounds in zip(texts, word_offsets(texts, delimiter), strict=True):
             parts = [self._tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
@@ -50,26 +50,26 @@ class SlowTokenizer:
         return result
 
     def pieces(self, encoding: Encoding) -> TokenStrings:
-        """As Hugging Face's pipeline sees them without a fast tokenizer: no token is unknown or continues a word."""
+        """What Hugging Face's pipeline knows without a fast tokenizer: no token is unknown or continues a word."""
         none = np.zeros(len(encoding.ids), dtype=bool)
         return TokenStrings(self._tokenizer.convert_ids_to_tokens(encoding.ids.tolist()), none, none)
 
     def strings(self, ids: np.ndarray) -> list[str]:
-        """The vocabulary pieces of some ids."""
+        """The token strings of ids."""
         return list(self._tokenizer.convert_ids_to_tokens(ids.tolist()))
 
     def to_string(self, pieces: list[str]) -> str:
-        """The tokenizer's own spelling of some pieces."""
+        """Token strings joined to text by the tokenizer."""
         return str(self._tokenizer.convert_tokens_to_string(pieces))
 
     def _align(self, text: str, ids: np.ndarray, special: np.ndarray) -> np.ndarray | None:
-        """Offsets [T, 2] from reading the pieces one after another off the text; None where one does not fit."""
+        """Offsets [T, 2] by matching token strings to the text one after another; None where one does not match."""
         offsets = np.zeros((len(ids), 2), dtype=np.int32)
         at = 0
         for token in np.flatnonzero(~special).tolist():
             piece = self._tokenizer.convert_ids_to_tokens(int(ids[token]))
             found = _find(text, at, [piece, self.to_string([piece]).strip(), *_bare(piece)])
-            if found is None and not any(_bare(piece)):  # the sign of a space, which the text may not have
+            if found is None and not any(_bare(piece)):  # a token for a space, which the text may lack
                 found = at, at
             if found is None:
                 return None
@@ -79,7 +79,7 @@ class SlowTokenizer:
 
 
 def _find(text: str, at: int, forms: list[str]) -> tuple[int, int] | None:
-    """Where one of the forms stands next in the text, white space apart and without regard to case."""
+    """Find the next place in the text where one of the forms matches, ignoring case and leading white space."""
     solid = _SOLID.search(text, at)
     word = solid.start() if solid else len(text)
     for form in filter(None, forms):
@@ -91,13 +91,13 @@ def _find(text: str, at: int, forms: list[str]) -> tuple[int, int] | None:
 
 
 def _bare(piece: str) -> list[str]:
-    """The piece without the marks by which tokenizers show where words begin, go on or end."""
+    """The token string without the tokenizer's marks for the start, continuation or end of a word."""
     bare = piece.removeprefix("##").lstrip("▁Ġ")
     return [bare.removesuffix("</w>").removesuffix("@@")]
 
 
 def _white_space_words(text: str, offsets: np.ndarray | None, special: np.ndarray) -> np.ndarray:
-    """Word ids [T] by white space; each token is its own word where there are no offsets."""
+    """Word ids [T] by white space; without offsets, each token is a word of its own."""
     if offsets is None:
         return np.where(special, -1, np.arange(len(special))).astype(np.int32)
     space = np.array([character.isspace() for character in text] + [False], dtype=bool)

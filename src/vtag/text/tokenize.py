@@ -1,6 +1,6 @@
 """Fast tokenizers: texts, or words already split, to whole `Encoding`s in batches.
 
-The lists of the Rust side are turned into NumPy arrays once a batch, not once a text: this is the hot path.
+The Rust lists become NumPy arrays once a batch, not once a text: this is the hot path.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from vtag.types import Encoding, make_many
 
 
 class TokenStrings(NamedTuple):
-    """What Hugging Face's strategies want to know of a text's T tokens, beside the Encoding.
+    """What Hugging Face's strategies need of a text's T tokens, beside the Encoding.
 
-    strings: T vocabulary pieces, such as "##zo" or "▁Paris".
+    strings: T token strings, such as "##zo" or "▁Paris".
     unk: bool [T], true where the token is the unknown token.
     subword: bool [T], true where Hugging Face's pipeline would say that the token continues a word.
     """
@@ -29,11 +29,11 @@ class TokenStrings(NamedTuple):
 
 
 class TokenizerError(Exception):
-    """The tokenizer fails on one of some texts, and does not say on which: it may have no token for unknown words."""
+    """The tokenizer fails on one text of several, without saying which: it may have no token for unknown words."""
 
 
 class FastTokenizer:
-    """A private copy of a fast tokenizer's backend, so that nobody's truncation or padding reaches it."""
+    """A private copy of a fast tokenizer's backend, which the caller's truncation and padding settings do not reach."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -41,24 +41,25 @@ class FastTokenizer:
         self._characters = Characters(self._backend)
         self._unfinished: Any = None
         self._table: tuple[np.ndarray, np.ndarray] | None = None
-        # As Hugging Face's pipeline: with such a prefix, a piece that is longer than its text continues a word.
+        # As in Hugging Face's pipeline: with such a prefix, a token whose string is longer than its text continues a
+        # word.
         self._word_aware = bool(getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None))
         self._unk = -1 if tokenizer.unk_token_id is None else int(tokenizer.unk_token_id)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Whole texts, never cut."""
+        """Encode whole texts, without truncation."""
         raw = _encode_batch(self._backend, texts, split=False)
         return _encodings(raw, texts, characters=self._characters)
 
     def encode_words(self, texts: Sequence[list[str]], delimiter: str) -> list[Encoding]:
-        """Texts given as words; offsets refer to `delimiter.join(words)`, as in Hugging Face's pipeline."""
+        """Encode texts given as words; offsets refer to `delimiter.join(words)`, as in Hugging Face's pipeline."""
         raw = _encode_batch(self._backend, texts, split=True)
         return _encodings(raw, [delimiter.join(words) for words in texts], word_offsets(texts, delimiter))
 
     def overflow(self, encodings: Sequence[Encoding], max_length: int, stride: int) -> list[list[Encoding]]:
-        """Each text as Hugging Face's tokenizer overflows it at `max_length`, in its order: one Encoding a window.
+        """The overflowing windows of each text at `max_length`, in Hugging Face's order: one Encoding a window.
 
-        Not simply stretches of the whole Encoding: byte-level tokenizers trim the first token of each window otherwise.
+        They are not slices of the whole Encoding: byte-level tokenizers trim the first token of each window.
         """
         split = [_words_of(encoding) for encoding in encodings]
         with_words = bool(encodings) and split[0] is not None
@@ -67,7 +68,7 @@ class FastTokenizer:
         raws = []
         for raw in _encode_batch(self._without_post_processor(), inputs, split=with_words, special=False):
             raw.truncate(room, stride=stride, direction=self._tokenizer.truncation_side)
-            # One by one: tokenizers' own overflow takes time that grows with the square of the number of windows.
+            # Post-process windows one by one: tokenizers' own overflow is quadratic in the number of windows.
             raws.append([self._backend.post_process(part) for part in (raw, *raw.overflowing)])
         owners = [encoding for encoding, parts in zip(encodings, raws, strict=True) for _ in parts]
         words = [owner.words for owner in owners if owner.words is not None] if with_words else None
@@ -81,7 +82,7 @@ class FastTokenizer:
         return bool(self._tokenizer.truncation_side == "left")
 
     def pieces(self, encoding: Encoding) -> TokenStrings:
-        """The vocabulary pieces of a text, and which of them Hugging Face's pipeline holds for parts of words."""
+        """The token strings of a text, and which tokens continue a word according to Hugging Face's pipeline."""
         strings, lengths = self._string_table()
         assert encoding.offsets is not None
         starts, ends = encoding.offsets[:, 0], encoding.offsets[:, 1]
@@ -94,16 +95,16 @@ class FastTokenizer:
         return TokenStrings(strings[encoding.ids].tolist(), encoding.ids == self._unk, subword)
 
     def strings(self, ids: np.ndarray) -> list[str]:
-        """The vocabulary pieces of some ids; "" for an id outside of the vocabulary."""
+        """The token strings of ids; "" for an id outside of the vocabulary."""
         strings, _ = self._string_table()
         return [strings[i] if i < len(strings) else "" for i in ids.tolist()]
 
     def to_string(self, pieces: list[str]) -> str:
-        """The tokenizer's own spelling of some pieces."""
+        """Token strings joined to text by the tokenizer."""
         return str(self._tokenizer.convert_tokens_to_string(pieces))
 
     def _without_post_processor(self) -> Any:
-        """A second copy, made when first needed: copying a large vocabulary takes half a second."""
+        """A second copy, created on first use: copying a large vocabulary takes half a second."""
         if self._unfinished is None:
             unfinished = _private_copy(self._tokenizer)
             if unfinished is not self._tokenizer.backend_tokenizer:
@@ -112,7 +113,7 @@ class FastTokenizer:
         return self._unfinished
 
     def _string_table(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each id of the vocabulary its piece (object [V]) and the piece's length (int32 [V])."""
+        """The token string of each id of the vocabulary (object [V]) and its length (int32 [V])."""
         if self._table is None:
             size = max(self._backend.get_vocab(with_added_tokens=True).values()) + 1
             strings = [self._backend.id_to_token(i) or "" for i in range(size)]
@@ -132,11 +133,11 @@ def word_offsets(texts: Sequence[Sequence[str]], delimiter: str) -> list[np.ndar
 
 
 def _private_copy(tokenizer: Any) -> Any:
-    """A copy of the backend without truncation and padding; the literal "[SEP]" in a text as the original reads it."""
+    """A copy of the backend without truncation and padding; it reads "[SEP]" in a text as the original does."""
     original = tokenizer.backend_tokenizer
     try:
         backend = type(original).from_str(original.to_str())
-    except Exception:  # a pre-tokenizer written in Python cannot be copied: then the original must do
+    except Exception:  # a pre-tokenizer written in Python cannot be copied: use the original
         backend = original
     backend.no_truncation()
     backend.no_padding()
@@ -157,7 +158,7 @@ def _encodings(
     words: Sequence[np.ndarray] | None = None,
     characters: Characters | None = None,
 ) -> list[Encoding]:
-    """Turn the Rust side's encodings into ours, with one array for the whole batch and views of it for each text."""
+    """Convert the Rust encodings: one array for the whole batch, and views of it for each text."""
     chain = itertools.chain.from_iterable
     lengths = np.fromiter(map(len, raw), dtype=np.int64, count=len(raw))
     total = int(lengths.sum())

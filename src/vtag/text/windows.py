@@ -1,4 +1,4 @@
-"""Cut texts that are longer than the model takes into overlapping windows; nothing is ever dropped."""
+"""Cut texts that are longer than the model's limit into overlapping windows, without losing a token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vtag.errors import error
 from vtag.text.line_breaks import stretches
 from vtag.types import Encoding, Window, make_many
 
-# Long stretches are cut well below the limit: models lose more by unlike neighbours than by missing far ones.
+# Cut long stretches well below the limit: unrelated context costs more accuracy than missing distant context.
 _SHARE, _LEAST = 4, 64
 
 
@@ -27,11 +27,11 @@ def make_windows(
     """Windows of at most `max_length` tokens, special tokens included, over each text, in order.
 
     `stride` tokens of neighbouring windows overlap (default: a quarter of what fits between the special tokens). Cuts
-    are moved back to the nearest word boundary, so that a word is split only if it is longer than a window allows.
-    The special tokens that stand at the ends of the whole text stand at the ends of each window.
-    `by_lines`: a text that does not fit is cut at line ends first; what is too long then, into windows of a quarter of
-    `max_length` (64 tokens at least).
-    `most`: raises InputError where all windows together have more tokens, before one is made.
+    move back to the nearest word boundary, so that a word is split only if it is longer than a window allows. Special
+    tokens at the ends of the whole text are repeated at the ends of each window.
+    `by_lines`: a text that does not fit is cut at line ends first; longer stretches are cut into windows of a quarter
+    of `max_length` (at least 64 tokens).
+    `most`: raises InputError, before any window is made, if they have more tokens together.
     """
     sizes = [len(encoding.ids) for encoding in encodings]
     room_left = _Room(most)
@@ -94,7 +94,7 @@ def hf_windows(
 
 
 def special_ends(encoding: Encoding) -> tuple[int, int]:
-    """How many special tokens the tokenizer put before and after the text."""
+    """How many special tokens the tokenizer added before and after the text."""
     body = np.flatnonzero(~encoding.special)
     if len(body) == 0:
         return len(encoding.ids), 0
@@ -110,7 +110,7 @@ def body_size(encoding: Encoding, max_length: int) -> int:
 
 
 def check_stride(stride: int, room: int) -> None:
-    """Windows must move on: an overlap as large as the window would never end."""
+    """Raise SettingError for an overlap as large as the window, with which windows would never advance."""
     if not 0 <= stride < room:
         raise error("bad_stride", stride=stride, most=room - 1)
 
@@ -123,14 +123,14 @@ class _Room:
         self._taken = 0
 
     def take(self, tokens: int) -> None:
-        """Raise InputError where there is no room for so many more."""
+        """Raise InputError if the windows would have too many tokens."""
         self._taken += tokens
         if self._most is not None and self._taken > self._most:
             raise error("too_many_tokens", limit=self._most)
 
 
 class _Place(NamedTuple):
-    """A text, a stretch of its tokens, and the special tokens before and after it that do not belong to the stretch."""
+    """A text, a range of its tokens, and the special tokens around it that do not belong to the range."""
 
     text: int
     start: int
@@ -140,7 +140,7 @@ class _Place(NamedTuple):
 
 
 def _window(encoding: Encoding, place: _Place) -> Window:
-    """A window over a whole text or a stretch of it; the first and last ones own the text's special tokens."""
+    """A window over a whole text or a part of it; the first and last windows own the text's special tokens."""
     text, start, end, prefix, suffix = place
     size = len(encoding.ids)
     if not prefix + suffix:
@@ -153,11 +153,11 @@ def _window(encoding: Encoding, place: _Place) -> Window:
 def _cuts(
     boundaries: tuple[np.ndarray, np.ndarray], first: int, last: int, room: int, overlap: int
 ) -> Iterator[tuple[int, int]]:
-    """Overlapping stretches of the body [first, last), at most `room` long, each starting after the one before."""
+    """Overlapping ranges of the body [first, last), at most `room` long, each starting after the one before."""
     strong, weak = boundaries
     start = end = first
     while start + room < last:
-        # No cut goes back further than this, so that windows stay reasonably full and always move on.
+        # Lower bound of a cut, so that windows stay reasonably full and always advance.
         low = max(start + room // 2, start + overlap + 1, end + 1)
         end = _last_boundary(strong, weak, low, start + room)
         yield start, end
@@ -166,7 +166,7 @@ def _cuts(
 
 
 def _last_boundary(strong: np.ndarray, weak: np.ndarray, low: int, high: int) -> int:
-    """The last place in [low, high] to cut at: between words, else between the tokenizer's words, else at `high`."""
+    """The last cut in [low, high]: between words, else between the tokenizer's words, else at `high`."""
     for places in (strong, weak):
         i = int(np.searchsorted(places, high, side="right")) - 1
         if i >= 0 and places[i] >= low:
@@ -175,8 +175,9 @@ def _last_boundary(strong: np.ndarray, weak: np.ndarray, low: int, high: int) ->
 
 
 def _boundaries(encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted token positions p where a cut before token p splits no word: after white space (or between the words that
-    the caller gave), and between the tokenizer's own words."""
+    """Sorted token positions p where a cut before token p splits no word: after white space (or between the caller's
+    words), and between the tokenizer's own words.
+    """
     word_ids = encoding.word_ids
     weak = np.flatnonzero(word_ids[1:] != word_ids[:-1]) + 1
     if encoding.words is not None or encoding.offsets is None:
@@ -187,7 +188,7 @@ def _boundaries(encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
         if chr(code).isspace():
             space[:-1] |= codes == code
     start, before = encoding.offsets[1:, 0], encoding.offsets[:-1, 1]
-    # White space stands before the token, at its own beginning, or at the end of the token before it.
+    # White space may be before the token, at its own start, or at the end of the token before it.
     spaces = np.concatenate([[0], np.cumsum(space)])
     gap = spaces[start] - spaces[np.minimum(before, start)] > 0
     after_space = (before > 0) & space[np.maximum(before - 1, 0)]

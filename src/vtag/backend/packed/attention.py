@@ -1,9 +1,9 @@
-"""Attention over the texts of one packed row: every token sees its own text and nothing else.
+"""Attention over the texts of one packed row: every token sees only its own text.
 
 A packed row is `[1, tokens]`, its texts in order of length. Texts of one length are then one slice of the row, and a
 view of it, `[texts, heads, length, size]`, needs neither padding nor a mask. Hugging Face's modules call `attend`
-through transformers' attention interface; which tokens of its text a token may see (all, those before it, a window)
-comes from the module's own mask function, asked for one text instead of the row.
+through transformers' attention interface. Which tokens of its text a token may see (all, those before it, a window)
+comes from the module's own mask function, called for one text instead of the row.
 """
 
 from __future__ import annotations
@@ -26,25 +26,26 @@ from vtag.backend.packed.shapes import rounded
 from vtag.compat.transformers_models import is_causal_mask, is_full_mask, own_attention
 
 NAME = "vtag"
-# Up to this length two products around a softmax beat fused attention in bf16 on CPU (docs/measurements.md, Kernels).
+# Up to this length two matmuls around a softmax are faster than fused attention in bf16 on CPU (docs/measurements.md,
+# Kernels).
 SHORT = 512
-# Lengths that softmax and products take best; texts of nearby lengths go together.
+# Texts are padded to a multiple of this length, which suits softmax and matmuls, and grouped by it.
 STEP = 16
-# Bounds the scores of one batch, to keep them in the cache.
+# Limit of the attention scores of one group, to keep them in the cache.
 SCORES = 1 << 18
-# Of batches, in texts: attention alone is filled up for them.
+# Sizes of groups, in texts: only attention pads to them.
 SIZES_PER_OCTAVE = 2
 
 _here = threading.local()
 
 
 class LengthGroup(NamedTuple):
-    """Texts of about one length, as [texts, length] with the ends of the shorter ones hidden, and some of no tokens.
+    """Texts of about the same length, as [texts, length], padded by hidden tokens and by empty texts.
 
     rows: their slice of the row.
-    gather: int64 [texts * heads * length], which of the row's [tokens * heads] vectors stands where.
-    back: int64 [tokens of the slice * heads], the way back.
-    hidden: [texts * heads, 1, length], -inf where no token stands.
+    gather: int64 [texts * heads * length], the index of each vector among the row's [tokens * heads].
+    back: int64 [tokens of the slice * heads], the inverse.
+    hidden: [texts * heads, 1, length], -inf at padding.
     """
 
     rows: slice
@@ -66,11 +67,11 @@ class PackedTexts:
 
     @cached_property
     def bounds(self) -> torch.Tensor:
-        """Where texts begin and end, int32 [texts + 1]."""
+        """Offsets of the texts in the row, int32 [texts + 1]."""
         return on_device(np.cumsum([0, *self.lens], dtype=np.int32), self.device)
 
     def runs(self, longer_than: int = 0) -> Iterator[tuple[slice, int, int]]:
-        """Texts of exactly one length: their slice of the row, how many, their length."""
+        """Runs of texts of exactly one length: their slice of the row, their number, their length."""
         at = 0
         for length, texts in groupby(self.lens):
             count = len(list(texts))
@@ -80,7 +81,7 @@ class PackedTexts:
                 yield rows, count, length
 
     def groups(self, heads: int, dtype: torch.dtype) -> list[LengthGroup]:
-        """The texts of up to SHORT tokens, padded to multiples of STEP."""
+        """Groups of the texts of up to SHORT tokens, padded to multiples of STEP."""
         key = heads, dtype
         if key not in self._groups:
             self._groups[key] = list(self._make_groups(heads, dtype))
@@ -116,7 +117,7 @@ class PackedTexts:
 
 @contextmanager
 def packed(lens: Sequence[int], device: torch.device) -> Iterator[None]:
-    """While a module runs over a row of texts of these lengths, ascending."""
+    """Context in which a module runs over a row of texts with these lengths, ascending."""
     _here.row = PackedTexts(lens, device)
     try:
         yield
@@ -125,7 +126,7 @@ def packed(lens: Sequence[int], device: torch.device) -> Iterator[None]:
 
 
 class TextMask:
-    """Which tokens of its text a token sees; `sees(0, 0, query, key)` as transformers has it."""
+    """Which tokens of its text a token sees; `sees(0, 0, query, key)` is transformers' mask function."""
 
     def __init__(self, sees: Callable[..., torch.Tensor], local_size: int | None, device: torch.device) -> None:
         self.sees = sees
@@ -142,7 +143,7 @@ class TextMask:
         return self._of[length]
 
     def _seen(self, length: int) -> torch.Tensor:
-        """bool [length, length] on the host: what is read from it would wait for all that a GPU has to do."""
+        """bool [length, length] on the host: reading from the device would wait for all work queued on a GPU."""
         at = torch.arange(length, device="cpu")
         zero = at.new_zeros(1, 1, 1, 1)
         mask = self.sees(zero, zero, at[None, None, :, None], at[None, None, None, :])[0, 0]
@@ -150,7 +151,7 @@ class TextMask:
 
     @cached_property
     def window(self) -> tuple[int, int] | None:
-        """How many tokens to the left and to the right a token sees, -1 for all; None where that does not say it."""
+        """How many tokens to the left and to the right a token sees, -1 for all; None if the mask is no such window."""
         if self.causal:
             return -1, 0
         if self.local_size is None:
@@ -169,7 +170,7 @@ def text_mask(
     use_vmap: bool = False,
     **_: Any,
 ) -> TextMask | None:
-    """What transformers' mask makers call: None where every token sees its whole text."""
+    """The function that transformers' mask makers call: None where every token sees its whole text."""
     if is_full_mask(mask_function):
         return None
     return TextMask(mask_function, None if use_vmap else local_size, device)
@@ -215,9 +216,9 @@ def _batched(
     mask: TextMask | None,
     scale: float,
 ) -> None:
-    """Short texts: two batched products around a softmax; q, k, v [heads, tokens, size], out [tokens, heads, size]."""
+    """Short texts: two batched matmuls around a softmax; q, k, v [heads, tokens, size], out [tokens, heads, size]."""
     heads = len(q)
-    # Vectors of one token and head each, which modules mostly lay out token by token.
+    # One vector per token and head; most modules store them token by token.
     vectors = [part.transpose(0, 1).reshape(-1, part.shape[2]) for part in (q, k, v)]
     for rows, texts, length, gather, back, hidden in row.groups(heads, q.dtype):
         batch = texts * heads, length, -1
@@ -226,7 +227,7 @@ def _batched(
         allowed = mask.of(length) if mask is not None else None
         if allowed is not None:
             scores.masked_fill_(~allowed, float("-inf"))
-        # In float32: over short rows the bf16 softmax takes three times as long.
+        # In float32: on short rows the bf16 softmax takes three times as long.
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
         seen = torch.bmm(weights, values).view(-1, v.shape[2])
         torch.index_select(seen, 0, back, out=out[rows].view(-1, v.shape[2]))
@@ -260,7 +261,7 @@ def _varlen(
     window = (-1, -1) if mask is None else mask.window
     q, k, v = (part.transpose(0, 1).contiguous() for part in (q, k, v))
     bounds, longest = row.bounds, row.lens[-1]
-    # torch 2.11 has no such argument.
+    # Only if necessary: torch 2.11 does not have this argument.
     grouped = {"enable_gqa": True} if k.shape[1] != q.shape[1] else {}
     out: torch.Tensor = varlen_attn(
         q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=window, **grouped
@@ -291,7 +292,7 @@ def _as_the_module_does(
     scaling: float | None,
     kwargs: dict[str, Any],
 ) -> None:
-    """The module's own plain attention, for what only it knows: sinks, soft caps, position biases."""
+    """The module's own eager attention, for features that only it has: sinks, soft caps, position biases."""
     plain = own_attention(module)
     for rows, texts, length in row.runs():
         queries, keys, values = (part[:, rows].unflatten(1, (texts, length)).transpose(0, 1) for part in (q, k, v))

@@ -1,4 +1,4 @@
-"""Numbers that the host makes for the device: positions, indices, bounds."""
+"""Arrays that the host computes for the device: positions, indices, offsets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import torch
 
 
 def on_device(numbers: np.ndarray, device: torch.device) -> torch.Tensor:
-    """The array on the device. A copy to a GPU is queued: out of pageable memory, the host would wait for it, and so
-    for all that was queued before (https://docs.pytorch.org/docs/stable/notes/cuda.html#use-pinned-memory-buffers).
+    """The array on the device. A copy to a GPU goes through pinned memory and is queued: from pageable memory the host
+    would wait for it, and for all work queued before
+    (https://docs.pytorch.org/docs/stable/notes/cuda.html#use-pinned-memory-buffers).
     """
     made = torch.from_numpy(numbers)
     return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made.to(device)

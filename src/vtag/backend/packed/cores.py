@@ -1,7 +1,7 @@
-"""Rows on the cores of a CPU: where these are few, each core runs rows of its own.
+"""Rows on the cores of a CPU: with few cores, each core runs its own rows.
 
-Coalescer on one row, the cores wait for each other after every operation, and all of them for the one that something
-else took time from. A row of a core's own may also be smaller: its activations stay near that core.
+If all cores worked on one row, they would wait for each other after every operation, and all for the one that another
+process slows down. Rows for one core can also be smaller, so that their activations stay in its cache.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import torch
 
 from vtag.compat import torch_cpu
 
-# Measured on two. Each row costs some Python, and one core at a time can run that.
+# Measured with two cores. Each row costs some Python time, which only one core at a time can spend.
 FEW = 2
 
 
 class Cores:
-    """The cores that torch uses in the thread that makes this; if each is to work apart, a thread for each."""
+    """The cores that torch uses in the current thread, with a thread for each if they work separately."""
 
     def __init__(self, *, apart: bool) -> None:
         threads = torch.get_num_threads()
-        # In a process of its own vLLM ties each thread of OpenMP to a core, this one too: its workers would share that.
+        # In an engine process vLLM pins each OpenMP thread to a core, this one included; new threads would share its
+        # core.
         free = len(os.sched_getaffinity(0)) >= threads
         self.count = threads if apart and free and threads <= FEW else 1
         self._workers: ThreadPoolExecutor | None = None
@@ -34,11 +35,11 @@ class Cores:
             met = threading.Barrier(self.count)
             for started in [self._workers.submit(met.wait) for _ in range(self.count)]:
                 started.result()
-            # What was set last is for all threads to come.
+            # set_num_threads is also the default for threads created later; restore it.
             torch_cpu.set_threads(threads)
 
     def each(self, run: Callable[..., None], work: Iterable[tuple[Any, ...]]) -> None:
-        """Run all of the work, and raise what the first of it to fail raised."""
+        """Run all work items; raise the exception of the first that failed."""
         todo = list(work)
         if self._workers is None or len(todo) == 1:
             for one in todo:
@@ -49,7 +50,7 @@ class Cores:
 
 
 def _without_helpers() -> None:
-    """Let torch run what this thread asks for in this thread alone."""
-    # A thread takes the number when it first asks for it.
+    """Restrict torch to this thread for the work that this thread starts."""
+    # A thread reads the number when it first uses it.
     torch_cpu.set_threads(1)
     torch.get_num_threads()

@@ -1,8 +1,8 @@
 """The Hugging Face module of a token classifier, run over many texts at once without padding.
 
-Where the module allows it, many texts make one row (`vtag.backend.packed.row`). For the others texts are grouped by
-exactly equal length: a group needs neither padding nor mask, so a text's logits cannot depend on its neighbours, and
-every architecture computes just what it computes for a single text.
+Where the module allows it, many texts form one row (`vtag.backend.packed.row`). Otherwise texts are grouped by exactly
+equal length: a group needs neither padding nor mask, so a text's logits cannot depend on its neighbours, and every
+architecture computes what it computes for a single text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from vtag.system.memory import keep_freed
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
 
-# Bound a group, and with it its largest matrix: on a CPU such matrices stay near the cache, and in memory that is kept.
+# Limits of a group, and so of its largest matrix: on a CPU such matrices stay near the cache, and in memory that is
+# kept.
 GROUP_TOKENS = 8192
 GROUP_BYTES = 16 << 20
 
@@ -40,7 +41,7 @@ GROUP_BYTES = 16 << 20
 class Encoder(nn.Module):
     """`model(ids, lens)`: int64 [tokens], lengths of the texts -> float32 [tokens, labels].
 
-    tokenizer: makes the tokenizer; called only for architectures that want inputs of its making.
+    tokenizer: returns the tokenizer; called only for architectures whose inputs depend on it.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Callable[[], Any]) -> None:
@@ -49,7 +50,7 @@ class Encoder(nn.Module):
         row = ARCHITECTURES[config.model_type]
         self.model = model.eval()
         self.num_labels: int = config.num_labels
-        # vLLM's own profile run sends longer texts than the module takes.
+        # vLLM's profile run sends longer texts than the module accepts.
         self.longest = row.limit(config)
         self.shortest = row.shortest(config) if row.shortest else 1
         self.pad_id: int = getattr(config.get_text_config(), "pad_token_id", None) or 0
@@ -92,7 +93,8 @@ class Encoder(nn.Module):
         if device.type == "cpu":
             keep_freed()
             int8 = getattr(ours.hf_config, "vtag_int8", False)
-            # Recurrent modules make much of the last bit: in float32 those of the general path stay as they are.
+            # Recurrent modules amplify rounding differences: in float32 the modules of the general path keep their
+            # layers.
             if int8 or fits(model) or dtype != torch.float32:
                 prepare(model, int8)
             kernels.check("linear layers", dtype)
@@ -119,15 +121,15 @@ class Encoder(nn.Module):
     def run_row(
         self, row: PackedRow, ids: torch.Tensor, logits: torch.Tensor, tokens: np.ndarray, lens: list[int]
     ) -> None:
-        """Put the logits of the row of these tokens, int64 [tokens of the row], where they belong."""
-        # Texts that came in order of length, as those of a pack, are where they stand: no copies.
+        """Compute the row of these tokens, int64 [tokens of the row], and write its logits to their positions."""
+        # Texts that came in order of length, as in a packed request, need no copies.
         whole = slice(int(tokens[0]), int(tokens[-1]) + 1)
         stand = (tokens[1:] == tokens[:-1] + 1).all()
         index = whole if stand else on_device(tokens, ids.device)
         logits[index] = row(ids[index], lens).to(torch.float32)
 
     def group_tokens(self, length: int) -> int:
-        """How many tokens to run at once, of texts of this length: scores are heads * tokens * length numbers."""
+        """How many tokens to run at once for texts of this length: scores are heads * tokens * length numbers."""
         if self.alone:
             return 1
         weight = next(self.model.parameters())
@@ -153,7 +155,9 @@ class Encoder(nn.Module):
 
 
 def equal_lengths(lens: Sequence[int], group_tokens: Callable[[int], int]) -> Iterator[np.ndarray]:
-    """Token positions of the texts, int64 [texts, length], for groups of equal length, about `group_tokens(length)`."""
+    """Token positions of the texts, int64 [texts, length], in groups of equal length with about `group_tokens(length)`
+    tokens.
+    """
     lengths = np.asarray(lens, dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     order = np.argsort(lengths, kind="stable")

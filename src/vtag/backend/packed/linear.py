@@ -1,7 +1,7 @@
-"""Matrix products on CPU: weights laid out for oneDNN once, at load, in the model's dtype or in int8.
+"""Matmuls on CPU: weights are laid out for oneDNN once, at load, in the model's dtype or in int8.
 
-Replaces `nn.Linear` wherever it stands in the module, so that any architecture gets it. Activations stay outside of the
-product: fused into it, GELU and the residual cost oneDNN more than they save (see docs/measurements.md).
+Replaces `nn.Linear` everywhere in the module, so that any architecture benefits. Activation functions stay separate:
+fused into the matmul, GELU and the residual cost oneDNN more than they save (docs/measurements.md).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from vtag.errors import error
 from vtag.system import cpu
 from vtag.system.int8 import saturates
 
-# vLLM's product in int8 keeps a float32 for each output until it is multiplied by its token's scale: while these lie in
-# the cache, that costs a tenth; of a whole row, half to three quarters of the speed.
+# vLLM's int8 matmul keeps a float32 for each output until it is multiplied by its token's scale. While these fit into
+# the cache that costs a tenth of the speed; for a whole row, half to three quarters.
 CACHED_BYTES = 4 << 20
-# oneDNN picks the layout of the weights for a number of tokens; from a few dozen on it is the same.
+# oneDNN chooses the weights' layout for a number of tokens; from a few dozen on it is the same.
 TOKENS = 1024
 
 
@@ -33,7 +33,7 @@ class PackedLinear(nn.Module):
         self.bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # Rows have one of a few sizes already; groups of equal length have any.
+        # Rows already have one of a few sizes; groups of equal length have any.
         tokens = x.numel() // x.shape[-1]
         more = rounded(tokens, TOKENS_PER_OCTAVE) - tokens if tokens else 0
         given = nn.functional.pad(x.reshape(tokens, -1), (0, 0, 0, more)) if more else x
@@ -42,7 +42,7 @@ class PackedLinear(nn.Module):
 
 
 class LastQuantized:
-    """The last activations that were quantised: query, key and value ask for the same ones in turn."""
+    """Caches the last quantised activations: query, key and value layers quantise the same ones in turn."""
 
     def __init__(self) -> None:
         self._of: weakref.ref[torch.Tensor] | None = None
@@ -61,7 +61,7 @@ class LastQuantized:
 class Int8Linear(nn.Module):
     """`nn.Linear` in int8: one scale for the weights of each output, one for the activations of each token.
 
-    pairwise: as `to_int8` takes it; by default what this CPU asks for.
+    pairwise: see `to_int8`; by default what this CPU needs.
     """
 
     def __init__(self, linear: nn.Linear, parent: nn.Module, last: LastQuantized, pairwise: bool | None = None) -> None:
@@ -73,9 +73,9 @@ class Int8Linear(nn.Module):
         self.weights = Int8Weights(int8, scales, weight.dtype)
         self.bias = None if linear.bias is None else linear.bias.detach()
         self.out_features = linear.out_features
-        # A power of two, as the steps between the sizes of rows are: no new sizes.
+        # A power of two, like the steps between sizes of rows, so that no new sizes occur.
         self.step = 1 << max(CACHED_BYTES // (4 * linear.out_features), 64).bit_length() - 1
-        # Some modules ask a layer for the dtype of its weight.
+        # Some modules read the dtype of a layer's weight.
         self.weight = linear.weight.detach().new_empty(0)
         self.last, self.parent = last, id(parent)
 
@@ -102,7 +102,7 @@ def to_int8(weight: torch.Tensor, pairwise: bool) -> tuple[torch.Tensor, torch.T
     return (weight / scales).round_().to(torch.int8), scales
 
 
-# Which expert takes a token is decided by a hair.
+# MoE routers stay in full precision: routing is sensitive to rounding.
 NEVER_INT8 = ("gate", "router")
 
 
@@ -123,13 +123,15 @@ def prepare(model: nn.Module, int8: bool = False) -> None:
 
 
 def packed(linear: nn.Linear) -> nn.Module:
-    """Its weight in oneDNN's layout, or where oneDNN does not take the dtype on this CPU, the layer as it is."""
+    """The layer with its weight in oneDNN's layout, or unchanged where oneDNN does not support the
+    dtype on this CPU.
+    """
     bf16 = linear.weight.dtype == torch.bfloat16
     able = _onednn_takes_bf16() if bf16 else linear.weight.dtype == torch.float32
     return PackedLinear(linear) if torch.backends.mkldnn.is_available() and able else linear
 
 
 def _onednn_takes_bf16() -> bool:
-    """From AVX512 on; torch looks at the CPU alone, and not at what oneDNN is allowed."""
+    """True from AVX512 on; torch checks only the CPU, and not oneDNN's limit."""
     lowered = "AVX512" in cpu.hardware() and "AVX512" not in cpu.features()
     return torch_cpu.takes_bf16() and not lowered

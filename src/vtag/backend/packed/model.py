@@ -1,9 +1,9 @@
 """The packed route: a Hugging Face token classifier inside one vLLM model class, many texts in one request.
 
-To vLLM the model is attention-free: no KV cache, no block tables. `forward` hands the token ids on, and the pooler,
-which alone knows where requests begin and end, runs the Hugging Face module over everything scheduled in the step.
-Where the texts of one request begin travels as `PoolingParams.extra_kwargs["lens"]`; a request without it is one text,
-so the class also works as a plain vLLM model.
+For vLLM the model is attention-free: no KV cache, no block tables. `forward` passes the token ids through, and the
+pooler, which alone knows where requests begin and end, runs the Hugging Face module over everything scheduled in the
+step. `PoolingParams.extra_kwargs["lens"]` has the lengths of a request's texts; a request without it is one text, so
+the class also works as a plain vLLM model.
 """
 
 from __future__ import annotations
@@ -40,16 +40,18 @@ class PackedForTokenClassification(nn.Module, IsAttentionFree):
         inputs_embeds: torch.Tensor | None = None,
         **kwargs: object,
     ) -> torch.Tensor:
-        """Hand the ids on to the pooler, float32 [tokens, 1]."""
+        """Pass the ids through to the pooler, float32 [tokens, 1]."""
         return self.embed_input_ids(input_ids)
 
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
-        """Nothing to do: `Encoder.load` let Hugging Face load them, with its renamings and tied weights."""
+        """Nothing to load: Hugging Face loaded the weights in `Encoder.load`, with its key renaming
+        and weight tying.
+        """
         return {name for name, _ in self.named_parameters()}
 
 
 class PackedPooler(TokenPooler):
-    """Runs the encoder over all scheduled requests at once and gives each its rows."""
+    """Runs the encoder over all scheduled requests at once and gives each request its rows."""
 
     def __init__(self, encoder: Encoder, activation: nn.Module) -> None:
         super().__init__()
@@ -68,8 +70,8 @@ class PackedPooler(TokenPooler):
 def text_lens(extra: dict[str, Any] | None, size: int) -> list[int]:
     """Lengths of the texts in a request of `size` tokens.
 
-    A list that does not add up cannot come from vtag, and an exception here would end the engine for everybody: such
-    a request is read as one text, which can only hurt itself.
+    A list with another sum cannot come from vtag, and an exception here would end the engine for all requests: such a
+    request is treated as one text, which affects only itself.
     """
     lens = (extra or {}).get("lens")
     if isinstance(lens, list) and all(type(n) is int and n > 0 for n in lens) and sum(lens) == size:

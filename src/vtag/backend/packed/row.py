@@ -1,7 +1,7 @@
 """One row of many texts through an unchanged Hugging Face module: `[1, tokens]`, no padding.
 
-All but attention and positions works on each token alone, so that a row may hold many texts: positions are given,
-attention is `vtag.backend.packed.attention`.
+Everything except attention and positions works on each token alone, so that a row may hold many texts: positions are
+passed in, and attention is `vtag.backend.packed.attention`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vtag.backend.packed.copies import on_device
 from vtag.backend.packed.shapes import TOKENS_PER_OCTAVE, rounded
 from vtag.compat.transformers_models import LENGTH_DEPENDENT_ROPES, is_transformers_own, position_padding, rope_types
 
-# Model types whose module does this; the tests hold each against the module run on one text at a time.
+# Model types whose module allows this; tests compare each with the module run on one text at a time.
 MODEL_TYPES = frozenset({
     "albert", "apertus", "arcee", "axk1", "bert", "biogpt", "camembert", "data2vec-text", "deepseek_v3",
     "diffllama", "distilbert", "electra", "ernie", "esmc", "eurobert", "exaone4", "gemma", "glm", "glm4", "gpt-sw3",
@@ -32,8 +32,8 @@ MODEL_TYPES = frozenset({
 
 
 def fits(model: nn.Module) -> bool:
-    """Whether the module takes a row of many texts."""
-    # A rope that stretches with the longest text would let texts see each other's lengths.
+    """Whether the module accepts a row of many texts."""
+    # A RoPE that scales with the longest text would make texts depend on each other's lengths.
     stretches = not rope_types(model).isdisjoint(LENGTH_DEPENDENT_ROPES)
     return is_transformers_own(model) and model.config.model_type in MODEL_TYPES and not stretches
 
@@ -41,7 +41,7 @@ def fits(model: nn.Module) -> bool:
 class PackedRow:
     """`row(ids, lens)`: int64 [tokens], ascending lengths of the texts -> [tokens, labels] in the module's dtype.
 
-    inputs: makes the inputs beyond ids, mask and positions, each token's from its id alone.
+    inputs: computes the inputs beside ids, mask and positions; each token's from its id alone.
     """
 
     def __init__(self, model: nn.Module, inputs: Callable[[Any], dict[str, Any]] | None = None) -> None:
@@ -52,14 +52,14 @@ class PackedRow:
         self.pad_offset = position_padding(model)
 
     def __call__(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
-        # Tokens of no text: of any id, at the first position, seen by none.
+        # Padding tokens: any id, at the first position, seen by no other token.
         more = 0 if ids.is_cuda else rounded(len(ids), TOKENS_PER_OCTAVE) - len(ids)
         at = nn.functional.pad(positions(ids, lens, self.pad_offset), (0, more))
         row = nn.functional.pad(ids, (0, more))[None]
         given: dict[str, Any] = {
             "input_ids": row,
             "position_ids": at[None],
-            # Without a mask, transformers would look for packed texts by itself, for a mask over the whole row.
+            # Without a mask, transformers would detect packed texts itself, and build a mask over the whole row.
             "attention_mask": torch.ones_like(row),
             "use_cache": False,
         }
@@ -72,7 +72,7 @@ class PackedRow:
 
 
 def positions(ids: torch.Tensor, lens: Sequence[int], pad_offset: int | None) -> torch.Tensor:
-    """int64 [tokens]: where each token stands in its text."""
+    """int64 [tokens]: the position of each token in its text."""
     sizes = np.asarray(lens)
     ends = np.cumsum(sizes)
     starts = ends - sizes
@@ -81,15 +81,15 @@ def positions(ids: torch.Tensor, lens: Sequence[int], pad_offset: int | None) ->
     real = (ids != pad_offset).to(torch.int64)
     count = real.cumsum(0)
     before, repeats = (on_device(numbers, ids.device) for numbers in (starts, sizes))
-    # With its size said, a GPU need not be asked for it.
+    # With an explicit output size, a GPU need not be synchronised.
     base = (count - real)[before].repeat_interleave(repeats, output_size=len(ids))
     return (count - base) * real + pad_offset
 
 
 def rows(lens: Sequence[int], limit: int, longest: int, cores: int = 1) -> Iterator[tuple[np.ndarray, list[int]]]:
-    """Texts in order of length, rows of about `limit` tokens: positions int64 [tokens of the row], lengths.
+    """Texts in order of length, in rows of about `limit` tokens: positions int64 [tokens of the row], lengths.
 
-    What a text has beyond `longest` tokens is left out. More rows than one are as many for each of the cores.
+    Tokens of a text beyond `longest` are left out. If there is more than one row, each core gets equally many.
     """
     sizes = np.asarray(lens, dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
@@ -100,7 +100,7 @@ def rows(lens: Sequence[int], limit: int, longest: int, cores: int = 1) -> Itera
     count = -(-ends[-1] // limit)
     if count > 1:
         count = -(-count // cores) * cores
-    # Rows of about one size: a short last one would cost nearly as much as a full one.
+    # Rows of about equal size: a short last one would cost nearly as much as a full one.
     of_row = (ends - 1) * count // ends[-1]
     for texts in np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(of_row)) + 1):
         size, start = sizes[texts], starts[texts]

@@ -1,7 +1,7 @@
 """The few sizes that matrices have on a CPU.
 
-oneDNN makes code for each shape that it meets and keeps it: some 0.2 ms and half a MB each (docs/measurements.md, Small
-models). Texts come in any number and length, so what is computed together is filled up to one of a few sizes.
+oneDNN generates code for each shape and caches it: some 0.2 ms and half a MB each (docs/measurements.md, Small models).
+Texts vary in number and length, so matrices are padded to one of a few sizes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ TOKENS_PER_OCTAVE = 16
 
 
 def rounded(count: int, per_octave: int) -> int:
-    """The next of the sizes, of which `per_octave`, a power of two, lie from each power of two to before the next."""
+    """`count` rounded up to the next size; `per_octave`, a power of two, is the number of sizes between two powers of
+    two.
+    """
     step = max(1, (1 << (count - 1).bit_length()) // (2 * per_octave))
     return -(-count // step) * step

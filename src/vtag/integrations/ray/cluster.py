@@ -1,7 +1,7 @@
 """Chunks tagged on many machines: Ray's actors hold the engines, this process reads and writes.
 
-The driver hands each actor one chunk at a time and gives the answers back in order, as `LLM.tag_chunks` does. So all
-that keeps a run safe (journal, errors file, order) is the local run's own, and the nodes need neither input nor output.
+The driver sends each actor one chunk at a time and returns the answers in order, as `LLM.tag_chunks` does. Everything
+that makes a run safe (journal, errors file, order) is the local run's, and nodes need neither input nor output.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from vtag.integrations.ray.pool import Pool, PoolConfig
 from vtag.options import DEFAULTS, BoundOptions
 from vtag.types import Answer
 
-# Of a Ray of our own: its object store (Ray's least, for chunks and their answers are small), and its token, which Ray
-# keeps for as long as the process lives.
+# For a cluster that vtag starts: the size of its object store (Ray's minimum, because chunks and answers are small),
+# and its token, which Ray keeps for the lifetime of the process.
 OBJECT_STORE = 80 << 20
 TOKEN = secrets.token_hex(32)
 KNOCK_SECONDS = 10
 
 
 class Cluster:
-    """A model on Ray: takes the place of an `LLM` in `tag_files`.
+    """A model on Ray, in place of an `LLM` in `tag_files`.
 
     Args:
-        model: as `LLM` takes it; a folder must be there on every node.
-        address: of the cluster ("auto", "10.0.0.1:6379"); by default RAY_ADDRESS, or a Ray of its own on this machine.
-        workers: fewest and most; None: as many as the cluster has room for. More are worker while chunks wait.
-        cpus, gpus: of each worker; by default one CPU, and one GPU where the cluster has any.
-        notify: told in one line what a person should know meanwhile.
+        model: as in `LLM`; a folder must exist on every node.
+        address: of the cluster ("auto", "10.0.0.1:6379"); by default RAY_ADDRESS, or a new cluster on this machine.
+        workers: minimum and maximum; None: as many as the cluster has room for. More start while chunks wait.
+        cpus, gpus: of each worker; by default one CPU, and one GPU if the cluster has any.
+        notify: called with one-line messages for the user.
         engine: arguments of `LLM`.
     """
 
@@ -66,7 +66,7 @@ class Cluster:
         self._plan = plan(model, **engine)
         self.tagger = self._plan.tagger
         folder = self._plan.checkpoint.folder
-        # As another process finds it, which has another working folder: there a branch may have moved on, too.
+        # Other processes have other working folders, and a branch may have moved on: pass the resolved name and commit.
         known = commit(folder)
         self._model = str(model) if known or str(model) == "demo" else str(folder.resolve())
         self._engine = engine | ({"revision": known} if known else {})
@@ -74,7 +74,7 @@ class Cluster:
         self._notify = notify
 
     def identity(self) -> dict[str, str]:
-        """What its answers depend on, but for the nodes' processors: those of a cluster come and go."""
+        """What its answers depend on, without the nodes' processors: nodes of a cluster come and go."""
         given = {name: str(value) for name, value in self._engine.items()}
         return {"machine": "a Ray cluster"} | shared_identity(self._plan) | given
 
@@ -83,9 +83,9 @@ class Cluster:
     ) -> Generator[tuple[list[Answer], int]]:
         """As `LLM.answers`, and equal to it; several chunks are read ahead.
 
-        A text of which its process dies, each time, has an InputError in the place of its spans.
+        A text that kills its process each time has an InputError in the place of its spans.
         """
-        with _joined(self._address):
+        with _connected(self._address):
             gpus = self._gpus if self._gpus is not None else int(ray.cluster_resources().get("GPU", 0) > 0)
             pool = Pool(
                 PoolConfig(
@@ -106,8 +106,8 @@ class Cluster:
 
 
 @contextmanager
-def _joined(address: str | None) -> Iterator[None]:
-    """Be a driver of the cluster; of one that is made for it and goes with it, where there is none."""
+def _connected(address: str | None) -> Iterator[None]:
+    """Connect to the cluster as a driver; without one, start a private cluster that ends with this context."""
     if ray.is_initialized():
         yield
         return
@@ -116,30 +116,32 @@ def _joined(address: str | None) -> Iterator[None]:
         if address:
             settings: dict[str, Any] = {"address": address}
         else:
-            stack.enter_context(_own_environment())
+            stack.enter_context(_private_environment())
             folder = stack.enter_context(TemporaryDirectory(prefix="vtag-ray-", ignore_cleanup_errors=True))
             settings = ray_cluster.own(folder, OBJECT_STORE)
         try:
-            _knock(address)
+            _check_reachable(address)
             ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
         except (OSError, ValueError, RuntimeError) as cause:
             why = getattr(cause, "strerror", None) or reason(cause)
             raise error("no_cluster", address=address or "a Ray of this machine's own", reason=why) from cause
         stack.callback(ray.shutdown)
-        stack.enter_context(_term_is_ctrl_c())
+        stack.enter_context(_sigterm_as_ctrl_c())
         yield
 
 
-def _knock(address: str | None) -> None:
-    """Raise OSError where nobody listens: Ray would try for a minute, with a warning every few seconds."""
+def _check_reachable(address: str | None) -> None:
+    """Raise OSError if nobody listens at the address: Ray would retry for a minute, with a warning
+    every few seconds.
+    """
     host, _, port = (address or "").rpartition(":")
     if host and port.isdigit() and "/" not in host:
         socket.create_connection((host, int(port)), KNOCK_SECONDS).close()
 
 
 @contextmanager
-def _term_is_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: Ray would print a stack trace, and leave its folder behind."""
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C: Ray would print a stack trace, and leave its folder behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -151,8 +153,8 @@ def _term_is_ctrl_c() -> Iterator[None]:
 
 
 @contextmanager
-def _own_environment() -> Iterator[None]:
-    """A Ray of our own reports to nobody, and has a token that is in no file."""
+def _private_environment() -> Iterator[None]:
+    """A private cluster sends no usage statistics, and has a token that is in no file."""
     names = (ray_cluster.AUTH_MODE, ray_cluster.TOKEN, ray_cluster.STATISTICS)
     before = {name: os.environ.get(name) for name in names}
     os.environ.setdefault(ray_cluster.TOKEN, TOKEN)

@@ -1,4 +1,4 @@
-"""A tagger for `ray.data.Dataset.map_batches`: Arrow in, Arrow out, one engine an actor."""
+"""A tagger for `ray.data.Dataset.map_batches`: Arrow in, Arrow out, one engine per actor."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from vtag.options import DEFAULT_STRATEGY, TagOptions
 
 
 class TagWorker:
-    """Adds two columns to each batch: spans, and why a record has none.
+    """Adds two columns to each batch: spans, and the reason why a record has none.
 
     Spans are lists of structs (start, end, label, score, text), as `vtag run` writes them to Parquet. A record that
-    cannot be tagged has null there, and the reason in `error_field`, which is null elsewhere. All other columns stay as
-    they are. Raises SettingError for batches that are not Arrow's, or have a column of the spans' name.
+    cannot be tagged has null spans, and the reason in `error_field`, which is null otherwise. All other columns stay
+    unchanged. Raises SettingError for batches that are not Arrow tables, or that already have these columns.
 
         dataset.map_batches(
             TagWorker,
@@ -33,9 +33,9 @@ class TagWorker:
         )
 
     Args:
-        model: as `LLM` takes it; a folder must be there on every node.
+        model: as in `LLM`; a folder must exist on every node.
         text_field, words_field, spans_field, overwrite_field: as in `tag_files`.
-        error_field: where reasons go.
+        error_field: the column of reasons.
         aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
         engine: arguments of `LLM`.
     """

@@ -1,7 +1,7 @@
-"""Workers, and which of them is at what: worker while chunks wait, one chunk at a time each, replaced where they die.
+"""Workers and their tasks: workers start while chunks wait, get one chunk at a time, and are replaced when they die.
 
-One chunk in flight makes it certain what a worker died of. Its chunk is done again as it is, for machines die too; one
-that has outlived DEATHS workers is done again by halves, until the text that kills them stands alone.
+With one chunk in flight, the text that killed a worker is among that chunk's. The chunk is retried as it is, because
+machines die too; after DEATHS deaths it is retried in halves, until the text that kills workers is alone.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from vtag.options import BoundOptions
 from vtag.types import Answer
 
 DEATHS = 3
-# So many chunks for each worker may be under way, or done, from the one on whose answers the reader waits.
+# Chunks per worker that may be waiting, running or done, counted from the one that the reader needs next.
 AHEAD = 4
 TICK_SECONDS = 1.0
-# With no worker placed: when to say so, and when to give up. (A rented machine takes minutes to come.)
+# Without a placed worker: when to notify the user, and when to give up. (A new machine takes minutes to start.)
 SAY_SECONDS, GIVE_UP_SECONDS = 10, 900
 
 
 @dataclass(frozen=True, slots=True)
 class PoolConfig:
-    """What workers are worker for.
+    """How workers are started.
 
-    model, engine: arguments of `LLM`. identity: what must be on their nodes as it is here.
-    options, words: of `LLM.answers`. needs: "CPU" and "GPU" -> how many each takes.
-    fewest, most: how many workers; most None: as many as the cluster has room for.
-    notify: told, in one line, what a person should know meanwhile.
+    model, engine: arguments of `LLM`. identity: what must be equal on their nodes.
+    options, words: of `LLM.answers`. needs: "CPU" and "GPU" -> how many each worker takes.
+    fewest, most: numbers of workers; most None: as many as the cluster has room for.
+    notify: called with one-line messages for the user.
     """
 
     model: str
@@ -51,7 +51,9 @@ class PoolConfig:
 
 @dataclass(slots=True)
 class Task:
-    """Texts that go to a worker together: of one chunk, from its text `first` on. deaths: of workers that had them."""
+    """Texts that go to a worker together: part of one chunk, from its text `first` on. deaths: of
+    workers that ran it.
+    """
 
     chunk: int
     first: int
@@ -61,7 +63,7 @@ class Task:
 
 @dataclass(slots=True)
 class PartialChunk:
-    """What has come in of a chunk. left: how many answers have not; packed: those that have, by the first's number."""
+    """The answers of a chunk so far. left: how many are missing; packed: answers by the index of their first text."""
 
     left: int
     packed: dict[int, bytes] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class WorkerHandle:
 
 
 class Pool:
-    """Takes chunks, gives their answers in order."""
+    """Tags chunks on workers and returns their answers in order."""
 
     def __init__(self, config: PoolConfig) -> None:
         self._config = config
@@ -91,7 +93,7 @@ class Pool:
         )(Worker)
         self._workers: list[WorkerHandle] = []
         self._idle: deque[WorkerHandle] = deque()
-        # What is awaited -> who is at it; no task while the worker starts, or is asked whether it is still there.
+        # Pending calls -> their worker and task; no task while the worker starts, or is pinged.
         self._busy: dict[ray.ObjectRef, tuple[WorkerHandle, Task | None]] = {}
         self._waiting: deque[Task] = deque()
         self._chunks: dict[int, PartialChunk] = {}
@@ -101,7 +103,7 @@ class Pool:
         self._notified = False
 
     def run(self, chunks: Iterable[Sequence[Any]]) -> Generator[tuple[list[Answer], int]]:
-        """The answers of each chunk and its count of tokens, in order."""
+        """The answers of each chunk and its number of tokens, in order."""
         numbered = enumerate(chunks)
         turn, more = 0, True
         while True:
@@ -120,7 +122,7 @@ class Pool:
                 ready, _ = ray.wait(list(self._busy), num_returns=1, timeout=TICK_SECONDS)
                 for ref in ready:
                     self._receive(ref)
-                self._assign()  # before the reader is given what is done, which takes it a while
+                self._assign()  # before the reader gets finished answers, which takes it a while
                 self._check_placement()
 
     def close(self) -> None:
@@ -138,7 +140,7 @@ class Pool:
         return True
 
     def _worker_limit(self) -> int:
-        """How many workers there may be now."""
+        """How many workers may exist now."""
         most = self._config.most
         if most is None:
             has = ray.cluster_resources()
@@ -151,7 +153,9 @@ class Pool:
             self._busy[worker.actor.tag.remote(task.texts, self._config.options, self._config.words)] = worker, task
 
     def _start_workers(self, room: int) -> None:
-        """A worker for each chunk that none of those who start will take. Those without a place bring new machines."""
+        """Start a worker for each chunk beyond the workers that are starting. Workers without a place make an
+        autoscaler add machines.
+        """
         starting = sum(not worker.ready for worker in self._workers)
         wanted = min(len(self._waiting) - starting, room - len(self._workers))
         for _ in range(max(wanted, self._config.fewest - len(self._workers))):
@@ -185,7 +189,7 @@ class Pool:
                 self._idle.append(worker)
 
     def _check_identity(self, worker: WorkerHandle, identity: Mapping[str, str], processor: str) -> None:
-        """Whether a worker gives the answers that others give."""
+        """Raise EngineError if a worker's model or packages differ; notify the user if its processor does."""
         here = self._config.identity
         if others := [name for name in dict.fromkeys([*here, *identity]) if here.get(name) != identity.get(name)]:
             raise error("node_differs", node=worker.node, what=" and another ".join(others[:3]))
@@ -196,10 +200,11 @@ class Pool:
         self._processors.add(processor)
 
     def _on_worker_death(self, worker: WorkerHandle, task: Task | None) -> None:
-        """A process is gone, or a node: what it was at is to be done again."""
+        """A process or a node died: retry its task."""
         self._workers.remove(worker)
         ray.kill(worker.actor)
-        # If it was the node, a task handed to its idle workers would have outlived them all.
+        # If the whole node died its idle workers are dead too; ping them before handing them a task, so that the task's
+        # death count stays right.
         for other in [idle for idle in self._idle if idle.node == worker.node]:
             self._idle.remove(other)
             self._busy[other.actor.place.remote()] = other, None
@@ -216,7 +221,7 @@ class Pool:
         else:
             half = len(task.texts) // 2
             for at, texts in ((half, task.texts[half:]), (0, task.texts[:half])):
-                # One more death halves them again; a text that stands alone may have had bad luck once.
+                # One more death halves them again; a text that is alone gets one more chance.
                 deaths = DEATHS - 1 if len(texts) > 1 else DEATHS - 2
                 self._waiting.appendleft(Task(task.chunk, task.first + at, texts, deaths))
 
@@ -227,7 +232,7 @@ class Pool:
         chunk.tokens += tokens
 
     def _check_placement(self) -> None:
-        """Say so while no worker finds a place, and at last give up."""
+        """Notify the user while no worker has a place, and finally give up."""
         now = time.monotonic()
         if any(worker.node for worker in self._workers):
             self._placed_at, self._notified = now, False
@@ -241,7 +246,7 @@ class Pool:
 
 
 def _failure(cause: BaseException) -> str:
-    """Why an engine cannot be used on its node. Never with a word of a text, as other exceptions may have."""
+    """Why an engine cannot be used on its node, without any text, which other exceptions may contain."""
     if isinstance(cause, OSError):
         return cause.strerror or type(cause).__name__
     return str(cause if isinstance(cause, VtagError) else error("internal", type=type(cause).__name__))

@@ -1,4 +1,4 @@
-"""What runs in an actor: one engine, and the chunks it is handed."""
+"""The code of an actor: one engine, and the chunks that it tags."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Worker:
     """One engine."""
 
     def place(self) -> str:
-        """The node's address: there is room for this worker, and it lives."""
+        """The node's address; an answer also shows that the worker is placed and alive."""
         return str(ray.util.get_node_ip_address())
 
     def start(self, model: str, engine: Mapping[str, Any]) -> tuple[dict[str, str], str]:
-        """Start the engine; returns what must be the same on all nodes, and the node's processor."""
+        """Start the engine; returns what must be equal on all nodes, and the node's processor."""
         limit_tokenizer_threads()
         from vtag import LLM
 
@@ -30,24 +30,26 @@ class Worker:
         return shared_identity(self._llm.plan), processor()
 
     def tag(self, texts: Sequence[Any], options: BoundOptions, words: bool) -> tuple[bytes, int]:
-        """What `LLM.answers` gives for one chunk, the answers packed."""
+        """The result of `LLM.answers` for one chunk, with the answers packed."""
         ((answers, tokens),) = self._llm.answers([texts], options, words=words)
         return pack(answers), tokens
 
 
 def pack(answers: Sequence[Answer]) -> bytes:
-    """Answers on their way, and while they wait for their turn: a fraction of their size, and of pickle's time."""
+    """Answers in transit, and while they wait: a fraction of their size in memory, and of pickle's time."""
     return pickle.dumps([[*map(_row, answer)] if isinstance(answer, list) else answer for answer in answers])
 
 
 def unpack(packed: bytes) -> list[Answer]:
-    """The answers again."""
+    """The inverse of `pack`."""
     rows = pickle.loads(packed)
     return [[Span(*row) for row in answer] if isinstance(answer, list) else answer for answer in rows]
 
 
 def limit_tokenizer_threads() -> None:
-    """Tokenize on as many threads as this actor has cores, which Ray tells to torch alone: others run here, too."""
+    """Tokenize on as many threads as this actor has cores: Ray limits only torch's, and other actors
+    share the machine.
+    """
     if cores := os.environ.get("OMP_NUM_THREADS"):
         os.environ.setdefault("RAYON_NUM_THREADS", cores)
 

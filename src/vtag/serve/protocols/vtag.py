@@ -100,7 +100,7 @@ class _Results:
 def _tokens(encoding: Encoding, probabilities: np.ndarray, tagger: Tagger, k: int | None) -> list[dict[str, Any]]:
     """The tokens that are not special, each with its likeliest label, or its k likeliest ones."""
     own = np.flatnonzero(~encoding.special)
-    pieces = tagger.pieces(encoding)
+    pieces = tagger.token_strings(encoding)
     tops = likeliest(probabilities[own], list(tagger.id2label.values()), k or 1)
     assert encoding.offsets is not None
     rows: list[dict[str, Any]] = []
