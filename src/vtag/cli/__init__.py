@@ -1,1 +1,1 @@
-"""The command line: arguments in, calls, results out. One file a command, loaded when the command is called."""
+"""The command line: arguments in, calls, results out. One file a command, imported when the command is called."""

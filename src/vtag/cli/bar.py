@@ -1,4 +1,4 @@
-"""How far a run is: one bar on a terminal, a plain line now and then elsewhere; and what it comes to."""
+"""Progress of a run: a bar on a terminal, a plain line now and then elsewhere, and a summary."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tqdm import tqdm
 from vtag.files.journal import State
 
 SECONDS = 30  # between plain lines
-MEMORY = 20  # chunks whose time says how fast it goes now
+MEMORY = 20  # recent chunks from which the current speed is estimated
 
 
 class Bar:
-    """Told each state of a run, shows it."""
+    """Shows each state of a run."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -25,7 +25,7 @@ class Bar:
         self.state: State | None = None
 
     def __call__(self, state: State, share: float | None) -> None:
-        """Show the state; `share` of the input, from 0 to 1, is read."""
+        """Show the state; `share` of the input, from 0 to 1, was read."""
         self.state = state
         self._seen.append(state)
         if self._out.isatty():
@@ -35,14 +35,14 @@ class Bar:
             print(f"vtag: {self._line(share)}", file=self._out, flush=True)
 
     def close(self) -> None:
-        """Leave the bar as it is, on a line of its own."""
+        """End the bar, and leave it on a line of its own."""
         if self._bar is not None:
             self._bar.close()
 
     def _draw(self, share: float | None) -> None:
         if self._bar is None:
             self._bar = tqdm(file=self._out, total=1.0, mininterval=0, dynamic_ncols=True)
-        # Of a pipe nobody knows how much is to come.
+        # The length of a pipe's input is unknown.
         self._bar.bar_format = "{desc}" if share is None else "{percentage:3.0f}%|{bar}| {desc}"
         self._bar.set_description_str(self._line(share), refresh=False)
         self._bar.n = share or 0
@@ -61,7 +61,7 @@ class Bar:
 
 
 def summary(state: State) -> str:
-    """What a run came to: records, spans by label, failures, time, rate."""
+    """Summary of a run: records, spans by label, failures, time, rate."""
     spans = sum(state.labels.values())
     most = sorted(state.labels.items(), key=lambda item: (-item[1], item[0]))
     by_label = ", ".join(f"{label} {count:,}" for label, count in most)

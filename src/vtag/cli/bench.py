@@ -1,4 +1,4 @@
-"""`vtag bench MODEL`: how fast a model is on this machine, text in and spans out."""
+"""`vtag bench MODEL`: speed of a model on this machine, text in and spans out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line a precision."""
+    """Print one line per precision."""
     look(args)
 
     def watch(doing: str) -> None:
@@ -62,7 +62,7 @@ def shown(report: Report) -> str:
 
 
 def line(report: Report, result: Result) -> str:
-    """One precision."""
+    """The line of one precision."""
     if result.refused is not None:
         return f"{result.precision:10}{result.refused}"
     speed = report.speed(result)

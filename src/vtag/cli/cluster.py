@@ -1,4 +1,4 @@
-"""`vtag run --ray`: its options, and the cluster that they ask for."""
+"""`vtag run --ray`: its options, and the cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--ray`, and what goes with it."""
+    """Add `--ray` and its options."""
     group = parser.add_argument_group("many machines")
     group.add_argument("--ray", action="store_true", help="tag on a Ray cluster, or a Ray of its own here")
     group.add_argument("--ray-address", metavar="ADDRESS", help="auto, or HOST:PORT (default: RAY_ADDRESS)")
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuse options that do not go together, before anything starts."""
+    """Refuse combinations of options that do not fit, before anything starts."""
     given = _given(args)
     if given and not args.ray:
         raise error("ray_only", option=next(option for option, name in OPTIONS.items() if name in given))
@@ -49,13 +49,13 @@ def check(args: argparse.Namespace) -> None:
 def tagger(
     args: argparse.Namespace, engine: dict[str, Any], notify: Callable[[str], None]
 ) -> Iterator[tuple[str | Cluster, dict[str, Any]]]:
-    """What `tag_files` takes: the model's name and the engine's arguments, or the cluster and nothing more."""
+    """Arguments of `tag_files`: the model's name and the engine's arguments, or only the cluster."""
     if not args.ray:
         yield args.model, engine
         return
     from vtag.integrations.ray import Cluster
 
-    # What Ray prints of processes that died goes nowhere: what matters of it, `notify` is told.
+    # Ray's messages about dead processes are dropped: `notify` gets what matters.
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         yield Cluster(args.model, notify=notify, **_given(args), **engine), {}
 

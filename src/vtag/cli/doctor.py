@@ -1,4 +1,4 @@
-"""`vtag doctor [MODEL]`: what is installed, what will be used, and the mend of each thing that is wrong."""
+"""`vtag doctor [MODEL]`: what is installed, what will be used, and the fix for each problem."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vtag.errors import VtagError
 
 
 class Finding(NamedTuple):
-    """One line of the report; with a mend, something is wrong."""
+    """One line of the report; with a fix, it reports a problem."""
 
     name: str
     value: str
@@ -29,7 +29,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 1 if something is wrong."""
+    """Print the report; returns 1 if there is a problem."""
     findings = []
     for finding in report(args.model):
         print(f"{'✗' if finding.mend else '✓'} {finding.name:14}{finding.value}", flush=True)
@@ -59,7 +59,7 @@ def report(model: str | None) -> Iterator[Finding]:
 
 
 def packages() -> Iterator[Finding]:
-    """What vtag's own metadata asks for, against what is installed."""
+    """Compare vtag's requirements with what is installed."""
     from packaging.requirements import Requirement
 
     asked = [Requirement(line) for line in metadata.requires("vtag") or []]
@@ -89,7 +89,7 @@ def hub() -> Finding:
 
 
 def demo() -> Finding:
-    """The demo model is optional, so that its lack is no fault."""
+    """The demo model is optional: its absence is no problem."""
     from vtag.model.demo import FOLDER, PACKAGE, cache_folder, is_whole
 
     folder = cache_folder() / FOLDER
@@ -101,7 +101,7 @@ def demo() -> Finding:
 
 
 def engine_import() -> Iterator[Finding]:
-    """Whether vLLM and all that it stands on can be imported."""
+    """Whether vLLM and its dependencies can be imported."""
     from vtag.compat.contract import resolve
 
     try:
@@ -113,7 +113,7 @@ def engine_import() -> Iterator[Finding]:
 
 
 def contract() -> Iterator[Finding]:
-    """Whether vLLM and the others still have what vtag needs of them, beyond what they document."""
+    """Whether vLLM and other packages still have the internals that vtag needs."""
     from vtag.compat.contract import check
     from vtag.compat.rows import ROWS
     from vtag.system import environment
@@ -128,7 +128,7 @@ def contract() -> Iterator[Finding]:
 
 
 def machine() -> Iterator[Finding]:
-    """The device and what the engine will use of it."""
+    """The device, and what the engine will use of it."""
     import torch
 
     from vtag.system import cpu, device
@@ -147,7 +147,7 @@ def machine() -> Iterator[Finding]:
 
 
 def products() -> Iterator[Finding]:
-    """What int8 is on this CPU, and whether every kernel is right."""
+    """What int8 means on this CPU, and whether every kernel is exact."""
     import torch
 
     from vtag.backend import kernels
@@ -166,7 +166,7 @@ def products() -> Iterator[Finding]:
 
 
 def hook() -> Finding:
-    """Whether the literal `from vllm import LLM` takes vtag's arguments."""
+    """Whether `from vllm import LLM` accepts vtag's arguments."""
     from vtag.engine.import_hook import is_patched
 
     if is_patched():
@@ -181,7 +181,7 @@ def hook() -> Finding:
 
 
 def of_model(model: str) -> Iterator[Finding]:
-    """How a model would run; a model that cannot is a finding too."""
+    """How a model would run; a model that cannot run is reported too."""
     from vtag.model.plan import plan
     from vtag.options import DEFAULT_STRATEGY
 
@@ -207,5 +207,5 @@ def _version(name: str) -> str | None:
 
 
 def _short(path: Path) -> str:
-    """`~/...` for what lies in the home folder."""
+    """`~/...` for paths in the home folder."""
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)

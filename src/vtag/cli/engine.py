@@ -1,4 +1,4 @@
-"""What every command with an engine shares: its options, how it is started, and how texts are tagged."""
+"""What all commands with an engine share: options, starting the engine, and options of tagging."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _labels(given: str) -> list[str]:
     return [label.strip() for label in given.split(",") if label.strip()]
 
 
-# Options of `LLM.tag` -> how the command line takes them.
+# Options of `LLM.tag` -> their arguments of `add_argument`.
 TAGGING: dict[str, dict[str, Any]] = {
     "aggregation_strategy": {"metavar": "NAME", "help": "viterbi (default), none, simple, first, average or max"},
     "threshold": {"metavar": "P", "type": float, "help": "leave out spans with a lower score"},
@@ -28,7 +28,7 @@ TAGGING: dict[str, dict[str, Any]] = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--dtype` and `--engine`."""
+    """Add `--dtype` and `--engine`."""
     parser.add_argument(
         "--dtype", metavar="TYPE", help="float32, bfloat16 or float16 (default: what suits the machine)"
     )
@@ -42,13 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_tagging(parser: argparse.ArgumentParser) -> None:
-    """What `LLM.tag` takes."""
+    """Add the options of `LLM.tag`."""
     for name, how in TAGGING.items():
         parser.add_argument(f"--{name.replace('_', '-')}", **how)
 
 
 def tagging(args: argparse.Namespace) -> TagOptions:
-    """The options of `LLM.tag`; refused here if they suit no model, before anything is loaded."""
+    """The options of `LLM.tag`; invalid ones are refused here, before anything is loaded."""
     from vtag.options import TagOptions
 
     asked = {name: getattr(args, name) for name in TAGGING}
@@ -56,7 +56,7 @@ def tagging(args: argparse.Namespace) -> TagOptions:
 
 
 def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOptions]:
-    """The engine for `args.model`, and the options as this model takes them."""
+    """The engine for `args.model`, and the options bound to the model."""
     given = arguments(args)
     look(args)
     with gc_paused():
@@ -70,7 +70,7 @@ def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOpti
 
 
 def look(args: argparse.Namespace) -> None:
-    """Refuse a mistyped path now: it need not wait for vLLM's import."""
+    """Refuse a mistyped path early, without waiting for vLLM's import."""
     from vtag.model.checkpoint import HUB_ID, locate
 
     if not HUB_ID.fullmatch(args.model):

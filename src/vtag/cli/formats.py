@@ -1,4 +1,4 @@
-"""`vtag formats`: what `vtag run` reads and writes."""
+"""`vtag formats`: the formats that `vtag run` reads and writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """One line a format."""
+    """Print one line per format."""
     from vtag.files.compression import SUFFIXES
     from vtag.files.formats import FORMATS
 

@@ -32,7 +32,7 @@ USAGE = 2
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line."""
+    """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {message}: see {self.prog} --help\n")
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     environment.set_before_torch()
     streams.ensure_standard_fds()
-    # Not where it is ignored, as for a job in the background.
+    # Background jobs of a shell ignore SIGINT; that stays.
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if ours:
         signal.signal(signal.SIGINT, _interrupt)
@@ -59,11 +59,11 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         try:
             parsed = command.parser(Parser(prog=f"vtag {chosen.command}", description=COMMANDS[chosen.command]))
-            # Intermixed: options may stand before, between and after the texts.
+            # Intermixed: options may come before, between and after the texts.
             code: int = command.run(parsed.parse_intermixed_args(chosen.arguments))
             sys.stdout.flush()
             return code
-        except BrokenPipeError:  # the reader went away (`| head`)
+        except BrokenPipeError:  # the reader closed the pipe (`| head`)
             streams.silence()
             return 0
         except KeyboardInterrupt:
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C. While something is imported at once: half-imported libraries make other errors of an exception."""
+    """Exit at once on Ctrl-C during imports: half-imported libraries turn the exception into other errors."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             os._exit(INTERRUPTED)

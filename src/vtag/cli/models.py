@@ -15,7 +15,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line per architecture: Hugging Face's model_type, the route, the version of vtag that first tested it."""
+    """Print one line per architecture: Hugging Face's model_type and the route."""
     width = max(map(len, ARCHITECTURES)) + 2
     for name, row in sorted(ARCHITECTURES.items()):
         if args.json:

@@ -14,7 +14,7 @@ parser = serve.parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until told to end."""
+    """Serve until stopped."""
     return serve.run(args, _open)
 
 
@@ -24,10 +24,10 @@ def _open(url: str) -> None:
         print(f"\nTo see the spans of a text, open {page}", flush=True)
         return
     print(f"\nOpening {page}", flush=True)
-    # Some browsers are waited for, and the server is to answer them meanwhile.
+    # Some browsers block until they are closed, and the server must answer them meanwhile.
     threading.Thread(target=webbrowser.open, args=[page], daemon=True).start()
 
 
 def _screen() -> bool:
-    """Whether a browser has a place to open; without one Python would start a browser of the terminal's."""
+    """Whether there is a display; without one Python would start a text browser in the terminal."""
     return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""`vtag run MODEL INPUT... -o OUTPUT`: files in, a file out; a run that was stopped goes on with the same command."""
+"""`vtag run MODEL INPUT... -o OUTPUT`: files in, a file out; the same command continues a stopped run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run, and say what it came to."""
+    """Run, and print the summary."""
     options = engine.tagging(args)
     cluster.check(args)
     given = engine.arguments(args) | {

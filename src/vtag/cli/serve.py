@@ -33,7 +33,7 @@ LIMITS = {
     "scores": "scores in an answer (top_k, return_tokens, /pooling)",
     "requests": "requests under way at once; more get 429",
 }
-# Files that a server without a client has open, twice over.
+# Twice the number of files that an idle server has open.
 LEAST_FILES = 256
 SHARED_MEMORY = "/dev/shm"
 
@@ -75,7 +75,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url: None) -> int:
-    """Serve until told to end; `listening` is called with the server's address once it answers there."""
+    """Serve until stopped; `listening` is called with the server's address once it answers there."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     limits = {name: getattr(args, f"max_{name}") for name in LIMITS}
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
     keys = args.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
     given = engine.arguments(args)
     folder = Path(args.model).expanduser()
-    # A folder is known by its own name, not by the path to it.
+    # The model's name is the folder's own name, not the path to it.
     name = given.setdefault("served_model_name", folder.resolve().name if folder.is_dir() else args.model)
     if given.get("enable_lora"):
         raise error("serve_lora")
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
         code = _serve(args, name, given, Limits(**limits), keys, listening)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    # A thread that is in the midst of a long text would hold up the interpreter's end.
+    # Skip the interpreter's shutdown, which would wait for a thread that works on a long text.
     sys.stdout.flush()
     os._exit(code)
 
@@ -134,7 +134,7 @@ def _serve(
 
 
 def _check_places() -> None:
-    """Raise EngineError where there is nowhere to write, or few files may be open: vLLM would fail in its midst."""
+    """Raise EngineError without writable folders, or with a low limit of open files: vLLM would fail later."""
     try:
         folder = tempfile.gettempdir()
     except OSError as cause:
@@ -147,7 +147,7 @@ def _check_places() -> None:
         except OSError as cause:
             raise error(kind, folder=place, reason=_why(cause)) from cause
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:  # a connection is a file
+    if soft != hard:  # each connection is an open file
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -164,7 +164,7 @@ def _option(limit: str) -> str:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket at this address; whether it can be had is known before anything is loaded."""
+    """A socket bound to this address, before anything is loaded, so that a taken port is reported at once."""
     try:
         if not 0 <= port < 1 << 16:
             raise OverflowError
@@ -185,7 +185,7 @@ def _address(sock: socket.socket) -> str:
 
 
 def _url(sock: socket.socket) -> str:
-    """Where this machine reaches it."""
+    """The URL for this machine."""
     here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(_address(sock), _address(sock))
     return f"http://{here}:{sock.getsockname()[1]}"
 
@@ -201,10 +201,10 @@ def _say(model: str, url: str, sock: socket.socket, key: bool) -> None:
 
 @contextmanager
 def _folder_of_its_own() -> Iterator[None]:
-    """A folder for temporary files that is removed at the end: vLLM leaves its sockets behind, and a file."""
+    """A folder for temporary files that is removed at the end: vLLM leaves its sockets and a file behind."""
     before = tempfile.tempdir
     with TemporaryDirectory(prefix="vtag-", ignore_cleanup_errors=True) as folder:
-        tempfile.tempdir = folder  # of the engine too, which is a fork
+        tempfile.tempdir = folder  # also for the engine, which is a fork
         sockets = os.environ.setdefault("VLLM_RPC_BASE_PATH", folder)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, partial(_end, folder=folder))
@@ -217,7 +217,7 @@ def _folder_of_its_own() -> Iterator[None]:
 
 
 def _end(number: int, frame: FrameType | None, folder: str | None = None) -> NoReturn:
-    """Told to end while all is loaded: at once, since half-imported libraries make other errors of an exception."""
+    """Exit at once on SIGTERM during imports: half-imported libraries turn exceptions into other errors."""
     for engine_process in multiprocessing.active_children():
         engine_process.kill()
     if folder:

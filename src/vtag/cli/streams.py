@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr, whatever the shell has made of them."""
+"""stdin, stdout and stderr, in every state in which a shell may pass them."""
 
 from __future__ import annotations
 
@@ -13,48 +13,50 @@ from contextlib import suppress
 
 from vtag.errors import error
 
-# What a pipe is to hold: its writer gets little time beside an engine, and is to use it well.
+# Size of the pipe at stdin: the writer gets little time beside an engine, and should use it fully.
 PIPE = 1 << 20
-# Nothing more within this time: what has come is wanted now. A writer that is only slower than we read is not so slow.
+# A pause in the input: what has arrived is tagged now. A writer that is only slower than vtag pauses less.
 PAUSE_SECONDS = 0.01
-# How often a signal is looked for that came on the way into a wait: it does not end that wait.
+# How often to check for a signal that arrived just before a wait: such a signal does not interrupt it.
 WAKE_SECONDS = 0.2
-# A line waits no longer for those that come one by one behind it.
+# The longest time that a line waits for lines that follow slowly.
 PATIENCE_SECONDS = 0.1
-# Of stdout: no room, no such file, a broken disk.
+# Errors of stdout: no space, no such file, a broken disk.
 FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
 
 def ensure_standard_fds() -> None:
-    """Where one of the three is closed, the next file that is opened would be taken for it: put something there.
+    """If fd 0, 1 or 2 is closed, open /dev/null there, so that the next file opened does not get that descriptor.
 
-    What cannot be written to says so when it is; of messages nobody wants, there is no more to say.
+    Writing to it fails and is reported as for any stdout; messages to a closed stderr are lost.
     """
     for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, mode)  # the lowest number that is free: this one
+            os.open(os.devnull, mode)  # gets the lowest free number, which is this one
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def write(text: str) -> None:
-    """Hand on to stdout at once."""
+    """Write to stdout and flush."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def silence() -> None:
-    """Nobody reads stdout, or it cannot be written: no complaint, and none from Python when it flushes at the end."""
+    """Redirect stdout to /dev/null after its reader has gone or it has failed, so that Python's flush at exit cannot
+    fail.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
-    """The lines of stdin as they come: up to `most` lines, or `size` characters, at once.
+    """Lines of stdin as they arrive: up to `most` lines, or `size` characters, at once.
 
-    An empty run says that no more has come for now; what comes slowly, but without a pause, comes in short runs. Line
-    ends and a byte order mark are no part of a line. Raises InputError for a line that is not UTF-8, after all lines
+    An empty list means that no input is waiting; input that arrives slowly, but without a pause, comes in short lists.
+    Lines have neither line ends nor a byte order mark. Raises InputError for a line that is not UTF-8, after all lines
     before it.
     """
     from vtag.files.plain_text import decode
@@ -66,7 +68,7 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
     since = 0.0
     rest: list[bytes] = []
     source = sys.stdin.fileno()
-    with suppress(OSError, AttributeError):  # no pipe, more than this user may ask for, not on Linux
+    with suppress(OSError, AttributeError):  # not a pipe, more than this user may request, or not Linux
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, PIPE)
     for data in _reads(source):
         *whole, last = (data or b"").split(b"\n")
@@ -75,7 +77,7 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
             rest = []
         rest.append(last)
         if data == b"" and any(rest):
-            whole = [b"".join(rest)]  # the last line has no end
+            whole = [b"".join(rest)]  # the last line has no line end
         for line in whole:
             number += 1
             text = decode(line, number)
@@ -98,7 +100,7 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
 
 
 def _reads(source: int) -> Iterator[bytes | None]:
-    """What there is to read, then b""; None where nothing has come for a while."""
+    """Blocks of input, then b""; None during a pause."""
     data: bytes | None = None
     while data != b"":
         try:

@@ -40,7 +40,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Tag and print."""
     runs = _runs(args)
-    # Heavy imports only now; and whatever can be wrong with the input is said before an engine starts.
+    # Heavy imports start here; all input errors are reported before an engine starts.
     asked = engine.tagging(args)
     page = Page(args.html, args.model) if args.html else None
     first = next(runs, None)
@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
         llm, options = engine.start(args, asked)
         from vtag import view
 
-        view.colors(llm.tagger.scheme.span_labels)  # the model's types in order: the colours of every other run
+        # registers the model's types in order, so that colours are the same in every run
+        view.colors(llm.tagger.scheme.span_labels)
         if args.model == "demo" and not args.json:
             from vtag.model.demo import ATTRIBUTION
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
-    """The texts: all at once from the command line, as they come from stdin."""
+    """The texts: all at once from the command line, as they arrive from stdin."""
     from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS
     from vtag.text.inputs import check_text
 
@@ -72,7 +73,7 @@ def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
 
         texts = [*EXAMPLES, *texts]
     if texts:
-        # Bytes of the command line may be no UTF-8.
+        # Bytes of the command line may be invalid UTF-8.
         return iter([[check_text(text, index) for index, text in enumerate(texts)]])
     if sys.stdin is None or sys.stdin.isatty():
         raise error("no_text")
@@ -80,7 +81,7 @@ def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
 
 
 def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Iterator[tuple[list[str], list[list[Span]]]]:
-    """Each run of texts with its spans. An empty run lets out what is before it: one is read ahead, not more."""
+    """Each list of texts with its spans. An empty list flushes the one before it, because one list is read ahead."""
     from vtag.files.records import REASONS
 
     ahead: deque[list[str]] = deque()
@@ -104,7 +105,7 @@ def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Itera
 
 
 def _printer(as_json: bool) -> Show:
-    """Prints texts with their spans: JSON lines, or to be read by people."""
+    """Prints texts with their spans: as JSON lines, or for people."""
     from vtag.files.jsonl import dump_spans
     from vtag.view import render_terminal
 
@@ -120,22 +121,22 @@ def _printer(as_json: bool) -> Show:
 
 
 class Page:
-    """A page of all texts."""
+    """Collects all texts for one page."""
 
     def __init__(self, path: str, title: str) -> None:
         self._path, self._title = path, title
         self._texts: list[str] = []
         self._rows: list[list[Span]] = []
-        with self._writing():  # whether it can be is known before an engine starts
+        with self._writing():  # reports an unwritable file before an engine starts
             open(path, "ab").close()
 
     def add(self, texts: list[str], spans: list[list[Span]]) -> None:
-        """Keep them for the page."""
+        """Add texts to the page."""
         self._texts += texts
         self._rows += spans
 
     def write(self) -> None:
-        """Write it."""
+        """Write the page."""
         from vtag.view import render_page
 
         with self._writing():

@@ -1,4 +1,4 @@
-"""Records of many files into chunks: what is tagged, written and committed together."""
+"""Records of many files in chunks, the unit of tagging, writing and committing."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from vtag.files.records import Bad, Record, has_surrogate
 from vtag.options import short
 from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS, BatchFill
 
-# A chunk is what `LLM.tag_stream` takes at once. Or so many characters in all fields: it stays in memory until it is
-# written.
+# A chunk is one batch, or so many characters in all fields: it stays in memory until it is written.
 RECORDS = BATCH_TEXTS
 SIZE = BATCH_CHARACTERS
 BULK = 1 << 24
-# So many records that all lack the text's field are no accident.
+# So many records without the text's field are an error of the whole file.
 PEEK = 100
-# So many of its fields are named then.
+# How many field names the message lists.
 SHOWN = 12
 MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Which fields of a record are read and written; `words` is read instead of `text`."""
+    """The fields of a record that are read and written; `words` is read instead of `text`."""
 
     text: str = "text"
     words: str | None = None
@@ -44,11 +43,11 @@ class Fields:
 
 @dataclass(slots=True)
 class Chunk:
-    """A run of records; how many depends on them alone.
+    """Consecutive records; the records alone determine where a chunk ends.
 
-    file, record: where it ends, as in `State`.
+    file, record: the end of the chunk, as in `State`.
     records, texts: those that can be tagged. bad: the others. Each has the number of its file before it.
-    share: how much of the input had been read then, from 0 to 1; None where nobody knows.
+    share: how much of the input was read, from 0 to 1; None if unknown.
     """
 
     file: int
@@ -89,7 +88,7 @@ def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> It
 
 
 def check(sources: Sequence[Input], fields: Fields) -> None:
-    """Raise the one-line error for a file that as a whole cannot be meant, or for all: before an engine starts."""
+    """Raise an error for a file that cannot be tagged as a whole, before an engine starts."""
     without: VtagError | None = None
     some = False
     for source in sources:
@@ -112,7 +111,7 @@ def check(sources: Sequence[Input], fields: Fields) -> None:
 
 
 def value_of(fields: Mapping[str, Any], name: str) -> Any:
-    """The value of a field, or of one in a record within: "data.text" is `text` in `data`; else MISSING."""
+    """The value of a field, or of a nested field: "data.text" is `text` in `data`; else MISSING."""
     if name in fields:
         return fields[name]
     found: Any = fields
@@ -124,7 +123,7 @@ def value_of(fields: Mapping[str, Any], name: str) -> Any:
 
 
 def _names(fields: Mapping[str, Any]) -> list[str]:
-    """What the fields of a record are called, those of records within too."""
+    """The names of a record's fields, nested ones included."""
     found = []
     for name, value in fields.items():
         inner = _names(value) if isinstance(value, Mapping) else []
@@ -133,7 +132,7 @@ def _names(fields: Mapping[str, Any]) -> list[str]:
 
 
 def given(item: Record | Bad, fields: Fields) -> Any:
-    """The text or the words of a record, or why there are none."""
+    """The text or the words of a record, or why it has none."""
     if isinstance(item, Bad):
         return item
     if fields.spans in item.fields and not fields.overwrite:

@@ -1,4 +1,4 @@
-"""Files in .gz and .zst, read as a stream and written in pieces that stand one after the other."""
+"""Files in .gz and .zst, read as a stream and written in concatenated pieces."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vtag.errors import error
 from vtag.files.records import DamagedError
 
 SUFFIXES = (".gz", ".zst")
-LEVEL = 6  # the gzip command's own
+LEVEL = 6  # the gzip command's default
 BLOCK = 1 << 17
 
 
 def unpacked(file: BinaryIO, name: str) -> BinaryIO:
-    """What `file`, called `name`, holds. Reading raises DamagedError, or what gzip raises, where it was cut."""
+    """The content of `file`, called `name`. Reading a truncated file raises DamagedError, or gzip's own exception."""
     suffix = PurePath(name).suffix.lower()
     if suffix == ".gz":
         return cast(BinaryIO, gzip.open(file))
@@ -26,7 +26,7 @@ def unpacked(file: BinaryIO, name: str) -> BinaryIO:
 
 
 def pack(data: bytes, name: str) -> bytes:
-    """The bytes to append to a file called `name`: a gzip member or a zstd frame, without a time stamp."""
+    """Compressed bytes to append to a file called `name`: a gzip member or a zstd frame, without a time stamp."""
     suffix = PurePath(name).suffix.lower()
     if suffix == ".gz":
         return gzip.compress(data, LEVEL, mtime=0)
@@ -36,7 +36,7 @@ def pack(data: bytes, name: str) -> bytes:
 
 
 class _Frames(io.RawIOBase):
-    """The content of zstd frames. (The library's own reader takes a frame that was cut for a whole one.)"""
+    """The content of zstd frames. (The library's own reader accepts a truncated frame.)"""
 
     def __init__(self, file: BinaryIO, zstandard: Any) -> None:
         self._file, self._decompressor, self._error = file, zstandard.ZstdDecompressor(), zstandard.ZstdError

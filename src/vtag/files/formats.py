@@ -14,7 +14,7 @@ from vtag.files.compression import SUFFIXES
 class Format(NamedTuple):
     """One row: a module with `read`, maybe `columns`, `Writer` and, where chunks cannot be appended, `join`.
 
-    packs: whether .gz and .zst may stand after the extension. writes: whether spans can be written to it.
+    packs: whether .gz and .zst may follow the extension. writes: whether spans can be written to it.
     columns: whether all records of a file have the same fields.
     """
 
@@ -43,7 +43,7 @@ FORMATS = {
 
 
 def by_extension(name: str) -> str | None:
-    """The format of a file called `name`, if its extension tells; `.gz` and `.zst` may stand after it."""
+    """The format of a file called `name`, from its extension; `.gz` and `.zst` may follow it."""
     path = PurePath(name.lower())
     packed = path.suffix in SUFFIXES
     extension = PurePath(path.stem).suffix if packed else path.suffix
@@ -54,7 +54,7 @@ def by_extension(name: str) -> str | None:
 
 
 def check(name: str | None) -> None:
-    """Raise the one-line error for a format that does not exist."""
+    """Raise an error for an unknown format."""
     if name is not None and name not in FORMATS:
         raise error("no_such_format", names=", ".join(FORMATS))
 
@@ -68,12 +68,14 @@ def output(name: str) -> str:
 
 
 def reader(name: str, delimiter: str | None = None) -> Any:
-    """`read(file, after)` -> the records after record number `after`. The delimiter is for CSV alone."""
+    """`read(file, after)` -> the records after record number `after`. Only CSV has a delimiter."""
     return _function(name, "read", delimiter)
 
 
 def columns(name: str, delimiter: str | None = None) -> Any:
-    """`columns(file)` -> the names of its fields, with Arrow types where there are any; None for a format without."""
+    """`columns(file)` -> the names of its fields, with Arrow types where they exist; None for formats
+    without columns.
+    """
     return _function(name, "columns", delimiter)
 
 

@@ -1,4 +1,4 @@
-"""Which files a run reads: from names, globs, folders and "-", in a fixed order."""
+"""The input files of a run: from names, globs, folders and "-", in a fixed order."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from vtag.files.records import Bad, DamagedError, Record
 from vtag.options import short
 
 STDIN = "-"
-EDGE = 1 << 20  # bytes at the head and at the tail that tell one input from another
+EDGE = 1 << 20  # bytes at the start and at the end that identify an input
 
 
 class Input(NamedTuple):
     """One file, or stdin.
 
-    size: bytes on disk. pipe: whether it can be read only once, from its beginning. delimiter: of CSV, where the caller
-    says it.
+    size: bytes on disk. pipe: whether it can be read only once, from its start. delimiter: of CSV, if the caller sets
+    it.
     """
 
     path: str
@@ -43,9 +43,9 @@ def find(
     besides: Iterable[Path] = (),
     delimiter: str | None = None,
 ) -> list[Input]:
-    """The inputs. Of a folder, those of a known extension anywhere below, in the order of their names.
+    """The inputs. A folder means all files below it with a known extension, sorted by name.
 
-    `besides` are files and folders that are no inputs though they lie there: what the run itself writes.
+    `besides` are files and folders to leave out: what the run itself writes.
     """
     formats.check(format)
     between = "\t" if delimiter == "\\t" else delimiter
@@ -97,7 +97,7 @@ def _hidden(path: Path) -> bool:
 
 @contextmanager
 def opened(source: Input) -> Iterator[BinaryIO]:
-    """The bytes of a file as they lie on disk."""
+    """The raw bytes of a file."""
     if source.path == STDIN:
         yield sys.stdin.buffer
         return

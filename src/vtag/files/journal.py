@@ -21,10 +21,10 @@ from vtag.errors import error
 class State:
     """How far a run is.
 
-    file, record: of the last record read, the number of its file (from 0) and its own there.
-    size, errors_size: what is safe of the output (bytes, or parts) and of the errors file (bytes).
+    file, record: the last record read: the number of its file (from 0), and its own number there.
+    size, errors_size: committed size of the output (bytes, or parts) and of the errors file (bytes).
     records: how many were read; failures: how many of them were not tagged. labels: spans by label.
-    tokens: how many the engine ran. seconds: the time since the start, stops not counted.
+    tokens: how many the engine ran. seconds: working time, without pauses between runs.
     """
 
     file: int = 0
@@ -40,7 +40,7 @@ class State:
 
 
 class Journal:
-    """A journal, open and locked; the lock goes with the process, however that ends."""
+    """An open and locked journal; the lock ends with the process, however that ends."""
 
     def __init__(self, path: Path, output: str) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -56,24 +56,24 @@ class Journal:
         self._read()
 
     def begin(self, key: Mapping[str, str]) -> None:
-        """Forget what was, and write the key."""
+        """Discard the content, and write the key."""
         os.ftruncate(self._file, 0)
         self._end, self.key, self.state = 0, dict(key), State()
         self._write({"key": self.key})
         sync_folder(self._folder)
 
     def add(self, state: State) -> None:
-        """From now on the run is as far as `state`."""
+        """Commit: the run is as far as `state`."""
         self._write(asdict(state))
         self.state = state
 
     def differs(self, key: Mapping[str, str]) -> list[str]:
-        """Names of what is not as it was when the journal was begun."""
+        """Names of the parts of the key that have changed since the journal began."""
         had = self.key or {}
         return [name for name in dict.fromkeys([*key, *had]) if key.get(name) != had.get(name)]
 
     def close(self) -> None:
-        """Give up the lock."""
+        """Release the lock."""
         os.close(self._file)
 
     def _read(self) -> None:
@@ -91,7 +91,7 @@ class Journal:
 
     def _write(self, row: dict[str, Any]) -> None:
         data = json.dumps(row).encode() + b"\n"
-        # What a kill left half written is written over.
+        # Overwrite what a kill left half written.
         os.ftruncate(self._file, self._end)
         write_all(self._file, data, self._end)
         os.fsync(self._file)
@@ -99,7 +99,7 @@ class Journal:
 
 
 def write_all(file: int, data: bytes, at: int) -> None:
-    """All of the data, from byte `at` on: the system may take less at once."""
+    """Write all of the data from byte `at` on: the system may accept less at once."""
     view = memoryview(data)
     while view:
         written = os.pwrite(file, view, at)

@@ -1,7 +1,7 @@
-"""JSON whose records are the elements of one array, however it is laid out; or objects one after another.
+"""JSON whose records are the elements of one array, in any layout; or consecutive objects.
 
-The file is read in pieces, and an element is cut out by its brackets alone, so that a broken one costs itself, and
-what is not ours is written again as it was: a number keeps its digits, a string its escapes.
+The file is read in pieces, and elements are found by their brackets alone, so that a broken one affects only itself,
+and fields that vtag does not read are written unchanged: a number keeps its digits, a string its escapes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import BinaryIO
 from vtag.files.jsonl import BLANK, parsed
 from vtag.files.records import Bad, DamagedError, Record, has_surrogate
 
-READ = 1 << 16  # characters at once, to begin with
+READ = 1 << 16  # characters at once, at first
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
-_STEP = {"[": 1, "{": 1, "]": -1, "}": -1, ",": 0, "": 0}  # how much deeper it is after each sign
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1, ",": 0, "": 0}  # how each sign changes the depth
 _LINE_END = re.compile(r"[\r\n][ \t\r\n]*")
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
     """The records after element `after`, counted from 1."""
-    # Bytes that are no UTF-8 become lone surrogates, so that only their own element is lost.
+    # Bytes that are not UTF-8 become lone surrogates, so that only their own element fails.
     text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
         for number, element in enumerate(elements(text), 1):
@@ -34,9 +34,9 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
 
 
 def elements(file: io.TextIOBase) -> Iterator[str]:
-    """The elements of an array, or the values that stand one after another where there is no array, each on one line.
+    """The elements of an array, or consecutive values where there is no array, each on one line.
 
-    Raises DamagedError for an array that does not end, or that something follows.
+    Raises DamagedError for an array that does not end, or that is followed by more.
     """
     parts = _cut(file)
     before, sign = next(parts)
@@ -46,7 +46,7 @@ def elements(file: io.TextIOBase) -> Iterator[str]:
 
 
 def _of_array(parts: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """What stands between the commas, after the bracket that opens the array."""
+    """The parts between the commas, after the bracket that opens the array."""
     element, depth = "", 0
     for text, sign in parts:
         element += text
@@ -66,7 +66,7 @@ def _of_array(parts: Iterator[tuple[str, str]]) -> Iterator[str]:
 
 
 def _one_after_another(parts: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """What ends with the bracket that closes the first one, and what is left."""
+    """The parts that end with the bracket that closes their first one, and the rest."""
     element, depth = "", 0
     for text, sign in parts:
         element += text + sign
@@ -79,23 +79,23 @@ def _one_after_another(parts: Iterator[tuple[str, str]]) -> Iterator[str]:
 
 
 def _cut(file: io.TextIOBase) -> Iterator[tuple[str, str]]:
-    """What stands before each bracket and comma outside strings, and that sign; at the end what is left, and ""."""
+    """The text before each bracket and comma outside of strings, and that sign; at the end the rest, and ""."""
     held, size = "", READ
     while more := file.read(size):
         held += more
         done = 0
         for token in _TOKEN.finditer(held):
             sign = token[0]
-            if sign == '"':  # of a string that goes on
+            if sign == '"':  # the string continues
                 break
             if sign in _STEP:
                 yield held[done : token.start()], sign
                 done = token.end()
         held = held[done:]
-        size = max(READ, len(held))  # what is looked through again is never more than what is new
+        size = max(READ, len(held))  # never scan again more than what is new
     yield held, ""
 
 
 def _one_line(element: str) -> str:
-    """JSON has line ends between its words alone, not in strings."""
+    """The value on one line: JSON has line ends only outside of strings."""
     return _LINE_END.sub(" ", element).strip(BLANK)

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line. What is not ours in a line is written again as it was, character for character."""
+"""JSON Lines: one object a line. Fields that vtag does not read are copied character by character."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _decoder = json.JSONDecoder()
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
-    """The records after line `after`; blank lines are none."""
+    """The records after line `after`; blank lines are no records."""
     first = after == 0
     for number, line in enumerate(file, 1):
         if number <= after:
@@ -40,7 +40,7 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
 
 
 def parsed(number: int, text: str) -> Record | Bad:
-    """The record that some JSON without white space around it is."""
+    """The record of some JSON without surrounding white space."""
     try:
         fields = _decoder.decode(text)
     except (ValueError, RecursionError):
@@ -56,7 +56,7 @@ class Writer:
         self._key = f"{json.dumps(spans_field, ensure_ascii=False)}: "
 
     def refuses(self, record: Record) -> None:
-        """An object holds whatever there is."""
+        """Nothing: an object holds all fields."""
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         """These rows as lines."""
@@ -75,7 +75,9 @@ class Writer:
 
 
 def dump_spans(spans: Sequence[Span]) -> str:
-    """What `Span.to_dict` gives, as a JSON list. By hand: half of a run's own time goes into these objects."""
+    """`Span.to_dict` of each span, as a JSON list. Written by hand: half of a run's own time goes into
+    these objects.
+    """
     return f"[{', '.join(map(_dump_span, spans))}]"
 
 
@@ -88,7 +90,7 @@ def _dump_span(span: Span) -> str:
 
 
 def plain(value: Any) -> str:
-    """A value of Parquet that JSON has no word for; raises TypeError for others."""
+    """The JSON form of a Parquet value without one; raises TypeError for others."""
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, bytes):
@@ -102,7 +104,7 @@ dumps = json.JSONEncoder(ensure_ascii=False, default=plain).encode
 
 
 def _without(line: str, field: str) -> str:
-    """The object without a field, wherever and however often it has it."""
+    """The object without a field, however often it has it."""
     kept = []
     at = _skip(line, 1)
     while line[at] != "}":

@@ -1,4 +1,4 @@
-"""Parquet, by way of Arrow: row groups are streamed, and columns that are not ours keep their types."""
+"""Parquet, by Arrow: row groups are streamed, and the input's columns keep their types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ except ImportError as cause:
     raise error("files_missing", what="Parquet") from cause
 
 ROWS = 1024  # read at once
-# A row group of the output: so many rows, or so many bytes in memory.
+# Limits of the output's row groups: rows, and bytes in memory.
 GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26
 
 
@@ -43,7 +43,7 @@ def read(file: BinaryIO, after: int) -> Iterator[Record]:
                     number += 1
                     if number > after:
                         yield Record(number, Row(columns, i), (batch, i), size)
-    except (pa.ArrowException, OSError) as cause:  # Arrow's own have no errno
+    except (pa.ArrowException, OSError) as cause:  # Arrow's own exceptions have no errno
         if isinstance(cause, OSError) and cause.errno is not None:
             raise
         raise DamagedError from cause
@@ -59,14 +59,14 @@ def columns(file: BinaryIO) -> dict[str, Any]:
 
 
 def _without_views(table: Any) -> Any:
-    """A batch or a table with texts in the form for which Arrow has all its functions."""
+    """A batch or a table with views as plain columns, which all of Arrow's functions support."""
     fields = [field.with_type(_stored(field.type, dictionaries=True)) for field in table.schema]
     schema = pa.schema(fields, metadata=table.schema.metadata)
     return table if schema.equals(table.schema) else table.cast(schema)
 
 
 class Columns:
-    """The columns of a batch as Python's lists, each made when it is first asked for."""
+    """The columns of a batch as Python lists, converted on first use."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
@@ -101,11 +101,11 @@ class Row(Mapping[str, Any]):
 
 
 def _python(column: pa.Array) -> list[Any]:
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":  # finer than Python's own
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":  # finer than Python's datetime
         return [text and text.replace(" ", "T", 1) for text in column.cast(pa.string()).to_pylist()]
     try:
         return list(column.to_pylist())
-    except ValueError:  # text that is no UTF-8, or a value that Python has no type for
+    except ValueError:  # text that is not UTF-8, or a value without a Python type
         return [_scalar(value) for value in column]
 
 
@@ -119,13 +119,13 @@ def _scalar(value: Any) -> Any:
 
 
 class Writer:
-    """The spans as a list of structs in the last column. One chunk is a Parquet file of its own, until `join`."""
+    """The spans as a list of structs in the last column. Each chunk is a Parquet file of its own, until `join`."""
 
     def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
         self._field, self._words = spans_field, words
 
     def refuses(self, record: Record) -> None:
-        """`join` finds a type for every column."""
+        """Nothing: `join` finds a type for every column."""
 
     def encode(self, rows: Sequence[Tagged]) -> bytes:
         """These rows as a file."""
@@ -134,7 +134,7 @@ class Writer:
         return self._file(_stacked(tables), [spans for _, spans in rows])
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
-        """No rows as a file; what has no type is text."""
+        """A file without rows; columns without a type become text."""
         fields = [pa.field(name, kind or pa.string()) for name, kind in columns.items() if name != self._field]
         return self._file(pa.schema(fields).empty_table(), [])
 
@@ -146,7 +146,7 @@ class Writer:
 
 
 def join(parts: Sequence[Path], out: BinaryIO, spans_field: str, words: bool = False) -> None:
-    """All parts as one file. A column whose type changes so that no type holds all of it is written as JSON."""
+    """Join all parts to one file. A column without a common type is written as JSON."""
     as_json: set[str] = set()
     schemas = [pq.read_schema(part) for part in parts] or [pa.schema([(spans_field, spans_column([], words).type)])]
     while True:
@@ -169,15 +169,15 @@ def join(parts: Sequence[Path], out: BinaryIO, spans_field: str, words: bool = F
 
 
 class MixedColumnError(Exception):
-    """A column, by name, whose values its common type does not hold."""
+    """A column, by name, whose values do not fit its common type."""
 
 
-# What marks a column that holds JSON, because no type of Arrow's holds all its values.
+# Marks a column of JSON, whose values have no common Arrow type.
 JSON = {b"vtag": b"json"}
 
 
 def _runs(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Neighbours out of one batch, or out of files of other formats."""
+    """Consecutive rows from one batch, or from files of other formats."""
     run: list[Record] = []
     for record in records:
         if run and _batch(run[0]) is not _batch(record):
@@ -201,7 +201,7 @@ def _table(records: Sequence[Record]) -> pa.Table:
 
 
 def _names(of: Any) -> list[str]:
-    """Names in the order in which they first come."""
+    """Names in the order of their first occurrence."""
     return list(dict.fromkeys(name for names in of for name in names))
 
 
@@ -240,8 +240,8 @@ def _stacked(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _common(schemas: Sequence[pa.Schema], as_json: set[str], last: str | None = None) -> pa.Schema:
-    """One schema for all, `last` after the other columns."""
-    # Most are equal, and a night's run has tens of thousands.
+    """One schema for all parts, with `last` after the other columns."""
+    # Most are equal, and a long run has tens of thousands.
     schemas = list({schema.to_string(show_schema_metadata=False): schema for schema in schemas}.values())
     names = _names(schema.names for schema in schemas)
     if last is not None:
@@ -262,7 +262,7 @@ def _field(name: str, fields: Sequence[pa.Field], as_json: set[str]) -> pa.Field
 
 
 def _stored(kind: pa.DataType, dictionaries: bool = False) -> pa.DataType:
-    """The type for the same values one after another: no views and, but for `dictionaries`, no dictionaries."""
+    """The type for storing the same values: no views and, except in `dictionaries`, no dictionaries."""
     if pa.types.is_dictionary(kind) and not dictionaries:
         return _stored(kind.value_type)
     if pa.types.is_string_view(kind):
@@ -283,7 +283,7 @@ def _is_json(field: pa.Field) -> bool:
 
 
 def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table under another schema: columns cast, written as JSON, or empty where it has none."""
+    """The table under another schema: columns are cast, written as JSON, or filled with nulls."""
     columns = []
     for field in schema:
         if field.name not in table.column_names:
@@ -302,7 +302,7 @@ def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def spans_column(rows: Sequence[Sequence[Span] | None], words: bool) -> pa.Array:
-    """list<struct<start: int64, end: int64, label: string, score: double, text: string>>; `words` as one field more."""
+    """list<struct<start: int64, end: int64, label: string, score: double, text: string>>; `words` as another field."""
     flat = [span for row in rows for span in row or ()]
     columns = {
         "start": pa.array([span.start for span in flat], pa.int64()),

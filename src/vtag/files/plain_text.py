@@ -1,4 +1,4 @@
-"""Plain text: each line is a text, the empty ones too."""
+"""Plain text: each line is a text, empty lines included."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vtag.files.records import Bad, Record
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
-    """The records after line `after`, each with the one field `text`."""
+    """The records after line `after`, each with one field, `text`."""
     for number, line in enumerate(file, 1):
         if number <= after:
             continue
@@ -18,9 +18,9 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
 
 
 def decode(line: bytes, number: int) -> str | None:
-    """Line `number`, from 1, without the rest of its end and a byte order mark; None where it is not UTF-8.
+    """Line `number`, from 1, without its line end and byte order mark; None if it is not UTF-8.
 
-    UTF-16 without its mark passes for UTF-8 with a NUL at every second place: it is known by that in line 1.
+    UTF-16 without its mark looks like UTF-8 with a NUL at every second position; line 1 shows it.
     """
     if number == 1 and len(line) > 3 and any(b"\0" not in line[at::2] and not any(line[1 - at :: 2]) for at in (0, 1)):
         return None

@@ -1,4 +1,4 @@
-"""What readers give and writers take, whatever the format."""
+"""What readers return and writers take, in every format."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Record(NamedTuple):
 
     number: from 1, its line in JSONL and plain text, its row (without the header) in CSV, TSV and Parquet.
     fields: its values by name.
-    source: what a writer of the same format copies, so that fields stay as they were: JSONL's line, Parquet's row.
-    size: about how many characters it has in all.
+    source: what a writer of the same format copies, so that fields stay unchanged: JSONL's line, Parquet's row.
+    size: approximate number of characters.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Bad(NamedTuple):
     reason: str
 
 
-# Why a record was not tagged: never with a word of its text.
+# Why a record was not tagged, without any of its text.
 REASONS = {
     "not_utf8": "not UTF-8",
     "not_json": "not JSON",
@@ -59,20 +59,20 @@ Row = tuple[Record, Sequence[Span]]
 
 
 class Writer(Protocol):
-    """Turns rows into the bytes of one chunk of a file."""
+    """Converts rows to the bytes of one chunk of a file."""
 
     def refuses(self, record: Record) -> str | None:
-        """Why the format cannot hold this record with all its fields: a key of REASONS."""
+        """Why the format cannot hold this record with all its fields: a key of REASONS; else None."""
 
     def encode(self, rows: Sequence[Row]) -> bytes:
-        """The bytes of these rows, to be written after those of the rows before."""
+        """The bytes of these rows, to follow those of the rows before."""
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
-        """The bytes of a file without rows; columns: the names of its fields, with Arrow types where there are any."""
+        """The bytes of a file without rows; columns: the names of its fields, with Arrow types where they exist."""
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether the text has half of a surrogate pair, which neither UTF-8 nor a tokenizer can take."""
+    """Whether the text has a lone surrogate, which neither UTF-8 nor a tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,8 @@
-"""Tag the records of files into a file, exactly once each, however often the work is stopped.
+"""Tag the records of files into one file, exactly once each, however often the work is stopped.
 
-Chunk by chunk: records in, spans, bytes out. A chunk's bytes are on the disk before the journal says so, and what the
-journal does not know is done again; since a chunk is packed alone, it becomes the same bytes again.
+Works chunk by chunk: records in, spans, bytes out. A chunk's bytes are on disk before the journal says so, and chunks
+that the journal does not know are tagged again. Requests hold windows of one chunk only, so the bytes are the same
+again.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Tags(Protocol):
-    """What tags chunks: an `LLM`, or a cluster of them."""
+    """Anything that tags chunks: an `LLM`, or a cluster of them."""
 
     tagger: Tagger
 
@@ -44,10 +45,10 @@ class Tags(Protocol):
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions, *, words: bool
     ) -> Generator[tuple[list[Answer], int]]:
-        """For each chunk the answers, and how many tokens were run. As many chunks as it likes may be read ahead."""
+        """For each chunk the answers, and how many tokens were run. Chunks may be read ahead."""
 
 
-# Called with the state and with the share of the input that is read, from 0 to 1 (None where nobody knows).
+# Called with the state and with the share of the input that was read, from 0 to 1 (None if unknown).
 Watch = Callable[[State, float | None], None]
 
 
@@ -71,24 +72,24 @@ def tag_files(
     watch: Watch | None = None,
     **engine: Any,
 ) -> State:
-    """Tag every record of some files into one file; the same call goes on where an earlier one was stopped.
+    """Tag every record of some files into one file; the same call continues an earlier one that was stopped.
 
-    Beside the output lie its journal (`.journal`) and, if records could not be tagged, `.errors.jsonl` with the file,
-    number and reason of each. Raises VtagError for what ends the run: what is committed until then is safe. There is no
-    journal where the input is a pipe or the output is stdout ("-").
+    Next to the output are its journal (`.journal`) and, if records could not be tagged, `.errors.jsonl` with the file,
+    number and reason of each. Raises VtagError for what ends the run: committed chunks are safe. There is no journal if
+    the input is a pipe or the output is stdout ("-").
 
     Args:
-        model: a model as `LLM` takes it, or an LLM, or a `vtag.integrations.ray.Cluster` of them.
+        model: a model as in `LLM`, an LLM, or a `vtag.integrations.ray.Cluster`.
         sources: files, folders, globs or "-".
         output: a file whose extension tells its format, or "-" (JSON Lines; records that failed go to stderr).
-        format: format of the inputs, where their extensions do not tell.
-        delimiter: between the fields of CSV, where its header and first rows do not tell.
-        text_field, words_field: the field with the text, or the one with its words instead; "data.text" is the field
-            `text` of the record in `data`.
-        spans_field: where the spans go; an input that has such a field is refused unless `overwrite_field`.
+        format: format of the inputs, if their extensions do not tell.
+        delimiter: between the fields of CSV, if its header and first rows do not tell.
+        text_field, words_field: the field with the text, or the one with its words instead; "data.text" is the
+            field `text` of the record in `data`.
+        spans_field: the field for the spans; an input with such a field is refused unless `overwrite_field`.
         aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
         strict: stop at the first record that cannot be tagged.
-        restart: forget what an earlier run has left at this output.
+        restart: discard what an earlier run has written to this output.
         watch: called before the engine starts and after each chunk, with the state and the share of the input read.
         engine: arguments of `LLM`.
 
@@ -135,7 +136,7 @@ def _work(
     strict: bool,
     watch: Watch,
 ) -> None:
-    """Chunk after chunk. While the engine runs one, this thread writes the last and reads the next."""
+    """Tag chunk by chunk. While the engine runs one, this thread writes the last and reads the next."""
     state = target.state
     start, before = time.monotonic(), state.seconds
     ahead: deque[Chunk] = deque()
@@ -180,7 +181,7 @@ def _work(
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """A chunk makes tens of thousands of small objects, which go with it: looking through them seldom saves 4 %."""
+    """Collect garbage rarely: a chunk creates tens of thousands of small objects that are freed with it. Saves 4 %."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 20)
     try:
@@ -196,7 +197,7 @@ def _start(made: Plan) -> LLM:
 
 
 def _key(sources: Sequence[Input], fields: Fields, options: TagOptions) -> dict[str, str]:
-    """What the output depends on besides the model: a run goes on only where all of it is as it was."""
+    """What the output depends on besides the model: a run continues only if all of it is unchanged."""
     names = ("text_field", "words_field", "spans_field", "overwrite_field")
     key = {"input": inputs.fingerprint(sources), **dict(zip(names, map(str, astuple(fields)), strict=True))}
     key |= {name: json.dumps(value, sort_keys=True, default=str) for name, value in asdict(options).items()}

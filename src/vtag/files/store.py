@@ -1,6 +1,6 @@
-"""Where a run's bytes go: appended to a file, kept as parts that are joined at the end, or out to a pipe.
+"""The output of a run: appended to a file, kept as parts that are joined at the end, or written to a pipe.
 
-What a store was given is on the disk when `write` returns; how much of it counts, the journal says.
+Bytes are on disk when `write` returns; the journal says how many of them count.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from vtag.files.journal import sync_folder, write_all
 
 
 class Store(Protocol):
-    """What a run writes to. Its size is counted in bytes, or in parts."""
+    """The output of a run. Its size is counted in bytes, or in parts."""
 
     def resume(self, size: int) -> None:
-        """Go back to what is safe; whatever is after it was never finished."""
+        """Go back to the committed size; what follows was never committed."""
 
     def write(self, data: bytes) -> int:
-        """Write the bytes of a chunk; returns the size with them."""
+        """Write the bytes of a chunk; returns the new size."""
 
     def finish(self) -> None:
-        """All chunks are written: make it what the user asked for."""
+        """Finish the output after the last chunk."""
 
     def clean(self) -> None:
-        """Remove what only served to resume."""
+        """Remove files that were only needed to resume."""
 
 
 class Appended:
-    """One file, chunk after chunk; if its name ends in .gz or .zst, each chunk is packed by itself."""
+    """One file, chunk after chunk; if its name ends in .gz or .zst, each chunk is compressed by itself."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._size = 0
 
     def resume(self, size: int) -> None:
-        """Cut the file back."""
+        """Truncate the file."""
         there = self._path.stat().st_size if self._path.exists() else 0
         if there < size:
             raise error("output_lost", path=self._path)
@@ -60,7 +60,7 @@ class Appended:
                 raise error("output_lost", path=self._path)
             write_all(file, data, self._size)
             os.fsync(file)
-            # Nobody reads it for now, and pages that are used again cost a fraction of fresh ones.
+            # Nobody reads the file now, and reusing its cached pages is much cheaper than allocating new ones.
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(file)
@@ -70,22 +70,22 @@ class Appended:
         return self._size
 
     def finish(self) -> None:
-        """There is a file even where there were no records."""
+        """Create the file if there were no records."""
         self._path.touch()
 
     def clean(self) -> None:
-        """Nothing served to resume."""
+        """Nothing to remove."""
 
 
 class Parts:
-    """A folder of one file a chunk, each renamed into place; `join` makes one file of them."""
+    """A folder with one file a chunk, each renamed into place; `join` makes one file of them."""
 
     def __init__(self, path: Path, folder: Path, join: Callable[[Sequence[Path], BinaryIO], None]) -> None:
         self._path, self._folder, self._join = path, folder, join
         self._size = 0
 
     def resume(self, size: int) -> None:
-        """Remove the parts that do not count."""
+        """Remove the parts that are not committed."""
         self._folder.mkdir(exist_ok=True)
         safe = {self._part(number) for number in range(size)}
         there = set(self._folder.iterdir())
@@ -97,18 +97,18 @@ class Parts:
         self._size = size
 
     def write(self, data: bytes) -> int:
-        """A new part."""
+        """Write a new part."""
         self._put(self._part(self._size), lambda file: file.write(data))
         self._size += 1
         return self._size
 
     def finish(self) -> None:
-        """Join the parts, and put the whole in its place."""
+        """Join the parts, and move the result into place."""
         parts = [self._part(number) for number in range(self._size)]
         self._put(self._path, lambda file: self._join(parts, file))
 
     def clean(self) -> None:
-        """The parts are no longer needed."""
+        """Remove the parts."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _part(self, number: int) -> Path:
@@ -125,7 +125,7 @@ class Parts:
 
 
 class Pipe:
-    """Nothing can be taken back, so nothing can be resumed."""
+    """Written bytes cannot be taken back, so a run cannot be resumed."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -134,16 +134,16 @@ class Pipe:
         """Nothing was written before."""
 
     def write(self, data: bytes) -> int:
-        """Hand on at once."""
+        """Write and flush."""
         self._out.write(data)
         self._out.flush()
         return 0
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Nothing left to do."""
 
     def clean(self) -> None:
-        """Nothing was left over."""
+        """Nothing to remove."""
 
 
 def beside(output: Path, suffix: str) -> Path:

@@ -1,4 +1,4 @@
-"""CSV after RFC 4180: the first row names the fields, and quoted fields may hold line ends."""
+"""CSV according to RFC 4180: the first row names the fields, and quoted fields may hold line ends."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from vtag.files.jsonl import dump_spans, dumps, plain
 from vtag.files.records import Bad, Record, Row, has_surrogate
 
 DELIMITERS = ",;\t|"
-# What the delimiter is guessed from: so many lines, or so many characters.
+# The delimiter is guessed from so many lines, or so many characters.
 HEAD_LINES, HEAD_SIZE = 100, 1 << 16
-# A first line of Excel's own.
+# A first line that Excel understands.
 _SAYS = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
 
 def read(file: BinaryIO, after: int, delimiter: str | None = None) -> Iterator[Record | Bad]:
     """The records after row `after`; all values are strings. Blank lines are no records.
 
-    delimiter: None: what a first line `sep=;` says, or else what the header and most of the first rows agree on.
+    delimiter: None: from a first line `sep=;`, or the one on which the header and most of the first rows agree.
     """
-    # Bytes that are no UTF-8 become lone surrogates, so that only their own row is lost.
+    # Bytes that are not UTF-8 become lone surrogates, so that only their own row fails.
     lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
         rows = _rows(lines, delimiter)
@@ -42,7 +42,7 @@ def read(file: BinaryIO, after: int, delimiter: str | None = None) -> Iterator[R
 
 
 def columns(file: BinaryIO, delimiter: str | None = None) -> dict[str, Any]:
-    """The names of the fields; they have no type."""
+    """The names of the fields, which have no types."""
     lines = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     try:
         header = next(_rows(lines, delimiter), None)
@@ -52,7 +52,9 @@ def columns(file: BinaryIO, delimiter: str | None = None) -> dict[str, Any]:
 
 
 def names(header: list[str] | Bad, file: str) -> list[str]:
-    """The fields that a header names. Empty cells at its end name none; after a first one, others go by their place."""
+    """The field names of a header. Empty cells at its end are no fields; later empty cells are named
+    by their position.
+    """
     if isinstance(header, Bad) or any(map(has_surrogate, header)):
         raise error("bad_header", file=file)
     found = list(header)
@@ -68,7 +70,7 @@ def names(header: list[str] | Bad, file: str) -> list[str]:
 
 
 def records(fields: Sequence[str], width: int, rows: Iterable[list[str] | Bad], after: int) -> Iterator[Record | Bad]:
-    """The records that rows are, after number `after`; width: of the header, with the cells that name nothing."""
+    """The records of the rows after number `after`; width: of the header, with its empty cells."""
     for number, row in enumerate(rows, 1):
         if number <= after:
             continue
@@ -109,14 +111,14 @@ def _rows(lines: io.TextIOBase, delimiter: str | None) -> Iterator[list[str] | B
 
 
 def _agreed(head: list[str]) -> str:
-    """Of the delimiters that cut the header the one that cuts most rows into as many fields."""
+    """Of the delimiters that occur in the header, the one that splits most rows into equally many fields."""
     best, most = DELIMITERS[0], -1
     for delimiter in DELIMITERS:
         found = []
         try:
             for row in csv.reader(head, delimiter=delimiter, strict=True):
                 found.append(len(row))
-        except csv.Error:  # perhaps the last row, which the head has cut
+        except csv.Error:  # perhaps the last row, which is truncated
             pass
         found = [width for width in found if width]
         if found and found[0] > 1 and found.count(found[0]) > most:
@@ -125,7 +127,9 @@ def _agreed(head: list[str]) -> str:
 
 
 class Writer:
-    """The spans as JSON in the last column; what is no string as JSON too. The first rows decide what columns are."""
+    """The spans as JSON in the last column; values that are no strings as JSON too. The first rows determine the
+    columns.
+    """
 
     def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
         self._field = spans_field
@@ -136,12 +140,12 @@ class Writer:
         self._begun = begun is not None
 
     def refuses(self, record: Record) -> str | None:
-        """The columns are those of the first chunk, for a header stands at the top; and they have names in UTF-8."""
+        """The columns are those of the first chunk, as the header comes first, and their names must be UTF-8."""
         known = not self._begun or all(name in self._columns or name == self._field for name in record.fields)
         return None if known and not any(map(has_surrogate, record.fields)) else "new_field"
 
     def encode(self, rows: Sequence[Row]) -> bytes:
-        """These rows; before the first of all the header."""
+        """These rows; the header before the first ones."""
         lines = []
         if not self._begun:
             lines.append(self.empty(dict.fromkeys(n for record, _ in rows for n in record.fields)))
@@ -157,24 +161,24 @@ class Writer:
         return self._line([*self._columns, self._field])
 
     def _line(self, values: Sequence[str]) -> bytes:
-        return self.line(values).encode(errors="backslashreplace")  # JSON can hold halves of surrogate pairs
+        return self.line(values).encode(errors="backslashreplace")  # JSON can escape lone surrogates
 
     @staticmethod
     def line(values: Sequence[str]) -> str:
         """A row as it is written."""
         out = io.StringIO(newline="")
-        # With \r\n as its line end the writer quotes fields that hold either of the two.
+        # With \r\n as its line end the writer quotes fields that contain either character.
         csv.writer(out, lineterminator="\r\n").writerow(values)
         return out.getvalue()[:-2] + "\n"
 
     @staticmethod
     def header(lines: io.TextIOBase) -> list[str]:
-        """The names in the first row of what was written."""
+        """The names in the header that was written."""
         return next(csv.reader(lines))
 
 
 def cell(value: Any) -> str:
-    """A value as text: JSON of what has parts, and of numbers."""
+    """A value as text: JSON for nested values and numbers."""
     if isinstance(value, str):
         return value
     if value is None:

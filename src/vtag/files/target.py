@@ -1,4 +1,4 @@
-"""An output with its errors file and its journal: what is written when, so that a run can be stopped at any moment."""
+"""An output with its errors file and its journal, written in an order that allows a stop at any moment."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from vtag.files.store import Appended, Parts, Pipe, Store, beside
 
 
 class Target:
-    """Where a run writes: `open` it, `commit` chunk after chunk, `finish`.
+    """The output of a run: `open` it, `commit` chunk after chunk, `finish`.
 
     files: the output, its journal, its errors and the folder of its parts; none for stdout.
-    state: what is safe.
-    writer: turns records with their spans into bytes; there from `open` on, unless all is done.
+    state: what is committed.
+    writer: converts records with their spans to bytes; set from `open` on, unless the run is complete.
     """
 
     writer: Writer
@@ -57,7 +57,7 @@ class Target:
             self._journal.close()
 
     def open(self, key: Mapping[str, str] | None, *, restart: bool = False) -> State:
-        """Go on where an earlier run with this key was stopped, or begin. Without a key there is no journal."""
+        """Continue an earlier run with this key, or begin. Without a key there is no journal."""
         with self._writing():
             if self.files:
                 self._resume(key, restart)
@@ -70,7 +70,7 @@ class Target:
         return self.state
 
     def commit(self, state: State, rows: Sequence[Row], errors: Sequence[Mapping[str, Any]]) -> State:
-        """Write a chunk, wait for the disk, and only then say so in the journal; `state` is where the chunk ends."""
+        """Write a chunk, wait for the disk, and only then add it to the journal; `state` is the end of the chunk."""
         with self._writing():
             if rows:
                 state = replace(state, size=self._store.write(self.writer.encode(rows)))
@@ -81,7 +81,7 @@ class Target:
         return state
 
     def finish(self, columns: Callable[[], Mapping[str, Any]]) -> State:
-        """The last chunk was committed. `columns`: of the inputs, for an output to which no record was written."""
+        """Finish after the last chunk. `columns`: of the inputs, for an output without records."""
         with self._writing():
             if self.files and not self.state.size:
                 self._store.write(self.writer.empty(columns()))

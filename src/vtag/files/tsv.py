@@ -1,6 +1,6 @@
-"""TSV as IANA registered it (text/tab-separated-values): the first line names the fields, and nothing is quoted.
+"""TSV as registered by IANA (text/tab-separated-values): the first line names the fields, and there is no quoting.
 
-So a field holds neither tabs nor line ends, and a quote is a character like any other.
+A field holds neither tabs nor line ends, and a quote is an ordinary character.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
 
 
 def columns(file: BinaryIO) -> dict[str, Any]:
-    """The names of the fields; they have no type."""
+    """The names of the fields, which have no types."""
     header = next(_rows(file), None)
     return {} if header is None else dict.fromkeys(table.names(header, getattr(file, "name", "-")))
 
 
 def _rows(file: BinaryIO) -> Iterator[list[str]]:
-    """Bytes that are no UTF-8 become lone surrogates, so that only their own row is lost."""
+    """Bytes that are not UTF-8 become lone surrogates, so that only their own row fails."""
     for number, line in enumerate(file):
         text = line.decode("utf-8-sig" if number == 0 else "utf-8", errors="surrogateescape")
         text = text.removesuffix("\n").removesuffix("\r")
@@ -39,10 +39,10 @@ def _rows(file: BinaryIO) -> Iterator[list[str]]:
 
 
 class Writer(table.Writer):
-    """The spans as JSON in the last column, which has no tabs and no line ends."""
+    """The spans as JSON in the last column, without tabs and line ends."""
 
     def refuses(self, record: Record) -> str | None:
-        """As CSV, and there is no quoting a tab or a line end."""
+        """As in CSV; besides, tabs and line ends cannot be quoted."""
         cells = (
             part for name, value in record.fields.items() if name != self._field for part in (name, table.cell(value))
         )
@@ -57,5 +57,5 @@ class Writer(table.Writer):
 
     @staticmethod
     def header(lines: io.TextIOBase) -> list[str]:
-        """The names in the first row of what was written."""
+        """The names in the header that was written."""
         return lines.readline().removesuffix("\n").split("\t")

@@ -39,25 +39,25 @@ from vtag.system import device, environment
 
 ENGINE_DIED = 1
 WATCH_SECONDS = 0.5
-# How long a thread keeps Python's lock while the event loop, where all clients wait, wants it.
+# How long a thread keeps the GIL while the event loop, on which all clients wait, requests it.
 SWITCH_SECONDS = 0.0005
-# After its death: long enough to say so, and no waiting for a body that is still on its way.
+# Grace period after the engine's death: long enough for error responses, without waiting for bodies.
 FAREWELL_SECONDS = 2
-# Who would write stack traces: that the engine is gone is said by the responses and by the exit code.
+# Loggers of stack traces: responses and the exit code already report the engine's death.
 LOGS = (ASYNC_LOGGER, "uvicorn.error", "asyncio")
 
 
 def serve(served: ServeConfig, sock: socket.socket, access: AccessPolicy, listening: Callable[[], None]) -> int:
     """Serve until SIGTERM (0), Ctrl-C (130, by KeyboardInterrupt) or the engine's death (1); returns the exit code.
 
-    sock: bound, not yet listening. listening: called once it is.
+    sock: bound, not yet listening. listening: called once the server listens.
     """
     os.register_at_fork(after_in_child=sock.close)  # the engine must not hold the port
-    os.environ.pop("VLLM_API_KEY", None)  # the AccessMiddleware asks for it; vLLM would ask monitors too
-    os.environ.pop("VLLM_ALLOW_RUNTIME_LORA_UPDATING", None)  # no routes that load adapters: none is served
-    os.environ.pop("VLLM_SERVER_DEV_MODE", None)  # nor those that reset the engine
-    os.environ.setdefault("OMP_NUM_THREADS", str(len(device.cores())))  # vLLM takes one thread otherwise
-    # Endpoint plugins load only when named, and what is named leaves out all others.
+    os.environ.pop("VLLM_API_KEY", None)  # the AccessMiddleware checks it; vLLM would require it of monitors too
+    os.environ.pop("VLLM_ALLOW_RUNTIME_LORA_UPDATING", None)  # removes routes that load adapters, which are not served
+    os.environ.pop("VLLM_SERVER_DEV_MODE", None)  # removes routes that reset the engine
+    os.environ.setdefault("OMP_NUM_THREADS", str(len(device.cores())))  # vLLM's default is one thread
+    # Endpoint plugins load only if named, and naming some leaves out all others.
     named = {point.name for group in PLUGIN_GROUPS for point in entry_points(group=group)}
     os.environ.setdefault("VLLM_PLUGINS", ",".join(sorted({"vtag", *named})))
     with environment.for_engine():
@@ -71,11 +71,11 @@ def serve(served: ServeConfig, sock: socket.socket, access: AccessPolicy, listen
         try:
             return uvloop.run(_serve(served, client, sock, access, listening))
         finally:
-            client.shutdown(timeout=0)  # at once: it has nothing to put in order
+            client.shutdown(timeout=0)  # at once: it has no state to save
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens, and to those who wait when it ends."""
+    """uvicorn's server with a callback when it listens, and an error for pending requests when it ends."""
 
     def __init__(self, config: uvicorn.Config, service: Service, listening: Callable[[], None]) -> None:
         super().__init__(config)
@@ -86,11 +86,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             gc.collect()
-            gc.freeze()  # else a collection looks at all that was imported: all clients wait for it, 0.2 s
+            gc.freeze()  # else a collection walks all imported objects, and all clients wait 0.2 s
             self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Half a second is for the answers, so that all is over in time.
+        # Half a second is for sending responses, so that the server ends in time.
         timer = asyncio.get_running_loop().call_later(GRACE_SECONDS - 0.5, self._service.end, error("ending"))
         await super().shutdown(sockets)
         timer.cancel()
@@ -120,7 +120,7 @@ async def _serve(
     enable_tcp_keepalive(sock)
     server = _Server(config, app.state.vtag, listening)
     app.state.server = server
-    # uvicorn takes the signals while it serves, ends, and then raises them again: to what is set here.
+    # uvicorn handles the signals while it serves, and raises them again at its end: these handlers get them.
     signal.signal(signal.SIGTERM, _nothing)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     watch = asyncio.create_task(_end_with_the_engine(server, client))

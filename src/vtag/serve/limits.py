@@ -1,34 +1,36 @@
-"""What a request may hold, and what it may cost."""
+"""Limits of requests: their size, and their cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What no option changes. The head of a request:
+# Constants that no option changes. The head of a request:
 HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 20  # from the connection, or its first byte
-# A body: seconds to arrive, and fields of an object in it (a threshold for each of a model's labels is one).
+# A body: seconds until it has arrived, and fields of one object (thresholds have one for each label).
 BODY_SECONDS = 60
 MOST_FIELDS = 10_000
-# The rest of a body that is answered already: closed at once, the client would miss the answer.
+# Time for the rest of a body that is already answered: if the connection closed at once, the client would miss the
+# response.
 LINGER_SECONDS = 5
-# Between requests. Longer than clients and proxies keep a connection: where the server closes first, a request is lost.
+# Idle time between requests. Longer than clients and proxies keep a connection: if the server closes first, a request
+# is lost.
 IDLE_SECONDS = 75
-# Requests under way when the server is told to end: container platforms kill after 30 s.
+# Time for pending requests when the server ends: container platforms kill after 30 s.
 GRACE_SECONDS = 25
-# All under way: bytes of bodies, and tokens of long requests, as multiples of what one request may have.
+# Limits of all pending requests together, as multiples of one request's: bytes of bodies, tokens of long requests.
 BODIES = 16
 LONG_REQUESTS = 2
-# Texts of so many characters are long; so many have a process at once, of which so many compute.
+# From so many characters on a text is long; processes for long texts, and how many of them compute at once.
 LONG_TEXT = 20_000
 LONG_PROCESSES, LONG_COMPUTING = 16, 2
-# On vLLM's routes, which read and write JSON on the event loop, where all clients wait: a body, and a text in it.
+# vLLM's routes read and write JSON on the event loop, where all clients wait: limits of a body, and of a text in it.
 VLLM_BODY_BYTES = 4 << 20
 VLLM_CHARACTERS = {"/pooling": 200_000, "/invocations": 200_000, "/tokenize": 20_000, "/detokenize": 20_000}
-# A stride makes many windows of few characters; windows of a request may have so many tokens a character, and these.
+# A stride turns few characters into many windows; limit of a request's tokens per character, and its minimum.
 TOKENS_PER_CHARACTER = 8
 LEAST_TOKENS = 1 << 16
-# The logits of a request take so many bytes at most.
+# Limit of a request's logits in bytes.
 LOGITS_BYTES = 2 << 30
 
 FIXED = {
@@ -50,10 +52,10 @@ FIXED = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What `vtag serve` takes as --max-NAME.
+    """The limits behind --max-NAME of `vtag serve`.
 
     body_bytes: of a body. values: JSON values in it. texts: of a request. characters: of a text.
-    tokens: in all windows of a request. scores: in an answer. requests: under way at once.
+    tokens: in all windows of a request. scores: in a response. requests: pending at once.
     """
 
     body_bytes: int = 16 << 20
@@ -65,5 +67,5 @@ class Limits:
     requests: int = 2048
 
     def tokens_of(self, characters: int, labels: int) -> int:
-        """The most tokens in the windows of a request of so many characters, for a model of so many labels."""
+        """The most tokens in the windows of a request with so many characters, for a model with so many labels."""
         return min(self.tokens, LOGITS_BYTES // (4 * labels), LEAST_TOKENS + TOKENS_PER_CHARACTER * characters)

@@ -1,4 +1,4 @@
-"""What /metrics tells of vtag, beside vLLM's own. No label's value is of a text: labels are the model's."""
+"""vtag's metrics in /metrics, besides vLLM's. Label values never come from texts: `label` has the model's labels."""
 
 from __future__ import annotations
 

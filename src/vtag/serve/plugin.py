@@ -40,7 +40,7 @@ ROUTERS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServeConfig:
-    """What `vtag serve` puts into the app's state; `names` are those of the model, `forks` is `long.start`'s."""
+    """The configuration of `vtag serve`, kept in the app's state; `forks` comes from `long_texts.start`."""
 
     plan: Plan
     names: Sequence[str]
@@ -50,7 +50,7 @@ class ServeConfig:
 
 
 class Plugin:
-    """As `vllm.plugins.endpoint_plugins.interface.EndpointPlugin` wants it."""
+    """Implements vLLM's `vllm.plugins.endpoint_plugins.interface.EndpointPlugin`."""
 
     name = "vtag"
     required_tasks: tuple[SupportedTask, ...] | None = ("token_classify",)
@@ -63,7 +63,7 @@ class Plugin:
         app.add_exception_handler(LimitExceededError, limit_exceeded)
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:
-        """Make what they share; in a server that vLLM started, what vtag cannot serve is said by the routes alone."""
+        """Create the service; in vLLM's own server, routes report why a model cannot be served."""
         state.client = engine_client
         served: ServeConfig | None = getattr(state, "served", None)
         if served is not None:
@@ -81,7 +81,7 @@ class Plugin:
 
 
 async def _found(client: EngineClient, args: Namespace) -> ServeConfig:
-    """What a server of vLLM's own serves."""
+    """The configuration for a server that vLLM started."""
     if (getattr(args, "api_server_count", None) or 1) > 1:
         raise error("several_servers")
     names = args.served_model_name or [args.model]

@@ -1,1 +1,1 @@
-"""How a request is read, worked on and answered: connection, access, body, lifetime, route, response."""
+"""How a request is read and answered: connection, access, body, lifetime, route, response."""

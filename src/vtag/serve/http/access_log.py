@@ -1,4 +1,4 @@
-"""A line a request, for those who ask for it: no text, and no path, in which there may be some."""
+"""The access log, one line a request: neither texts nor raw paths, which may contain text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOG = logging.getLogger("vtag.access")
 
 
 class AccessLog:
-    """Around an ASGI app: `127.0.0.1 POST /v1/tag 200 12.3 ms`, with the route's own path as the OpenAPI has it."""
+    """ASGI middleware that logs `127.0.0.1 POST /v1/tag 200 12.3 ms`, with the route's path from the OpenAPI."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,7 +20,7 @@ class AccessLog:
         LOG.addHandler(logging.StreamHandler())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection, as ASGI has it."""
+        """ASGI entry point."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

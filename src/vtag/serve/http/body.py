@@ -1,4 +1,4 @@
-"""The bytes of a request's body, as its schema or as what is wrong with them."""
+"""The bytes of a request's body, parsed into its schema, or the error that they cause."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from vtag.serve.http.lifetime import RequestLifetime
 from vtag.serve.limits import BODY_SECONDS, MOST_FIELDS
 from vtag.serve.pipeline.admission import ReceivedBody
 
-# Of a body are looked at together.
+# Bytes of a body that are scanned at once.
 BLOCK_BYTES = 1 << 18
 _NO_BACKSLASH = re.compile(rb"[^\\]")
 
 
 def check_type(headers: Headers) -> None:
-    """Raise InputError for a body that does not call itself JSON, in UTF-8 and as it is.
+    """Raise InputError for a body that is not declared as JSON in UTF-8 without an encoding.
 
-    A web page may send a body of another type, or of none, to any server without asking it first: so none is taken.
+    A web page may send bodies of other types, or without a type, to any server without a CORS preflight: they are
+    refused.
     """
     if headers.get("content-type") == "application/json" and "content-encoding" not in headers:
-        return  # as nearly all say it; what follows is slow
+        return  # the usual spelling; the rest is slow
     told = Header()
     told["Content-Type"] = headers.get("content-type", "")
     charset = str(told.get_param("charset", "utf-8")).lower()
@@ -42,7 +43,7 @@ def check_type(headers: Headers) -> None:
 
 
 async def whole(patience: RequestLifetime, arriving: ReceivedBody) -> bytes:
-    """The body; raises an error of the table where it is too large, or does not come."""
+    """The whole body; raises an error if it is too large, or does not arrive in time."""
     request = patience.request
     told = request.headers.get("content-length", "0")
     if told.isdecimal():
@@ -62,12 +63,12 @@ async def whole(patience: RequestLifetime, arriving: ReceivedBody) -> bytes:
 
 
 def from_json(body: bytes, most: int) -> Any:
-    """What a body of JSON holds; raises InputError for more than `most` values, before any is made."""
+    """The content of a JSON body; raises InputError for more than `most` values, before any is created."""
     _check_values(body, most)
     try:
         try:
             content = orjson.loads(body)
-        except orjson.JSONDecodeError:  # half of a surrogate pair, NaN
+        except orjson.JSONDecodeError:  # lone surrogates, NaN
             content = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as cause:
         raise error("bad_json") from cause
@@ -77,13 +78,13 @@ def from_json(body: bytes, most: int) -> Any:
 
 
 def _check_values(body: bytes, most: int) -> None:
-    """Outside of strings each value but the first has a comma, bracket or brace; NumPy counts them without the GIL."""
+    """Count values by commas, brackets and braces outside of strings; NumPy does so without the GIL."""
     marks = within = start = 0
     while start < len(body) and len(body) > most:
         end = start + BLOCK_BYTES
-        if body[end - 1 : end] == b"\\":  # no block ends within an escape
+        if body[end - 1 : end] == b"\\":  # no block may end within an escape
             end = found.end() if (found := _NO_BACKSLASH.search(body, end)) else len(body)
-        # From the left: backslashes that are escaped themselves, then quotes within strings.
+        # Remove escaped backslashes first, then escaped quotes.
         codes = np.frombuffer(body[start:end].replace(rb"\\", b"").replace(rb"\"", b""), np.uint8)
         inside = np.bitwise_xor.accumulate((codes == ord('"')).view(np.uint8)) ^ within
         marks += _marks(codes[inside == 0])
@@ -98,7 +99,7 @@ def _marks(codes: np.ndarray) -> int:
 
 
 def _check_fields(content: Any) -> None:
-    """No object has so many fields that complaining of each would take a minute."""
+    """Limit the fields of an object, because complaints about each would take a minute."""
     parts = [content] if isinstance(content, dict | list) else []
     while parts:
         part = parts.pop()
@@ -109,7 +110,7 @@ def _check_fields(content: Any) -> None:
 
 
 def checked(content: Any, schema: type[BaseModel]) -> Any:
-    """It as its schema; raises InputError, whose message names the field and nothing that was sent."""
+    """The content as its schema; raises InputError whose message names the field, and nothing that was sent."""
     try:
         return schema.model_validate(content)
     except ValidationError as cause:
@@ -117,11 +118,11 @@ def checked(content: Any, schema: type[BaseModel]) -> Any:
 
 
 def _complaint(cause: ValidationError, schema: type[BaseModel]) -> VtagError:
-    """Of all that pydantic complains of the first, in the words of the field's description."""
+    """The first of pydantic's complaints, in the words of the field's description."""
     first = cause.errors(include_url=False, include_context=False, include_input=False)[0]
     fields, known, path = schema.model_fields, None, ""
     for part in first["loc"]:
-        if isinstance(part, int):  # of a list
+        if isinstance(part, int):  # an index of a list
             continue
         if part not in fields:
             break

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP connection, with an end to those that say nothing or too much, and without upgrades."""
+"""uvicorn's HTTP connection with timeouts and limits for silent and oversized requests, and without upgrades."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from vtag.errors import VtagError, error
 from vtag.serve.http.responses import to_json
 from vtag.serve.limits import HEAD_BYTES, HEAD_SECONDS, LINGER_SECONDS
 
-# Of a peer that is gone without a word.
+# Seconds after which a silent peer counts as gone.
 GONE_SECONDS = 60
-# When a client that has closed its side is asked whether it still reads; Go's takes five such answers at most.
+# When to probe a client that has closed its side; Go's client accepts at most five such responses.
 ASKED_SECONDS = (0.1, 0.3, 1)
 
 
 class Connection(HttpConnection):
-    """Closed where a head does not come, or a body goes on long after the answer. The body's own time: `body.whole`.
+    """Closed if a head does not arrive, or a body continues long after the response. `body.whole` has the timeout of
+    the body.
 
-    Upgrades (to HTTP/2, to WebSocket) are ignored, as RFC 9110, 7.8 has it: the request is answered in HTTP/1.1.
+    Upgrades (to HTTP/2, to WebSocket) are ignored, as RFC 9110, 7.8 allows: the response is HTTP/1.1.
     """
 
     _patience: asyncio.TimerHandle | None = None
-    # Bytes of a message that are no body; whether one began in what is being read, and how much of that is body.
+    # Bytes of a message outside of its body; whether a message began in the current input, and how much of that is
+    # body.
     _overhead = 0
     _begun = False
     _body = 0
-    # Whether the request that is being read asks for an upgrade; whether nothing more is read.
+    # Whether the current request asks for an upgrade; whether all further input is ignored.
     _upgrading = False
     _refused = False
 
@@ -56,15 +58,16 @@ class Connection(HttpConnection):
         except httptools.HttpParserError as failed:
             self._refuse(failed.__context__ if isinstance(failed.__context__, VtagError) else error("bad_http"))
         else:
-            if not self._begun:  # each byte of a body may come as a chunk, with its length and two line ends
+            if not self._begun:  # each byte of a body may be a chunk of its own, with its length and two line ends
                 self._overhead = max(self._overhead + len(data) - 9 * self._body, 0)
             if self._overhead > HEAD_BYTES:
                 self._refuse(error("head_too_large", limit=HEAD_BYTES))
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that has sent its request may close its side and wait; one that is gone looks the same.
+        """Keep the connection: a client may close its side and wait for the response, and a client that left looks the
+        same.
 
-        It is told to continue: who is gone answers with a reset.
+        Probe it with 100 Continue: a client that left answers with a reset.
         """
         cycle = self.cycle
         if cycle is None or uvicorn_http.body_comes(cycle) or uvicorn_http.is_answered(cycle):
@@ -84,7 +87,7 @@ class Connection(HttpConnection):
     def on_headers_complete(self) -> None:
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
             raise error("head_too_large", limit=HEAD_BYTES)
-        if self.parser.get_method() == b"CONNECT":  # which would make a proxy of it
+        if self.parser.get_method() == b"CONNECT":  # CONNECT is for proxies
             raise error("bad_http")
         self._upgrading = self.parser.should_upgrade()
         if self._upgrading:
@@ -109,7 +112,7 @@ class Connection(HttpConnection):
         super().on_response_complete()
 
     def _without_upgrade(self, rest: bytes) -> None:
-        """Read the same head again as one of a request that asks for no upgrade, and what follows as its body."""
+        """Parse the head again without its upgrade, and what follows as its body."""
         lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
         for name, value in self.headers:
             if name == b"connection" and b"close" in value.lower():
@@ -120,12 +123,12 @@ class Connection(HttpConnection):
         self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def _ask(self, cycle: RequestResponseCycle) -> None:
-        """Whether somebody still waits for the answer."""
+        """Probe whether somebody still waits for the response."""
         if not (self.transport.is_closing() or uvicorn_http.is_being_answered(cycle)):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, refused: VtagError) -> None:
-        """The answer to what is no request for the app; what else comes is read past, so that it arrives."""
+        """Answer input that is no valid request; ignore further input, so that the client receives the response."""
         self._refused = True
         body = to_json({"error": str(refused), "error_type": refused.kind})
         head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
@@ -140,7 +143,7 @@ class Connection(HttpConnection):
 
 
 class CoalescingTransport:
-    """A transport whose writes of one turn of the loop are one: an answer's head and body are a packet, not two."""
+    """A transport that joins the writes of one event-loop iteration: a response's head and body become one packet."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -151,30 +154,32 @@ class CoalescingTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """At the end of the turn."""
+        """Queue data until the end of the iteration."""
         if not self._waiting:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
 
     def write_eof(self) -> None:
-        """After all that was written; what comes is still read."""
+        """Close the writing side after all queued data; input is still read."""
         self._flush()
         if not self._transport.is_closing():
             self._transport.write_eof()
 
     def close(self) -> None:
-        """After all that was written."""
+        """Close after all queued data."""
         self._flush()
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._waiting and not self._transport.is_closing():  # the client may have gone since
+        if self._waiting and not self._transport.is_closing():  # the client may have left since
             self._transport.write(b"".join(self._waiting))
         self._waiting.clear()
 
 
 def enable_tcp_keepalive(sock: socket.socket) -> None:
-    """Of a listening socket: the kernel ends connections whose peer is gone, also while an answer is on its way."""
+    """Enable keepalive on a listening socket: the kernel closes connections to peers that are gone, also during a
+    response.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in {
         "TCP_KEEPIDLE": GONE_SECONDS,

@@ -1,4 +1,4 @@
-"""How long a request is worth its work."""
+"""When to stop working on a request: at its deadline, or when its client is gone."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ from starlette.types import Message
 
 from vtag.errors import error
 
-# Seconds that a client waits, which it may send along with a body.
+# Seconds that a client is willing to wait, an optional header.
 DEADLINE = "X-Request-Timeout"
 
 
 class RequestLifetime:
-    """How long a request is worth its work: until its deadline, if it has one, and while its client is there.
-
-    Then its task is cancelled, and with it all that is done for it. Made in that task.
-    """
+    """Cancels the request's task at its deadline or when the client disconnects. Created in that task."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -33,23 +30,25 @@ class RequestLifetime:
             self.limit(seconds, error("too_late", header=DEADLINE))
 
     def limit(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
-        """Ends it after so long, if it is not cancelled before."""
+        """Cancel the task after so many seconds, unless the returned timer is cancelled."""
         self._clocks.append(self._loop.call_later(seconds, self.lose, why))
         return self._clocks[-1]
 
     def watch(self) -> None:
-        """From now on, once the body is there, what is received next is that the client is gone."""
+        """Watch for a disconnect, once the body has arrived: it is the next message."""
         self._watch = self._loop.create_task(_message(self.request))
         self._watch.add_done_callback(self._gone)
 
     def lost(self) -> BaseException:
-        """What came of a cancellation: of this or, as when the server ends, another one."""
+        """The exception for a cancelled task: this object's reason, or CancelledError if others cancelled it, as when
+        the server ends.
+        """
         if self._why is None or self._task is None or self._task.uncancel():
             return asyncio.CancelledError()
         return self._why
 
     def end(self) -> None:
-        """Nothing more happens to the task."""
+        """Stop all timers and the watch."""
         for clock in self._clocks:
             clock.cancel()
         if self._watch is not None:
@@ -60,14 +59,14 @@ class RequestLifetime:
         self.lose(ClientDisconnect())
 
     def lose(self, why: Exception) -> None:
-        """End it for this reason."""
+        """Cancel the task for this reason."""
         if self._why is None and self._task is not None:
             self._why = why
             self._task.cancel()
 
 
 def _deadline(headers: Headers) -> float | None:
-    """Seconds that the client waits, where it says so."""
+    """The deadline in seconds, if the client sends one."""
     told = headers.get(DEADLINE)
     if told is None:
         return None

@@ -1,4 +1,4 @@
-"""Around the whole app: who may ask, from which page and under which name, and which routes there are."""
+"""Middleware around the whole app: keys, Host and Origin headers, and the routes that exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vtag.serve.http.responses import refuse
 from vtag.serve.http.route import Route, admitted, answer, has_key, serving
 from vtag.serve.limits import VLLM_BODY_BYTES, VLLM_CHARACTERS, Limits
 
-# vLLM's routes that `vtag serve` answers too, and for whom.
+# vLLM's routes that `vtag serve` answers too, and their users.
 KEPT = {
     "/health": "monitors",
     "/ping": "SageMaker's monitor",
@@ -39,11 +39,11 @@ KEPT = {
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """Who may ask.
+    """Who may send requests.
 
-    keys: one of which a request must name; none where it is empty.
-    local: whether it listens on this machine alone, and so answers to local names alone.
-    hosts: names that it answers to besides. origins: of web pages that may call it.
+    keys: a request must have one of them; empty: no key is needed.
+    local: the server listens on this machine only, and so accepts only local Host names.
+    hosts: further Host names that it accepts. origins: of web pages that may call it.
     """
 
     keys: Sequence[str] = ()
@@ -52,7 +52,7 @@ class AccessPolicy:
     origins: Collection[str] = ()
 
     def check(self, scope: Scope) -> None:
-        """Raise InputError for a request that may not enter."""
+        """Raise InputError for a request without access."""
         headers = Headers(scope=scope)
         host = headers.get("host")
         if host is not None and (self.local or self.hosts) and not (is_local(host) or name_of(host) in self.hosts):
@@ -63,7 +63,9 @@ class AccessPolicy:
             raise error("wrong_key")
 
     def _is_foreign(self, method: str, headers: Headers) -> bool:
-        """Whether a web page of another site asks. Browsers name it, or at least say that there is one."""
+        """Whether a web page of another site sends the request. Browsers send its origin, or at least that there is
+        one.
+        """
         origin = headers.get("origin")
         if origin is not None:
             place = urlsplit(origin).netloc
@@ -74,7 +76,7 @@ class AccessPolicy:
 
 
 class AccessMiddleware:
-    """Asks whether a request may enter, and leads what is posted past vLLM's middlewares, or under vtag's limits.
+    """Checks access, and routes POST requests past vLLM's middlewares, or to vLLM's routes under vtag's limits.
 
     vLLM's middlewares cost as much as decoding a text.
     """
@@ -85,7 +87,7 @@ class AccessMiddleware:
         self._direct = [route for route in app.routes if isinstance(route, Route) and "POST" in route.methods]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection, as ASGI has it."""
+        """ASGI entry point."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -117,7 +119,7 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
 
     async def _to_vllm(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A request to a route of vLLM's, which gets the body once that is whole and within the limits."""
+        """A request to a route of vLLM's, which gets the body once it is complete and within the limits."""
         scope["app"] = self._app
         request = Request(scope, receive, send)
         begun = False
@@ -146,7 +148,7 @@ class AccessMiddleware:
 
 
 class _Replayed:
-    """A body that has been read, as ASGI's receive gives it. That the client goes is `RequestLifetime`'s to see."""
+    """A body that was already read, as an ASGI receive function. `RequestLifetime` watches for the disconnect."""
 
     def __init__(self, body: bytes) -> None:
         self._messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -158,7 +160,7 @@ class _Replayed:
 
 
 def keep(app: FastAPI) -> None:
-    """Drop the routes of vLLM's that nobody here has a use for, and redirects, which go to whatever Host says."""
+    """Remove vLLM's routes without a use here, and redirects, which would go to any Host that a request names."""
     app.router.routes = [
         route for route in app.routes if isinstance(route, Route) or getattr(route, "path", None) in KEPT
     ]
@@ -166,7 +168,7 @@ def keep(app: FastAPI) -> None:
 
 
 def is_local(host: str) -> bool:
-    """Whether a Host header, or an address, means this machine alone."""
+    """Whether a Host header, or an address, means this machine."""
     name = name_of(host)
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -177,7 +179,7 @@ def is_local(host: str) -> bool:
 
 
 def name_of(host: str) -> str:
-    """The name or address in a Host header, in small letters; "" where there is none."""
+    """The name or address in a Host header, in lower case; "" without one."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -185,12 +187,12 @@ def name_of(host: str) -> str:
 
 
 def _without_port(place: str) -> str:
-    """Host and port, but for the ports that browsers leave out."""
+    """Host and port, without the default ports, which browsers leave out."""
     return place.lower().removesuffix(":80").removesuffix(":443")
 
 
 def _look(body: bytes, limits: Limits, characters: int) -> None:
-    """Raise InputError for a body whose texts, or lists of token ids, are too many or too long."""
+    """Raise InputError for a body with too many or too long texts or lists of token ids."""
     content: Any = from_json(body, limits.values) if body else None
     for value in content.values() if isinstance(content, dict) else ():
         one = isinstance(value, str) or (isinstance(value, list) and bool(value) and isinstance(value[0], int))

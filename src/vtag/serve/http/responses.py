@@ -1,4 +1,4 @@
-"""What goes back to the client: JSON, or the error of the table that a request has met."""
+"""Responses: JSON, and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from vtag.errors import VtagError, error
 from vtag.serve.metrics import REFUSED
 
-# Items of a list that are turned into JSON in one call, which holds the GIL: a millisecond or two.
+# Items of a list that are serialised in one call, which holds the GIL for a millisecond or two.
 ITEMS_AT_ONCE = 4096
 
 
@@ -54,7 +54,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 async def no_route(request: Request, raised: Exception) -> Response:
-    """Handler of Starlette's HTTPException: its 404 is of a path that is no route. vLLM's server keeps its words."""
+    """Handler of Starlette's HTTPException: 404 for unknown paths, in vtag's form. vLLM's own server keeps its
+    response.
+    """
     assert isinstance(raised, HTTPException)
     if raised.status_code == 404 and hasattr(request.app.state, "served"):
         return refusal(error("no_route"))
@@ -62,7 +64,7 @@ async def no_route(request: Request, raised: Exception) -> Response:
 
 
 def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Response:
-    """The response of an error of the table."""
+    """The response for an error."""
     REFUSED.labels(refused.kind).inc()
     content = {"error": str(refused), "error_type": refused.kind}
     if refused.status == 401:
@@ -71,12 +73,12 @@ def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Respon
 
 
 async def refuse(refused: VtagError, scope: Scope, receive: Receive, send: Send) -> None:
-    """The same, sent."""
+    """Send the response for an error."""
     await refusal(refused)(scope, receive, send)
 
 
 def to_json(content: Any) -> bytes:
-    """As short as it can be. Lists are written some items at a time, so that other threads get the GIL in between."""
+    """Compact JSON. Long lists are serialised in slices, so that other threads get the GIL in between."""
     if isinstance(content, list) and len(content) > ITEMS_AT_ONCE:
         parts = (content[at : at + ITEMS_AT_ONCE] for at in range(0, len(content), ITEMS_AT_ONCE))
         return b"[" + b",".join(to_json(part)[1:-1] for part in parts) + b"]"
@@ -84,7 +86,7 @@ def to_json(content: Any) -> bytes:
         content = {name: orjson.Fragment(to_json(value)) for name, value in content.items()}
     try:
         return orjson.dumps(content)
-    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON cannot say in UTF-8
+    except orjson.JSONEncodeError:  # lone surrogates, which UTF-8 does not have
         return json.dumps(content, separators=(",", ":"), default=_unwrapped).encode()
 
 
@@ -93,10 +95,10 @@ def _unwrapped(fragment: orjson.Fragment) -> Any:
 
 
 def as_json(rows: Sequence[bytes]) -> list[Any]:
-    """What is JSON already, to be put into other JSON."""
+    """JSON of rows that are already serialised, for use inside of other JSON."""
     return [orjson.Fragment(row) for row in rows]
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The response that has this content."""
+    """The response with this content."""
     return Response(to_json(content), status, headers, "application/json")

@@ -1,4 +1,4 @@
-"""HTTP by vtag's rules: how a request is read, worked on and answered, and what a refusal looks like."""
+"""A route: how its request is admitted, parsed and answered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vtag.serve.metrics import REQUESTS
 from vtag.serve.pipeline.service import Service
 
 CLIENT_GONE = 499
-# Without a key: what monitors call, and the page that asks for one.
+# Paths without a key: for monitors, and the page that asks for one.
 OPEN = ("/health", "/ping", "/version", "/metrics", "/v2/health/live", "/v2/health/ready", "/playground")
 Result = TypeVar("Result")
 Sent = TypeVar("Sent", bound=Response | None)
@@ -34,10 +34,10 @@ LOG = logging.getLogger("vtag.serve")
 
 
 class Route(APIRoute):
-    """A route of vtag's: FastAPI reads its signature for the OpenAPI, the rest is done here.
+    """A route of vtag's: FastAPI only reads its signature for the OpenAPI.
 
-    The endpoint takes the request, the parameters of path and query, and `body`, where it has one: the schema that a
-    body is checked against. It returns what will be JSON, or a response.
+    The endpoint takes the request, path and query parameters, and `body` if it has one: the schema of the body. It
+    returns JSON content or a response.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
@@ -46,16 +46,16 @@ class Route(APIRoute):
         self._queried = [parameter.alias for parameter in self.dependant.query_params]
 
     def check_type(self, headers: Headers) -> None:
-        """Raise InputError for a body of another type."""
+        """Raise InputError for a body of another content type."""
         check_type(headers)
 
     def parse(self, body: bytes, schema: type[BaseModel], headers: Headers, limits: Limits) -> Any:
-        """The body as its schema; called in a thread where it is large."""
+        """The body as its schema; large ones are parsed in a thread."""
         return checked(from_json(body, limits.values), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, from Starlette's router or directly from the AccessMiddleware."""
-        if not has_key(scope, scope["app"].state.keys):  # a server that vLLM starts has no AccessMiddleware
+        if not has_key(scope, scope["app"].state.keys):  # vLLM's own server has no AccessMiddleware
             await refuse(error("wrong_key"), scope, receive, send)
         elif scope["method"] in self.methods:
             response = await self._answer(Request(scope, receive, send))
@@ -66,7 +66,7 @@ class Route(APIRoute):
             await refusal(error("wrong_method", methods=methods), {"Allow": methods})(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        """The response: what the endpoint returns, or why there is none."""
+        """The endpoint's response, or the error's."""
 
         async def asked() -> Response:
             arguments: dict[str, Any] = dict(request.path_params)
@@ -81,7 +81,7 @@ class Route(APIRoute):
         return await answer(request, asked)
 
     async def _posted(self, request: Request, arguments: dict[str, Any], sent: bytes) -> Any:
-        """What the endpoint returns for a body."""
+        """The endpoint's result for a body."""
         assert self._schema is not None
         service = serving(request)
         body = await service.parsed(partial(self.parse, sent, self._schema, request.headers, service.limits), len(sent))
@@ -95,10 +95,10 @@ async def admitted(
     *,
     most: int | None = None,
 ) -> Result:
-    """What `work` makes of a request's body, within the limits and clocks that hold for every route.
+    """The result of `work` on a request's body, within the limits and timeouts of every route.
 
-    check: raises an error of the table for headers that do not fit. most: bytes, on routes of vLLM's.
-    Raises ClientDisconnect where nobody waits for it any more.
+    check: raises an error for headers that do not fit. most: limit in bytes, on vLLM's routes.
+    Raises ClientDisconnect if the client is gone.
     """
     service = serving(request)
     patience = RequestLifetime(request)
@@ -118,7 +118,7 @@ async def admitted(
 
 
 async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent | Response:
-    """The response of `ask`, or of the error of the table that it raises."""
+    """The response of `ask`, or of the error that it raises."""
     try:
         return await ask()
     except ClientDisconnect:
@@ -134,25 +134,25 @@ async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent |
 
 
 def has_key(scope: Scope, keys: Sequence[str]) -> bool:
-    """Whether a request names one of the keys, or needs none."""
+    """Whether a request has a valid key, or needs none."""
     if not keys or scope["path"] in OPEN:
         return True
     sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
     scheme, _, key = sent.partition(b" ")
-    # All are compared, in constant time: how long it takes tells nothing.
+    # Compare all keys in constant time, so that timing reveals nothing.
     right = [secrets.compare_digest(key.strip(), known.encode()) for known in keys]
     return scheme.lower() == b"bearer" and any(right)
 
 
 def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
-    """An empty router; its functions' names are what generated clients call them by."""
+    """An empty router; function names become the operation ids of generated clients."""
     return APIRouter(
         route_class=route, tags=[tag], responses=ERRORS, generate_unique_id_function=lambda made: made.name
     )
 
 
 def serving(request: Request) -> Service:
-    """What answers a request; raises why nothing does."""
+    """The service that answers a request; raises the reason if there is none."""
     service: Service | VtagError = request.app.state.vtag
     if isinstance(service, VtagError):
         raise service
@@ -160,7 +160,7 @@ def serving(request: Request) -> Service:
 
 
 def client_of(request: Request) -> Hashable:
-    """Whose request it is: the key's, where there are several, else the connection's."""
+    """The client of a request: its key, if there are several keys, else its connection."""
     if len(request.app.state.keys) > 1:
         return request.headers["authorization"]
     return request.client

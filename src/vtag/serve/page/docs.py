@@ -1,4 +1,4 @@
-"""`GET /docs`: the routes, by Swagger UI, whose scripts vLLM brings along."""
+"""`GET /docs`: the routes in Swagger UI, whose scripts are part of vLLM."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ router = routes_of("vtag")
 
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> Response:
-    """A page that loads nothing from elsewhere."""
+    """A page that loads nothing from other hosts."""
     return get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="vtag",

@@ -1,4 +1,4 @@
-"""`GET /playground`: a page that shows the spans of what is typed; page/ has what it is made of."""
+"""`GET /playground`: a page that shows the spans of typed text; its parts are in this folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 
 
 def _assembled() -> tuple[str, dict[str, str]]:
-    """The page as one document, and the headers that let it run its own script and style and nothing else."""
+    """The page as one document, and headers that allow its own script and style and nothing else."""
     style = view.STYLE + (FOLDER / "page.css").read_text("utf-8")
     script = (FOLDER / "page.js").read_text("utf-8")
     document = (FOLDER / "page.html").read_text("utf-8")
@@ -51,5 +51,5 @@ router = routes_of("vtag")
 
 @router.get("/playground", include_in_schema=False)
 async def playground(request: Request) -> Response:
-    """The page, for anyone: it asks for the key itself, and knows nothing of the model before it has it."""
+    """The page, without a key: it asks for the key itself, and contains nothing about the model."""
     return Response(DOCUMENT, headers=HEADERS, media_type="text/html")

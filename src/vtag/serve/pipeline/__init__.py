@@ -1,1 +1,1 @@
-"""A request's texts on their way: admitted, prepared, run by the engine in shared turns, decoded."""
+"""A request's texts on their way: admitted, prepared, run in shared steps of the engine, decoded."""

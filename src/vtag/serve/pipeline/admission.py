@@ -1,4 +1,4 @@
-"""How much may wait: requests and bytes that are admitted, and when to come again."""
+"""Admission control: limits requests and buffered bytes in flight; estimates Retry-After."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vtag.serve import metrics
 from vtag.serve.limits import BODIES, LONG_REQUESTS, Limits
 
 SHORT_TOKENS = 2048
-# The rate is that of so many last answers.
+# The rate of responses is measured over so many.
 ANSWERS = 256
 LONGEST_RETRY = 60
 
@@ -35,7 +35,7 @@ class ReceivedBody:
             raise error(self._kind, limit=self.limit)
 
     def take(self, size: int) -> None:
-        """So many more have come; raises InputError where they are too many, EngineError where all together are."""
+        """Count more bytes; raises InputError if the body is too large, EngineError if all bodies together are."""
         self.size += size
         self._queue.bytes += size
         self.check(self.size)
@@ -44,7 +44,7 @@ class ReceivedBody:
 
 
 class Admission:
-    """What is under way."""
+    """Counters of pending requests, bytes and tokens."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -55,9 +55,9 @@ class Admission:
 
     @contextmanager
     def body(self, most: int | None = None) -> Iterator[ReceivedBody]:
-        """Around a request, from its first byte on; refuses it unread where there is no place.
+        """Context of a request, from its first byte on; refuses it unread at the limit.
 
-        most: bytes, on routes of vLLM's.
+        most: limit in bytes, on vLLM's routes.
         """
         self._check()
         body = ReceivedBody(self, most)
@@ -68,7 +68,7 @@ class Admission:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Around the work for a request; raises EngineError where too many are under way."""
+        """Context of the work for a request; raises EngineError at the limit."""
         self._check()
         self.requests += 1
         metrics.UNDER_WAY.set(self.requests)
@@ -81,9 +81,10 @@ class Admission:
 
     @contextmanager
     def windows(self, most: int) -> Iterator[Callable[[int], None]]:
-        """Around the work on windows; called with their tokens, what it gives raises EngineError for too many.
+        """Context of the work on windows; the function that it yields counts tokens, and raises EngineError for too
+        many.
 
-        most: tokens that one request may have. Short requests always have room.
+        most: limit of one request's tokens. Short requests are always admitted.
         """
         held = 0
 
@@ -105,7 +106,7 @@ class Admission:
             raise error("overloaded", limit=self.limits.requests)
 
     def retry_after(self) -> int:
-        """Seconds until what is under way now is through, at the rate of the last answers."""
+        """Seconds until all pending requests are answered, at the rate of the last responses."""
         if len(self._answered) < 2:
             return 1
         rate = len(self._answered) / max(time.monotonic() - self._answered[0], 1e-3)

@@ -1,4 +1,4 @@
-"""What waits goes together: many small calls of a function as few large ones, in a thread."""
+"""Coalesces concurrent calls into batches that run in a thread pool."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ Result = TypeVar("Result")
 
 
 class Coalescer(Generic[Item, Result]):
-    """`await together(item)`: the result of `function([..., item, ...])` for that item.
+    """`await coalescer(item)`: the result of `function([..., item, ...])` for that item. Cancelled callers are dropped.
 
-    function: runs in a thread; gives a result for each item, or the exception that is its result.
-    most: in one call, so that nobody waits long for others'; size: what an item counts for.
-    Who is not waited for any more is left out.
+    function: runs in a thread; returns a result for each item, or the exception to raise for it.
+    most: the size of one batch, which bounds the waiting time; size: what an item counts for.
     """
 
     def __init__(
@@ -38,11 +37,11 @@ class Coalescer(Generic[Item, Result]):
 
     @property
     def busy(self) -> bool:
-        """Whether something runs or waits."""
+        """Whether a call runs or waits."""
         return self._driver is not None
 
     async def pause(self) -> None:
-        """Returns once what runs now is through."""
+        """Wait for the call that runs now."""
         if self._running is not None:
             await asyncio.wait([self._running])
 

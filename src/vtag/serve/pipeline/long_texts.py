@@ -1,8 +1,8 @@
-"""Long texts: each is prepared and decoded in a process of its own, and nobody else waits for it.
+"""Long texts: each is prepared and decoded in a process of its own, so that no other request waits for it.
 
-Preparing a million tokens holds Python's lock for up to a second, and decoding them takes a core for twenty. In a
-process of its own a text costs the server no more than its bytes; it has a lower priority, and is killed, with all its
-memory, when its client goes. The processes are forks of one that was forked before the server had any threads.
+Preparing a million tokens holds the GIL for up to a second, and decoding them takes a core for twenty. In a separate
+process a text costs the server only the transfer of its bytes; the process has a low priority, and is killed when its
+client disconnects. The processes are forks of one that was forked before the server had any threads.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from vtag.types import Window
 
 NICE = 19
 NAME = b"vtag-long"
-_DEATH_SIGNAL, _SET_NAME = 1, 15  # of prctl
+_DEATH_SIGNAL, _SET_NAME = 1, 15  # options of prctl
 
 Run = Callable[[Sequence[Window], int], Awaitable[list[np.ndarray]]]
 
 
 def start(tagger: Tagger) -> socket.socket:
-    """Fork the process that forks for each text; to be called before there are threads. For `LongTexts`."""
+    """Fork the process that forks for each text; call it before there are threads. The socket is for `LongTexts`."""
     ours, theirs = socket.socketpair()
     if os.fork():
         theirs.close()
@@ -50,9 +50,9 @@ def start(tagger: Tagger) -> socket.socket:
 
 
 class LongTexts:
-    """`await through(piece, run)`: what is made of a long text.
+    """`await through(piece, run)`: prepares, runs and decodes a long text.
 
-    run: from windows, and how many tokens the text has, to the logits of each window.
+    run: takes windows and the text's number of tokens, returns the logits of each window.
     """
 
     def __init__(self, forks: socket.socket) -> None:
@@ -61,7 +61,7 @@ class LongTexts:
         self._places, self._computing = ShortestFirst(LONG_PROCESSES), ShortestFirst(LONG_COMPUTING)
 
     async def through(self, piece: Piece, run: Run) -> Done:
-        """Shorter texts overtake longer ones that do not compute yet."""
+        """Run a piece; shorter texts overtake longer ones that wait for a slot."""
         async with self._places.slot(piece.size):
             ours, theirs = socket.socketpair()
             with theirs:
@@ -79,7 +79,7 @@ class LongTexts:
                 if pid is not None:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-                # Not by the loop's thread: another one may be reading.
+                # In a worker thread: another one may still be reading.
                 self._threads.submit(connection.close)
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -90,7 +90,7 @@ class LongTexts:
 
 
 class ShortestFirst:
-    """So many at once; who waits has its turn before those with more to do."""
+    """Limits concurrency; waiting callers proceed in order of size, the smallest first."""
 
     def __init__(self, most: int) -> None:
         self._free = most
@@ -99,7 +99,7 @@ class ShortestFirst:
 
     @asynccontextmanager
     async def slot(self, size: int) -> AsyncIterator[None]:
-        """Around what there is to do."""
+        """Context of the work."""
         if self._free:
             self._free -= 1
         else:
@@ -126,7 +126,7 @@ class ShortestFirst:
 
 
 def _prepared(connection: Connection, piece: Piece) -> tuple[list[Window], int]:
-    """Called in a thread of the server, which waits: the windows of a text, and how many tokens that has."""
+    """In a thread of the server: have the process prepare a text; returns its windows and its number of tokens."""
     connection.send(piece)
     answer = connection.recv()
     if isinstance(answer, Exception):
@@ -138,7 +138,7 @@ def _prepared(connection: Connection, piece: Piece) -> tuple[list[Window], int]:
 
 
 def _finished(connection: Connection, logits: list[np.ndarray]) -> Done:
-    """The same for what is made of it."""
+    """In a thread of the server: have the process decode a text."""
     connection.send([row.shape for row in logits])
     for row in logits:
         connection.send_bytes(np.ascontiguousarray(row).data)
@@ -149,7 +149,7 @@ def _finished(connection: Connection, logits: list[np.ndarray]) -> Done:
 
 
 def _fork_for_each(requests: socket.socket, tagger: Tagger) -> None:
-    """Each message brings the end of a connection, for a fork."""
+    """Fork for each message, which carries one end of a connection."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _end_with_parent()
@@ -168,8 +168,8 @@ def _fork_for_each(requests: socket.socket, tagger: Tagger) -> None:
 
 
 def _work(connection: Connection, tagger: Tagger) -> None:
-    """One text."""
-    keep_freed()  # a tokenizer frees and takes hundreds of megabytes: two fifths of the time
+    """Prepare and decode one text."""
+    keep_freed()  # a tokenizer allocates and frees hundreds of megabytes: saves two fifths of its time
     connection.send(os.getpid())
     piece: Piece = connection.recv()
     (batch,) = prepare(tagger, [piece])

@@ -1,4 +1,4 @@
-"""Windows in, turns of the engine out, one in flight: what waits shares the next step, each client in its step."""
+"""Schedules windows into steps of the engine, one in flight: waiting windows share the next step, fairly by client."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from vtag.serve import metrics
 from vtag.serve.pipeline.coalescer import Coalescer
 from vtag.types import Window
 
-# How long a step waits for the clients of the ones before it, who are likely to ask again: fuller turns are cheaper.
+# How long a step waits for the clients of the steps before it, who are likely to send more: fuller steps are cheaper.
 COLLECT_SECONDS = 0.002
-# So many tokens are little.
+# Requests up to so many tokens are small.
 FEW_TOKENS = 512
-# Engine time that who asks for much has at once, while others ask for little.
+# Engine time of one step for large requests while small ones arrive.
 QUANTUM_SECONDS = 0.02
-LEAST_QUANTUM = 128.0  # tokens: below, a step's own cost is what takes the time
-# As many at once while nobody asks for little: who does so next waits for these.
+LEAST_QUANTUM = 128.0  # tokens: below, the fixed cost of a step dominates
+# The same as a multiple while no small requests arrive; the next small one waits for such a step.
 LONE_QUANTA = 5
-# Pauses of those who ask for much: multiples of the time that their step took too long, and seconds.
+# Pauses of large requests: as a multiple of the time by which their step was too long, and the longest in seconds.
 PAUSE, LONGEST_PAUSE = 4, 1.0
-# Who asked within this time is likely to ask again.
+# A client that sent a request within this time is likely to send another.
 RECENT_SECONDS = 1.0
 
 
@@ -38,8 +38,8 @@ RECENT_SECONDS = 1.0
 class Job:
     """The windows of one request, or of a piece of one.
 
-    taken: how many of them the engine has had, or has. rows: the logits of those that are done, in order.
-    since: when it came. tokens: of all its windows.
+    taken: how many of them have run or are running. rows: the logits of finished windows, in order.
+    since: time of arrival. tokens: of all its windows.
     """
 
     client: Hashable
@@ -55,21 +55,21 @@ class Job:
 
 
 class FairQueue:
-    """Jobs that wait: clients in step, and the jobs of each in step."""
+    """Waiting jobs, round-robin over clients, and over the jobs of each client."""
 
     def __init__(self) -> None:
         self._jobs: dict[Hashable, deque[Job]] = {}
         self._clients: deque[Hashable] = deque()
-        # Of all that waits.
+        # Tokens of all waiting windows.
         self.tokens = 0
 
     @property
     def clients(self) -> Collection[Hashable]:
-        """Who has something in it."""
+        """Clients with waiting jobs."""
         return self._jobs.keys()
 
     def add(self, job: Job) -> None:
-        """To the end of its client's."""
+        """Append a job to its client's jobs."""
         self.tokens += job.tokens
         if job.client not in self._jobs:
             self._jobs[job.client] = deque()
@@ -77,9 +77,9 @@ class FairQueue:
         self._jobs[job.client].append(job)
 
     def take(self, tokens: int, windows: int) -> list[tuple[Job, int]]:
-        """What shares the next step: a window of each client, again and again, while there is room for the next one.
+        """The windows of the next step: one of each client, again and again, while the next one fits.
 
-        A window of more than `tokens` runs alone. Who is not waited for any more leaves the queue.
+        A window of more than `tokens` runs alone. Removes jobs whose caller was cancelled.
         """
         taken: dict[Job, int] = {}
         while self._clients and windows > 0:
@@ -105,38 +105,39 @@ class FairQueue:
 
 
 class Batcher:
-    """Shares an engine's turns among clients.
+    """Shares an engine's steps among clients.
 
-    prepare, finish: the stages before and after, for which a step that is not full waits.
+    prepare, finish: the stages before and after; a step that is not full waits for them.
     """
 
     def __init__(self, engine: AsyncEngine, prepare: Coalescer[Any, Any], finish: Coalescer[Any, Any]) -> None:
         self._engine = engine
         self._prepare = prepare
         self._finish = finish
-        # Who asks for little, and for much: their turns alternate.
+        # Small and large requests, whose steps alternate.
         self._few, self._many = FairQueue(), FairQueue()
         self._last = self._many
         self._driver: asyncio.Task[None] | None = None
-        # Until when those who ask for much have no step.
+        # Until when large requests have no step.
         self._paused = -math.inf
-        # Clients of the last turns, and those of them who have not asked again.
+        # Clients of the last steps, and those of them without a new request yet.
         self._recent: deque[set[Hashable]] = deque(maxlen=2)
         self._missing: set[Hashable] = set()
         self._complete = asyncio.Event()
-        # When somebody last asked for little, and that somebody does; what those who ask for much have at once then.
+        # When the last small request arrived, and its event; the size of a step for large requests while small ones
+        # arrive.
         self._little = -math.inf
         self._arrived = asyncio.Event()
         self._quantum = LEAST_QUANTUM
 
     def arrived(self, client: Hashable) -> None:
-        """A request of this client is on its way to `run`."""
+        """Announce that a request of this client is on its way to `run`."""
         self._missing.discard(client)
         if not self._missing:
             self._complete.set()
 
     async def run(self, windows: Sequence[Window], client: Hashable, *, much: bool) -> list[np.ndarray]:
-        """Logits of each window, float32 [tokens, labels]; much: they are a part of a request for many."""
+        """Logits of each window, float32 [tokens, labels]; much: the windows are part of a large request."""
         if not windows:
             return []
         loop = asyncio.get_running_loop()
@@ -172,7 +173,7 @@ class Batcher:
             self._driver = None
 
     def _next_step(self) -> tuple[list[tuple[Job, int]], int]:
-        """What shares the next step, and the tokens that it might have had."""
+        """The windows of the next step, and the number of tokens that were allowed."""
         full = self._engine.step_tokens
         queues = [(self._few, full)]
         if time.perf_counter() >= self._paused:
@@ -184,18 +185,18 @@ class Batcher:
         return [], full
 
     def _step_limit(self) -> int:
-        """Tokens of the next step of those who ask for much."""
+        """The number of tokens in the next step of large requests."""
         quanta = 1 if self._mixed() else LONE_QUANTA
         return min(int(quanta * self._quantum), self._engine.step_tokens)
 
     def _mixed(self) -> bool:
-        """Whether somebody asks for little while others ask for much."""
+        """Whether small requests arrive while large ones run."""
         return self._little > time.perf_counter() - RECENT_SECONDS
 
     async def _collect(self) -> None:
-        """Before a step: those who had the last ones get their answers, and time to ask again.
+        """Before a step, deliver the answers of the last steps, and give their clients time to send more.
 
-        So many clients share one step, and the engine has the processor to itself.
+        So more clients share a step, and the engine has the CPU to itself.
         """
         await asyncio.sleep(0)
         full = self._engine.step_tokens
@@ -223,7 +224,7 @@ class Batcher:
         except ModelError as failed:
             if len(step) == 1:
                 _fail(step, failed)
-            else:  # whose it is: the others have their answers
+            else:  # find the request with the bad window: all others get their answers
                 for one in step:
                     await self._run_step([one], room)
             return
@@ -232,10 +233,10 @@ class Batcher:
             return
         seconds = time.perf_counter() - start
         if self._last is self._many and tokens > room / 2:
-            # Down at once, up slowly: most turns are shorter then.
+            # Shrink at once, grow slowly: most steps are shorter then.
             self._quantum *= min(max(QUANTUM_SECONDS * tokens / self._quantum / seconds, 0.5), 1.05)
             self._quantum = max(min(self._quantum, self._engine.step_tokens), LEAST_QUANTUM)
-            # A window that takes long cannot be interrupted: those who ask for little meet it seldom.
+            # A long step cannot be interrupted: pause large requests, so that small ones rarely wait for one.
             if self._mixed():
                 pause = PAUSE * max(seconds - 2 * QUANTUM_SECONDS, 0)
                 self._paused = time.perf_counter() + min(pause, LONGEST_PAUSE)

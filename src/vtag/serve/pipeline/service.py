@@ -1,4 +1,4 @@
-"""What the routes share: the model that is served, its tagger and batcher, and the limits of a request."""
+"""The model that is served: its tagger, stages and scheduler, and the limits of a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vtag.serve.pipeline.stages import Piece, Render, characters, cut, finish, p
 from vtag.tagger import Batch, Tagger
 from vtag.types import Window
 
-# Pieces of a request that are under way at once, so that the engine never waits for the next one.
+# Pieces of a request that are in progress at once, so that the engine never waits for the next one.
 AHEAD = 4
 SMALL_BODY = 1 << 16  # bytes
 # Requests of so few characters have threads of their own.
@@ -44,14 +44,14 @@ class Stages:
 
 
 class Spent:
-    """Counts what a request has cost, over its pieces: tokens of windows, and scores of the answer, `each` a token."""
+    """Counts a request's cost over its pieces: tokens of windows, and scores in the response, `each` a token."""
 
     def __init__(self, *, tokens: int, each: int, scores: int) -> None:
         self._tokens_left, self._most_tokens = tokens, tokens
         self._scores_left, self._most_scores, self._each = scores, scores, each
 
     def take(self, of_windows: int, of_texts: int) -> None:
-        """So many tokens more; raises InputError where they are too many."""
+        """Count more tokens; raises InputError if the request has too many."""
         self._tokens_left -= of_windows
         self._scores_left -= self._each * of_texts
         if self._tokens_left < 0:
@@ -63,10 +63,10 @@ class Spent:
 class Service:
     """A token classifier behind HTTP.
 
-    names: of the model; the first is the one that answers name.
+    names: of the model; responses have the first.
     adapters: names of vLLM's that mean the model with an adapter.
-    languages: two-letter codes of those that it was made for; empty where that is not known.
-    forks: of `long.start`; without, long texts have a thread like others.
+    languages: two-letter codes of the model's languages; empty if unknown.
+    forks: from `long_texts.start`; without it, long texts use threads like others.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Service:
         self.limits = limits
         self.admission = Admission(limits)
         self._languages = languages
-        # Requests that are read or worked on.
+        # Requests that are being read or answered.
         self.waiting: set[RequestLifetime] = set()
         self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
         self._parsing = ShortestFirst(1)
         self.types = tagger.scheme.span_labels
         self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
-        # What takes longer has threads of its own, or a process: others go past it.
+        # Slower requests have threads, or a process, of their own, so that others overtake them.
         self._short, self._other = Stages(tagger, most=128), Stages(tagger, most=1)
         self._batcher = Batcher(engine, self._short.prepare, self._short.finish)
         self._long = None if forks is None else LongTexts(forks)
@@ -108,10 +108,10 @@ class Service:
         words: bool = False,
         scores: int = 0,
     ) -> list[bytes]:
-        """As `LLM.tag`, of texts or of lists of words: the JSON that `render` makes of each, in order.
+        """As `LLM.tag`, for texts or lists of words: the JSON that `render` returns for each, in order.
 
-        `render` is called in a thread, for a piece of the texts at a time, so that memory stays bounded.
-        scores: of each token in the answer.
+        `render` is called in a thread, one piece at a time, so that memory stays bounded.
+        scores: in the response, for each token.
         """
         sizes = self._sizes(items)
         if (found := self.tagger.unknown_label(options)) is not None:
@@ -137,7 +137,7 @@ class Service:
         return results
 
     async def _through(self, piece: Piece, spent: Spent, client: Hashable, *, much: bool) -> list[bytes]:
-        """What is made of its texts."""
+        """Run one piece through the three stages; returns the JSON of its texts."""
         self._batcher.arrived(client)
         with self.admission.windows(self.most_tokens) as take:
 
@@ -160,9 +160,9 @@ class Service:
         return done.rows
 
     async def parsed(self, parse: Callable[[], Parsed], size: int) -> Parsed:
-        """What `parse` makes of a body of so many bytes, in a thread if that takes more than a millisecond.
+        """The result of `parse` for a body of this size, in a thread if that takes more than a millisecond.
 
-        Larger bodies hold Python's lock: they are parsed one at a time, for a quarter of the time at most.
+        Parsing large bodies holds the GIL: one at a time, and at most a quarter of the time.
         """
         if size <= SMALL_BODY:
             return parse()
@@ -175,7 +175,7 @@ class Service:
                 await asyncio.sleep(3 * (loop.time() - began))
 
     async def logits(self, ids: Sequence[int], text: str | None, client: Hashable, *, much: bool) -> np.ndarray:
-        """As `LLM.encode`, of token ids and the text they were made of, if any: float32 [tokens, labels]."""
+        """As `LLM.encode`, for token ids and the text they come from, if any: float32 [tokens, labels]."""
         if len(ids) <= self.tagger.max_length:
             window = Window(np.array(ids, np.int32), 0, 0, len(ids))
             return (await self._batcher.run([window], client, much=much))[0]
@@ -189,29 +189,30 @@ class Service:
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
         if text is not None:
             batch = self.tagger.prepare_prompts(text, self.most_tokens)
-            if batch.encodings[0].ids.tolist() == ids:  # else they were made in another way, as without special tokens
+            # else the ids were made differently, for example without special tokens
+            if batch.encodings[0].ids.tolist() == ids:
                 return batch
         return self.tagger.prepare_prompts(ids, self.most_tokens)
 
     def end(self, why: Exception) -> None:
-        """Requests that are under way get this for an answer."""
+        """Answer pending requests with this error."""
         for patience in list(self.waiting):
             patience.lose(why)
 
     def check_name(self, name: str) -> None:
-        """Raise an error of the table for the name of another model, or of an adapter."""
+        """Raise an error for the name of another model, or of an adapter."""
         if name in self._adapters:
             raise error("adapter_over_http")
         if name not in self._names:
             raise error("other_model")
 
     def check_language(self, language: str | None) -> None:
-        """Raise InputError for a language that the model is known not to be for ("en", "en-US")."""
+        """Raise InputError for a language ("en", "en-US") that the model does not support, as far as known."""
         if language and self._languages and language.lower().partition("-")[0] not in self._languages:
             raise error("other_language", languages=", ".join(self._languages))
 
     def _sizes(self, items: Sequence[Any]) -> list[int]:
-        """Characters of each text; raises InputError for too many of them or of texts."""
+        """Characters of each text; raises InputError for too many texts or characters."""
         if len(items) > self.limits.texts:
             raise error("too_many_texts", limit=self.limits.texts)
         sizes = list(map(characters, items))

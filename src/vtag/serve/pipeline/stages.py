@@ -1,4 +1,4 @@
-"""Requests in pieces, and many pieces prepared or finished at once, whoever asked for them."""
+"""Requests cut into pieces, and pieces of any requests prepared or finished together."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from vtag.types import Span
 
 Item = TypeVar("Item")
 
-# Texts, and characters of them: little enough that others come in between, enough to fill a turn together.
+# Limits of a piece, texts and characters: small enough to let others in between, large enough to fill a step together.
 PIECE_TEXTS = 64
 PIECE_SIZE = LONG_TEXT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tagged:
-    """Texts with what was found in them: the spans, and the logits of each window of the batch."""
+    """Texts with their results: the spans, and the logits of each window of the batch."""
 
     batch: Batch
     logits: Sequence[np.ndarray]
     spans: list[list[Span]]
 
 
-# JSON of each text.
+# Returns the JSON of each text.
 Render = Callable[[Tagged, Tagger], list[bytes]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """Texts of a request that go through together; lists of words where `words` is true.
+    """Texts of a request that are processed together; lists of words where `words` is true.
 
-    first: index of the first one in its request. size: characters. most: tokens of its request's windows.
-    render: what is made of each text for the answer, as JSON; it goes to other processes, and so must pickle.
+    first: index of the first one in its request. size: characters. most: limit of its request's tokens.
+    render: makes the JSON of each text; it is sent to other processes, and so must be picklable.
     """
 
     options: BoundOptions
@@ -54,26 +54,26 @@ class Piece:
 
     @property
     def long(self) -> bool:
-        """Whether it is one text that takes long."""
+        """Whether it is one long text."""
         return self.size > PIECE_SIZE
 
 
 class Done(NamedTuple):
-    """What was made of a piece: JSON of each text, and how many spans of each label there are."""
+    """The result of a piece: JSON of each text, and the number of spans of each label."""
 
     rows: list[bytes]
     labels: Counter[str]
 
 
 def characters(item: str | Sequence[str]) -> int:
-    """Of a text, or of words with a space between them."""
+    """The length of a text, or of words with a space between them."""
     return len(item) if isinstance(item, str) else sum(map(len, item)) + max(len(item) - 1, 0)
 
 
 def cut(
     items: Sequence[Any], sizes: Sequence[int], render: Render, *, options: BoundOptions, words: bool, most: int
 ) -> Iterator[Piece]:
-    """A request in pieces, in order; sizes: `characters` of each item."""
+    """Cut a request into pieces, in order; sizes: `characters` of each item."""
     filling = BatchFill(PIECE_TEXTS, PIECE_SIZE)
     starts: list[int] = []
     for at, size in enumerate(sizes):
@@ -86,7 +86,7 @@ def cut(
 
 
 def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]:
-    """The batch of each piece, or why there is none: the error of its first text that cannot be tagged."""
+    """Prepare pieces together: the batch of each piece, or the error of its first text that cannot be tagged."""
     batches: dict[Piece, Batch | Exception] = {}
     for words, pieces in _alike(waiting, lambda piece: piece.words):
         items = [item for piece in pieces for item in piece.items]
@@ -104,11 +104,13 @@ def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]
 
 
 def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.ndarray]]]) -> list[Done | Exception]:
-    """What is made of the texts of each piece, from its batch and the logits of each window, or why nothing is."""
+    """Decode pieces together, from their batches and the logits of each window: the result of each piece, or its
+    exception.
+    """
     done: dict[Piece, Done | Exception] = {}
     for _, group in _alike(waiting, lambda one: one[0].options):
         batch = Batch.joined([batch for _, batch, _ in group])
-        # None of these texts was refused.
+        # Texts with errors do not get this far.
         found = cast("Iterator[list[Span]]", iter(tagger.finish(batch, [row for _, _, rows in group for row in rows])))
         for piece, batch, rows in group:
             spans = [next(found) for _ in piece.items]
@@ -121,7 +123,7 @@ def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.nda
 
 
 def _alike(waiting: Sequence[Item], kind: Callable[[Item], Any]) -> Iterator[tuple[Any, list[Item]]]:
-    """What goes together: all of a kind."""
+    """Items grouped by kind."""
     groups: dict[Any, list[Item]] = {}
     for one in waiting:
         groups.setdefault(kind(one), []).append(one)

@@ -1,1 +1,1 @@
-"""What clients speak: one file, or folder, for each neighbour."""
+"""The protocols of clients: one file, or folder, for each."""

@@ -20,7 +20,7 @@ HF_RESPONSE = list[schemas.Entity] | list[list[schemas.Entity]]
 
 @router.post("/", response_model=HF_RESPONSE)
 async def inference(request: Request, body: schemas.InferenceRequest) -> list[Any]:
-    """Hugging Face's Inference schema, as `huggingface_hub.InferenceClient(model=url)` speaks it.
+    """Hugging Face's Inference schema, for `huggingface_hub.InferenceClient(model=url)`.
 
     A text gets a list of spans, a list of texts one such list each.
     """

@@ -1,4 +1,4 @@
-"""Presidio's analyzer schema: `POST /analyze`, and what its clients ask before."""
+"""Presidio's analyzer schema: `POST /analyze`, and its routes about the model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ router = routes_of("Presidio")
 
 
 class AnalyzeRequest(Schema):
-    """What Presidio's analyzer takes. `context` and `correlation_id` change nothing: the model reads the text alone."""
+    """The request of Presidio's analyzer. `context` and `correlation_id` have no effect: the model
+    reads only the text.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": EXAMPLE, "language": "en"}]})
 
@@ -57,7 +59,7 @@ class AnalysisExplanation(Schema):
 
 
 class RecognizerResult(Schema):
-    """One span, in Presidio's words. Offsets: code points."""
+    """One span in Presidio's schema. Offsets: code points."""
 
     entity_type: str
     start: int
@@ -68,7 +70,9 @@ class RecognizerResult(Schema):
 
 @router.post("/analyze", response_model=list[RecognizerResult] | list[list[RecognizerResult]])
 async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
-    """Presidio's analyzer, with the model as its one recognizer: a list of spans for a text, of such lists for many."""
+    """Presidio's analyzer, with the model as its only recognizer: a list of spans for a text, a list
+    of lists for many.
+    """
     service = serving(request)
     service.check_language(body.language)
     if not set(service.types).issuperset(body.entities or ()):
@@ -93,14 +97,14 @@ async def supported_entities(request: Request, language: str | None = None) -> l
 
 @router.get("/recognizers", response_model=list[str])
 async def recognizers(request: Request, language: str | None = None) -> list[str]:
-    """The model's name: it is the one recognizer."""
+    """The model's name, as the only recognizer."""
     serving(request).check_language(language)
     return [serving(request).model]
 
 
 @dataclass(frozen=True, slots=True)
 class _Analysis:
-    """Results for the spans of some types whose texts are not allowed; recognizer: as for `_result`."""
+    """Renders spans of the requested types, without the texts on the allow list; recognizer: see `_result`."""
 
     wanted: Set[str]
     allowed: Set[str]
@@ -115,7 +119,7 @@ class _Analysis:
 
 
 def _result(span: Span, recognizer: str | None) -> dict[str, Any]:
-    """recognizer: named in an explanation, where one is wanted."""
+    """recognizer: the name for the explanation, if one was requested."""
     why = recognizer and AnalysisExplanation(
         recognizer=recognizer,
         original_score=span.score,

@@ -1,4 +1,4 @@
-"""What the routes take and give, with examples. A field's description reads on after "must be"."""
+"""Schemas that protocols share, with examples. Error messages put a field's description after "must be"."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# What is wrong is said of the first: a million of complaints would take a minute, and gigabytes.
+# Report only the first wrong element: a million complaints would take a minute, and gigabytes.
 Strings = Annotated[list[str], Field(fail_fast=True)]
-# To JSON 1.0 is a whole number.
+# In JSON, 1.0 is a whole number.
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Schema(BaseModel):
-    """Types are taken as they come: a number in quotes is none."""
+    """Base of all schemas. Types are strict: a number in quotes is no number."""
 
     model_config = ConfigDict(strict=True)
 
 
 def options_of(asked: Schema, defaults: TagOptions = DEFAULTS) -> TagOptions:
-    """The options of `LLM.tag` that a body has, by their names; `defaults` for those that it lacks, or leaves null."""
+    """The options of `LLM.tag` that a body sets; `defaults` for missing and null fields."""
     given = {name: value for name in OPTIONS if (value := getattr(asked, name, None)) is not None}
     return replace(defaults, **given)
 
@@ -130,7 +130,7 @@ class Likely(Schema):
 
 
 class TaggedSpan(Schema):
-    """`text` is the stretch from `start` to `end`; `words` the range of word indices, where words were sent."""
+    """`text` is the text from `start` to `end`; `words` the range of word indices, if words were sent."""
 
     start: int
     end: int
@@ -142,7 +142,7 @@ class TaggedSpan(Schema):
 
 
 class TaggedToken(Schema):
-    """A token that is not special, with its likeliest label."""
+    """A token that is not special, with its most probable label."""
 
     token: str
     start: int
@@ -153,14 +153,14 @@ class TaggedToken(Schema):
 
 
 class Usage(Schema):
-    """Tokens of the text, special ones included, and in how many windows they ran."""
+    """Tokens of the text, special ones included, and the number of windows in which they ran."""
 
     tokens: int
     windows: int
 
 
 class TaggedText(Schema):
-    """What was found in one text."""
+    """The result of one text."""
 
     spans: list[TaggedSpan]
     usage: Usage
@@ -193,7 +193,7 @@ class TagResponse(Schema):
 
 
 class Limits(Schema):
-    """What a request may hold, and how many tokens the model sees at once."""
+    """Limits of a request, and the number of tokens that the model sees at once."""
 
     body_bytes: int
     values: int
@@ -206,7 +206,7 @@ class Limits(Schema):
 
 
 class Info(Schema):
-    """What is served; `colors` are those of the terminal and of the page, by type and by label."""
+    """The model that is served; `colors` are those of the terminal and of the page, by type and by label."""
 
     model: str
     version: str

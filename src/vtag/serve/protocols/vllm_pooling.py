@@ -1,4 +1,4 @@
-"""vLLM's `/pooling` for texts of any length: its schema, its error body, and windows where a prompt is too long."""
+"""vLLM's `/pooling` for texts of any length: its schema, its error body, and windows for long prompts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from vtag.serve.pipeline.service import Service
 
 
 class LimitExceededError(Exception):
-    """An error of the table that is answered as on vtag's routes; other errors are answered in vLLM's words."""
+    """An error that is answered in the form of vtag's routes; other errors have vLLM's form."""
 
 
 async def limit_exceeded(request: Request, raised: Exception) -> Response:
-    """Handler of it."""
+    """Handler of LimitExceededError."""
     return refusal(raised.args[0])
 
 
 class WindowedPooling(PoolingHandler):
-    """vLLM's handler, which on the packed route would take a pack's length for a text's."""
+    """vLLM's /pooling handler, limited by the model's maximum length and not by that of a packed request."""
 
     def __init__(self, stock: Any, client: EngineClient, service: Service) -> None:
         self._windows = WindowedEngineClient(client, service)
@@ -46,9 +46,9 @@ class WindowedPooling(PoolingHandler):
 
 
 class WindowedEngineClient:
-    """vLLM's engine, as its handler uses it, in which prompts wait for their turn with the texts of other routes.
+    """vLLM's engine client for that handler: prompts share the engine's steps with texts of other routes.
 
-    prompts: how many a request has, by its id.
+    prompts: the number of prompts of each request, by its id.
     """
 
     def __init__(self, engine: EngineClient, service: Service) -> None:
@@ -60,9 +60,9 @@ class WindowedEngineClient:
     async def encode(
         self, prompt: Any, pooling_params: PoolingParams, request_id: str, **kwargs: Any
     ) -> AsyncGenerator[PoolingRequestOutput, None]:
-        """One output of one row per token, stitched from windows where the prompt is too long for one."""
+        """One output with one row per token, stitched from windows if the prompt is too long for one."""
         ids = prompt.get("prompt_token_ids", ())
-        if not ids or not 0 <= min(ids) <= max(ids) < self._service.tagger.vocabulary:  # refused in vLLM's words
+        if not ids or not 0 <= min(ids) <= max(ids) < self._service.tagger.vocabulary:  # vLLM's handler refuses these
             async for output in self._engine.encode(prompt, pooling_params, request_id, **kwargs):
                 yield output
             return

@@ -1,4 +1,4 @@
-"""vtag's routes: each a function from a checked body to what will be JSON."""
+"""vtag's own protocol: `POST /v1/tag` and `GET /info`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = routes_of("vtag")
 
 @router.post("/v1/tag", response_model=schemas.TagResponse, response_model_exclude_unset=True)
 async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
-    """Labelled spans of texts, or of texts already split into words, with offsets in the unit asked for."""
+    """Labelled spans of texts, or of texts already split into words, with offsets in the requested unit."""
     if (body.input is None) == (body.words is None):
         raise error("input_or_words", input="input")
     texts = [body.input] if isinstance(body.input, str) else body.input
@@ -45,7 +45,7 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
 
 @router.get("/info", response_model=schemas.Info)
 async def info(request: Request) -> dict[str, Any]:
-    """The model, its labels, and what a request may hold."""
+    """The model, its labels, and the limits of a request."""
     service = serving(request)
     tagger, limits = service.tagger, service.limits
     return {
@@ -63,7 +63,9 @@ async def info(request: Request) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Results:
-    """`results` of one request to /v1/tag, a piece at a time; raises InputError where they have too many scores."""
+    """Renders `results` of one request to /v1/tag, a piece at a time; raises InputError if they have
+    too many scores.
+    """
 
     top_k: int | None
     return_tokens: bool
@@ -73,7 +75,7 @@ class _Results:
     def __call__(self, found: Tagged, tagger: Tagger) -> list[bytes]:
         """JSON of the result of each text."""
         batch, k = found.batch, self.top_k
-        if k:  # before anything is sorted; the scores of tokens were counted before the engine was asked
+        if k:  # before anything is sorted; the scores of tokens were counted before the engine ran
             most = self.scores_left
             self.scores_left -= min(k, len(tagger.id2label)) * sum(map(len, found.spans))
             if self.scores_left < 0:
@@ -98,7 +100,7 @@ class _Results:
 
 
 def _tokens(encoding: Encoding, probabilities: np.ndarray, tagger: Tagger, k: int | None) -> list[dict[str, Any]]:
-    """The tokens that are not special, each with its likeliest label, or its k likeliest ones."""
+    """The tokens that are not special, each with its most probable label, or its k most probable ones."""
     own = np.flatnonzero(~encoding.special)
     pieces = tagger.token_strings(encoding)
     tops = likeliest(probabilities[own], list(tagger.id2label.values()), k or 1)

@@ -1,1 +1,3 @@
-"""KServe's protocols, v1 and v2 (Open Inference Protocol): spans where its own token classifiers give label ids."""
+"""KServe's protocols, v1 and v2 (Open Inference Protocol): spans, where KServe's own token classifiers return label
+ids.
+"""

@@ -1,4 +1,4 @@
-"""v2's extension: tensors as bytes behind the JSON of a body."""
+"""v2's binary extension: tensors as bytes after the JSON of a body."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from vtag.serve.limits import Limits
 
 BINARY = "binary_tensor_data"
 BYTES_BEHIND = "application/octet-stream"
-# The header that tells the length of the JSON.
+# The header with the length of the JSON.
 JSON_SIZE = "Inference-Header-Content-Length"
 
 
 class BinaryRoute(Route):
-    """A route that takes a tensor as bytes too."""
+    """A route that also accepts a binary tensor."""
 
     def check_type(self, headers: Headers) -> None:
-        """JSON, or a tensor as bytes behind it. Triton's client names no type: only a web page is asked for one."""
+        """JSON, or a binary tensor after it. Triton's client sends no type, so that only web pages must send one."""
         from_page = "origin" in headers or "sec-fetch-site" in headers
         kind = headers.get("content-type")
         if kind is None and not from_page:
@@ -35,7 +35,7 @@ class BinaryRoute(Route):
             super().check_type(headers)
 
     def parse(self, body: bytes, schema: type[BaseModel], headers: Headers, limits: Limits) -> Any:
-        """As of other routes, once the bytes have been put into the JSON."""
+        """The body as its schema, with the binary tensor inserted into the JSON."""
         told = headers.get(JSON_SIZE)
         if told is None:
             return super().parse(body, schema, headers, limits)
@@ -55,7 +55,7 @@ class BinaryRoute(Route):
 
 
 def _elements(tensor: bytes, most: int) -> list[str]:
-    """The texts of a tensor of bytes: each its length, uint32, and itself in UTF-8."""
+    """The texts of a binary tensor: for each its length, uint32, and its UTF-8 bytes."""
     texts: list[str] = []
     at = 0
     while at < len(tensor):
@@ -74,7 +74,7 @@ def _elements(tensor: bytes, most: int) -> list[str]:
 
 
 def response(answer: dict[str, Any], output: dict[str, Any], rows: Sequence[bytes]) -> Response:
-    """An answer whose one output, `output`, stands behind its JSON: each row as its length, uint32, and itself."""
+    """A response whose one output, `output`, follows its JSON: for each row its length, uint32, and its bytes."""
     behind = b"".join(struct.pack("<I", len(row)) + row for row in rows)
     output["parameters"] = {"binary_data_size": len(behind)}
     head = to_json(answer)

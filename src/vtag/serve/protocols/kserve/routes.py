@@ -38,7 +38,7 @@ from vtag.tagger import Tagger
 
 
 class NameConvertor(PathConvertor):
-    """A model's name, which may hold slashes, but does not end in what stands behind it on other routes."""
+    """A model's name, which may contain slashes, but does not end like another route."""
 
     regex = r".*(?<!/infer)(?<!/ready)(?<!:predict)"
 
@@ -69,7 +69,7 @@ async def predict_ready(request: Request, name: str) -> dict[str, Any]:
     responses={200: {"content": {BYTES_BEHIND: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def infer(request: Request, name: str, body: InferRequest) -> Any:
-    """KServe v2: for each text of the tensor its spans, as JSON. Tensors may travel as bytes, both ways."""
+    """KServe v2: for each text of the tensor its spans, as JSON. Requests and responses may be binary."""
     service = serving(request)
     service.check_name(name)
     (tensor,) = body.inputs

@@ -1,4 +1,4 @@
-"""The bodies and answers of both versions."""
+"""The bodies and responses of both versions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PredictResponse(Schema):
 
 
 class TensorParameters(Schema):
-    """How a tensor is written: as JSON, or as bytes behind it."""
+    """The form of a tensor: JSON, or bytes after it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ class TensorParameters(Schema):
 
 
 class RequestParameters(Schema):
-    """Options of `POST /v1/tag` that fit into v2's parameters, and how outputs are written that are not named."""
+    """Options of `POST /v1/tag` that fit into v2's parameters, and the default form of outputs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,7 +62,7 @@ class RequestInput(Schema):
 
 
 class RequestOutput(Schema):
-    """v2: what is asked for."""
+    """v2: a requested output."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -94,7 +94,7 @@ class InferRequest(Schema):
 
 
 class ResponseOutput(Schema):
-    """v2: for each text its spans, written as JSON."""
+    """v2: for each text its spans as JSON."""
 
     name: str
     shape: list[int]
@@ -113,7 +113,7 @@ class InferResponse(Schema):
 
 
 class MetadataTensor(Schema):
-    """v2: a tensor that the model takes or gives; -1: any number."""
+    """v2: a tensor that the model takes or returns; -1: any number."""
 
     name: str
     datatype: str
@@ -121,7 +121,7 @@ class MetadataTensor(Schema):
 
 
 class ModelMetadata(Schema):
-    """v2: what the model takes and gives."""
+    """v2: the inputs and outputs of the model."""
 
     name: str
     versions: list[str]
