@@ -16,14 +16,16 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The arguments of `vtag bench`."""
     new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or 'demo'")
     new.add_argument(
-        "--texts", metavar="FILE", help="texts to run, in a format of vtag run's (default: 495 that vtag has)"
+        "--texts", metavar="FILE", help="texts to run, in a format of vtag run (default: 495 texts of vtag's own)"
     )
     new.add_argument(
         "--shape",
         choices=SHAPES,
         help="a BERT of this shape with random weights, and the tokenizer and labels of MODEL",
     )
-    new.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"turns of each (default: {ROUNDS})")
+    new.add_argument(
+        "--rounds", type=int, default=ROUNDS, metavar="N", help=f"rounds of each precision (default: {ROUNDS})"
+    )
     new.add_argument("--json", action="store_true", help="one JSON object, with every round")
     return new
 

@@ -26,11 +26,11 @@ OPTIONS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add `--ray` and its options."""
     group = parser.add_argument_group("many machines")
-    group.add_argument("--ray", action="store_true", help="tag on a Ray cluster, or a Ray of its own here")
+    group.add_argument("--ray", action="store_true", help="tag on a Ray cluster, or a private one on this machine")
     group.add_argument("--ray-address", metavar="ADDRESS", help="auto, or HOST:PORT (default: RAY_ADDRESS)")
-    group.add_argument("--workers", metavar="MIN:MAX", help="fewest and most (default: 1 to as many as find room)")
+    group.add_argument("--workers", metavar="MIN:MAX", help="minimum and maximum (default: from 1 to as many as fit)")
     group.add_argument("--cpus-per-worker", metavar="N", type=int, help="default: 1")
-    group.add_argument("--gpus-per-worker", metavar="N", type=int, help="default: 1 where the cluster has GPUs, else 0")
+    group.add_argument("--gpus-per-worker", metavar="N", type=int, help="default: 1 if the cluster has GPUs, else 0")
 
 
 def check(args: argparse.Namespace) -> None:

@@ -19,12 +19,12 @@ class Finding(NamedTuple):
 
     name: str
     value: str
-    mend: str = ""
+    fix: str = ""
 
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The arguments of `vtag doctor`."""
-    new.add_argument("model", metavar="MODEL", nargs="?", help="also say how this model would run")
+    new.add_argument("model", metavar="MODEL", nargs="?", help="also show how this model would run")
     return new
 
 
@@ -32,11 +32,11 @@ def run(args: argparse.Namespace) -> int:
     """Print the report; returns 1 if there is a problem."""
     findings = []
     for finding in report(args.model):
-        print(f"{'✗' if finding.mend else '✓'} {finding.name:14}{finding.value}", flush=True)
-        if finding.mend:
-            print(f"  {'':14}→ {finding.mend}")
+        print(f"{'✗' if finding.fix else '✓'} {finding.name:14}{finding.value}", flush=True)
+        if finding.fix:
+            print(f"  {'':14}→ {finding.fix}")
         findings.append(finding)
-    return int(any(finding.mend for finding in findings))
+    return int(any(finding.fix for finding in findings))
 
 
 def report(model: str | None) -> Iterator[Finding]:
@@ -46,11 +46,11 @@ def report(model: str | None) -> Iterator[Finding]:
     yield from installed
     yield hub()
     yield demo()
-    if any(finding.mend for finding in installed):
+    if any(finding.fix for finding in installed):
         return
     broken = [*engine_import()] or [*contract()]
     yield from broken
-    if any(finding.mend for finding in broken):
+    if any(finding.fix for finding in broken):
         return
     yield from machine()
     yield hook()
@@ -76,8 +76,8 @@ def packages() -> Iterator[Finding]:
     yield Finding("torch", torch or "not installed", "" if torch else "install vLLM again: it brings its torch")
     version = _version("transformers")
     fits = version is not None and wanted["transformers"].contains(version)
-    mend = "" if fits else f'pip install "transformers{wanted["transformers"]}"'
-    yield Finding("transformers", version or "not installed", mend)
+    fix = "" if fits else f'pip install "transformers{wanted["transformers"]}"'
+    yield Finding("transformers", version or "not installed", fix)
 
 
 def hub() -> Finding:
@@ -108,8 +108,8 @@ def engine_import() -> Iterator[Finding]:
         resolve("vllm:LLM")
     except Exception as cause:
         line = (str(cause).strip().splitlines() or [""])[0]
-        mend = "make a fresh environment from requirements/cpu.txt with --no-deps, without torchvision and torchaudio"
-        yield Finding("vllm", f"cannot be imported: {type(cause).__name__}: {line}", mend)
+        fix = "make a fresh environment from requirements/cpu.txt with --no-deps, without torchvision and torchaudio"
+        yield Finding("vllm", f"cannot be imported: {type(cause).__name__}: {line}", fix)
 
 
 def contract() -> Iterator[Finding]:

@@ -29,9 +29,7 @@ TAGGING: dict[str, dict[str, Any]] = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add `--dtype` and `--engine`."""
-    parser.add_argument(
-        "--dtype", metavar="TYPE", help="float32, bfloat16 or float16 (default: what suits the machine)"
-    )
+    parser.add_argument("--dtype", metavar="TYPE", help="float32, bfloat16 or float16 (default: suits the machine)")
     parser.add_argument(
         "--engine",
         metavar="NAME=VALUE",

@@ -20,11 +20,11 @@ from vtag.system import environment
 # Each is a module of this package with `parser()` and `run(arguments)`.
 COMMANDS = {
     "tag": "tag texts with a model",
-    "run": "tag the records of files into a file; stopped at any moment, the same command goes on",
+    "run": "tag the records of files into a file; the same command continues a stopped run",
     "serve": "answer HTTP requests with spans",
-    "play": "show the spans of what you type, on a page in the browser",
+    "play": "show the spans of typed text on a page in the browser",
     "bench": "measure how fast a model is on this machine",
-    "doctor": "say what is installed, what will be used and how to mend what is wrong",
+    "doctor": "show what is installed, what will be used, and the fix for each problem",
     "formats": "list the file formats that vtag run reads and writes",
     "models": "list the architectures that vtag runs",
 }

@@ -16,17 +16,21 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The arguments of `vtag run`."""
     new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or demo")
     new.add_argument("input", metavar="INPUT", nargs="+", help="files, folders, globs, or - for stdin")
-    new.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="a file; its extension tells the format")
-    new.add_argument("--format", metavar="NAME", help="format of the inputs, if not told by extension: vtag formats")
-    new.add_argument("--delimiter", metavar="SIGN", help="between the fields of CSV, if its first rows do not tell")
+    new.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="a file; its extension sets the format")
+    new.add_argument(
+        "--format", metavar="NAME", help="format of the inputs, if their extensions do not tell: see vtag formats"
+    )
+    new.add_argument(
+        "--delimiter", metavar="CHARACTER", help="between the fields of CSV, if its first rows do not tell"
+    )
     new.add_argument(
         "--text-field", metavar="NAME", default="text", help="field with the text (default: text), such as data.text"
     )
     new.add_argument("--words-field", metavar="NAME", help="field with words to tag instead of the text")
     new.add_argument("--spans-field", metavar="NAME", default="spans", help="field for the spans (default: spans)")
-    new.add_argument("--overwrite-field", action="store_true", help="replace the spans that the input has")
+    new.add_argument("--overwrite-field", action="store_true", help="replace the input's field of that name")
     new.add_argument("--strict", action="store_true", help="stop at the first record that cannot be tagged")
-    new.add_argument("--restart", action="store_true", help="forget an earlier run and its output, begin anew")
+    new.add_argument("--restart", action="store_true", help="discard an earlier run and its output, start over")
     new.add_argument("--quiet", action="store_true", help="neither progress nor summary")
     engine.add_tagging(new)
     new.add_argument("--scheme", metavar="NAME", help="tag scheme of the labels, if their names do not tell")
@@ -34,7 +38,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
         "--words-rule", metavar="NAME", help="how a word's tokens become a label: auto, first, mean, token"
     )
     new.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a hub model")
-    new.add_argument("--quantization", metavar="NAME", help="int8, or a method of vLLM's")
+    new.add_argument("--quantization", metavar="NAME", help="int8, or one of vLLM's methods")
     engine.add_options(new)
     cluster.add_options(new)
     return new

@@ -41,13 +41,13 @@ SHARED_MEMORY = "/dev/shm"
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The arguments of `vtag serve`."""
     new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or demo")
-    new.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine alone)")
-    new.add_argument("--port", type=int, default=8000, help="port to listen at; 0: any that is free (default: 8000)")
+    new.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    new.add_argument("--port", type=int, default=8000, help="port to listen at; 0: any free port (default: 8000)")
     new.add_argument(
         "--api-key",
         metavar="KEY",
         action="append",
-        help="ask for this key; may be repeated (default: the environment's VLLM_API_KEY, or none)",
+        help="require this key; may be repeated (default: VLLM_API_KEY, or none)",
     )
     for name, says in LIMITS.items():
         most = getattr(Limits(), name)
@@ -57,16 +57,16 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
         metavar="NAME",
         action="append",
         default=[],
-        help="a name to answer to, as behind a proxy; may be repeated (default: local names, where --host is local)",
+        help="an accepted Host name, as behind a proxy; may be repeated (default: local names, if --host is local)",
     )
     new.add_argument(
         "--cors-origin",
         metavar="ORIGIN",
         action="append",
         default=[],
-        help="a web page's origin, such as https://app.example.com, that may call it; may be repeated (default: none)",
+        help="origin of web pages that may call it, such as https://app.example.com; may be repeated (default: none)",
     )
-    new.add_argument("--access-log", action="store_true", help="a line a request on stderr, without its text")
+    new.add_argument("--access-log", action="store_true", help="one line per request on stderr, without texts")
     engine.add_options(new)
     new.formatter_class = argparse.RawDescriptionHelpFormatter
     fixed = (f"  {says}: {most} (then {then})" for says, (most, then) in FIXED.items())

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """The arguments of `vtag tag`."""
     new.add_argument("model", metavar="MODEL", help="a folder, a hub id, or demo")
-    new.add_argument("text", metavar="TEXT", nargs="*", help="texts to tag; without any, one a line from stdin")
+    new.add_argument("text", metavar="TEXT", nargs="*", help="texts to tag; without any, stdin has one per line")
     new.add_argument("--examples", action="store_true", help="tag the demo model's example texts")
     shape = new.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help='one line a text: {"text": ..., "spans": [...]}')
+    shape.add_argument("--json", action="store_true", help='one line per text: {"text": ..., "spans": [...]}')
     shape.add_argument("--html", metavar="FILE", help="write a page that shows the spans in colours")
     engine.add_tagging(new)
     engine.add_options(new)

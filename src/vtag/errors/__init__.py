@@ -1,4 +1,4 @@
-"""What can go wrong: kind -> class, HTTP status, exit code, message with the fix. One table a file, one for each room.
+"""Errors: kind -> class, HTTP status, exit code, message with the fix. One table a file, one for each room.
 
 Every message is one line, names the fix, and never holds text of the user's.
 """
@@ -45,16 +45,15 @@ def error(kind: str, **fields: object) -> VtagError:
     """Make (not raise) the exception of a row, its message filled with `fields`."""
     row = TABLE[kind]
     message = row.message.format(**fields)
-    return restore(
-        row.error, kind, row.status, row.exit_code, " ".join(message.splitlines())
-    )  # a path may hold line ends
+    one_line = " ".join(message.splitlines())  # a path may hold line ends
+    return restore(row.error, kind, row.status, row.exit_code, one_line)
 
 
 def input_error(kind: str, **fields: object) -> InputError:
     """The same of a row about a text, for callers that keep errors in the places of answers."""
-    made = error(kind, **fields)
-    assert isinstance(made, InputError)
-    return made
+    refused = error(kind, **fields)
+    assert isinstance(refused, InputError)
+    return refused
 
 
 def reason(cause: BaseException) -> str:
@@ -62,5 +61,5 @@ def reason(cause: BaseException) -> str:
     complaints: list[dict[str, Any]] = getattr(cause, "errors", list)()
     if complaints:
         return ": ".join([*map(str, complaints[0]["loc"]), complaints[0]["msg"]])
-    said = " ".join(str(cause).strip().split("\n\n")[0].split())
-    return said if " " in said else f"{type(cause).__name__} {said}".strip()
+    line = " ".join(str(cause).strip().split("\n\n")[0].split())
+    return line if " " in line else f"{type(cause).__name__} {line}".strip()

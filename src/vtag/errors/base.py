@@ -36,7 +36,7 @@ class MissingPackageError(VtagError, ImportError):
 
 
 class EngineError(VtagError, RuntimeError):
-    """The engine failed or was not used as it must be."""
+    """The engine failed, or was used wrongly."""
 
 
 class Kind(NamedTuple):
@@ -49,7 +49,7 @@ class Kind(NamedTuple):
 
 
 def restore(cls: type[VtagError], kind: str, status: int, exit_code: int, message: str) -> VtagError:
-    """The exception with these attributes, as pickle makes it again."""
-    made = cls(message)
-    made.kind, made.status, made.exit_code = kind, status, exit_code
-    return made
+    """The exception with these attributes; pickle calls it too."""
+    restored = cls(message)
+    restored.kind, restored.status, restored.exit_code = kind, status, exit_code
+    return restored

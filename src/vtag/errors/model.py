@@ -6,10 +6,10 @@ from vtag.errors.base import EngineError, Kind, MissingPackageError, ModelError,
 
 TABLE: dict[str, Kind] = {
     "model_not_found": Kind(
-        ModelError, 404, 3, "{model}: no such folder, and not a hub id (owner/name): check the path, or say 'demo'"
+        ModelError, 404, 3, "{model}: no such folder, and not a hub id (owner/name): check the path, or use 'demo'"
     ),
     "not_a_model": Kind(
-        ModelError, 404, 3, "{model}: no config.json in this folder: name a folder made by save_pretrained"
+        ModelError, 404, 3, "{model}: no config.json in this folder: pass a folder written by save_pretrained"
     ),
     "hub_unreachable": Kind(
         ModelError,
@@ -18,7 +18,7 @@ TABLE: dict[str, Kind] = {
         "{model}: no such folder, not in the local cache, and the hub cannot be reached: check path or network",
     ),
     "hub_cache_failed": Kind(
-        EngineError, 503, 5, "{model}: the hub's cache cannot be written ({reason}): mend that, or pass download_dir"
+        EngineError, 503, 5, "{model}: the hub's cache cannot be written ({reason}): fix that, or pass download_dir"
     ),
     "hub_not_found": Kind(
         ModelError, 404, 3, "{model}: the hub has no such model, or it is private: check the id, or `hf auth login`"
@@ -27,13 +27,13 @@ TABLE: dict[str, Kind] = {
         ModelError, 404, 3, "{model}: no revision {revision!r}: check the branch, tag or commit"
     ),
     "no_model_name": Kind(
-        ModelError, 422, 3, "model={given}: name a folder, a hub id (owner/name), or 'demo' for the demo model"
+        ModelError, 422, 3, "model={given}: pass a folder, a hub id (owner/name), or 'demo' for the demo model"
     ),
     "bad_config": Kind(
-        ModelError, 422, 3, "{model}: config.json is broken or names no model_type: save the model again"
+        ModelError, 422, 3, "{model}: config.json is invalid or has no model_type: save the model again"
     ),
     "remote_code": Kind(
-        ModelError, 422, 3, "{model}: brings its own Python code: pass trust_remote_code=True if you trust it"
+        ModelError, 422, 3, "{model}: has its own Python code: pass trust_remote_code=True if you trust it"
     ),
     "unsupported_architecture": Kind(
         ModelError, 422, 3, "{model}: architecture {type!r} is not supported: `vtag models` lists those that are"
@@ -61,20 +61,20 @@ TABLE: dict[str, Kind] = {
         " correct it",
     ),
     "lfs_pointer": Kind(
-        ModelError, 422, 3, "{model}: {file} is git-lfs's pointer, not the file itself: run `git lfs pull` there"
+        ModelError, 422, 3, "{model}: {file} is a git-lfs pointer, not the file itself: run `git lfs pull` there"
     ),
     "file_damaged": Kind(
-        ModelError, 422, 3, "{model}: {file} is damaged, or was cut off: download it, or save the model, again"
+        ModelError, 422, 3, "{model}: {file} is damaged or truncated: download it, or save the model, again"
     ),
     "pickle_refused": Kind(
         ModelError,
         422,
         3,
-        "{model}: {file} is damaged, or holds more than tensors, which could run code: save the model again with"
+        "{model}: {file} is damaged, or contains more than tensors, which could run code: save the model again with"
         " save_pretrained",
     ),
     "shard_missing": Kind(
-        ModelError, 422, 3, "{model}: {file} is missing, a part of the weights: download it, or save the model, again"
+        ModelError, 422, 3, "{model}: {file}, a part of the weights, is missing: download it, or save the model, again"
     ),
     "no_weights": Kind(
         ModelError, 422, 3, "{model}: no {file} in this folder: save the model again with save_pretrained"
@@ -83,14 +83,14 @@ TABLE: dict[str, Kind] = {
         ModelError,
         422,
         3,
-        "{model}: {tensor} has the shape {found} in the weights and {wanted} by config.json: correct config.json, or"
+        "{model}: {tensor} has the shape {found} in the weights, but {wanted} according to config.json: correct config.json, or"
         " save the model again",
     ),
     "layers_disagree": Kind(
         ModelError,
         422,
         3,
-        "{model}: {tensor} is in the weights, and config.json has no such layer: correct it, or save the model again",
+        "{model}: {tensor} is in the weights, but config.json has no such layer: correct it, or save the model again",
     ),
     "weights_not_finite": Kind(
         ModelError,
@@ -118,7 +118,7 @@ TABLE: dict[str, Kind] = {
         ModelError,
         422,
         3,
-        "{model}: its tokenizer has ids up to {last}, its embedding {rows} rows: save the tokenizer of this very model"
+        "{model}: its tokenizer has ids up to {last}, but its embedding only {rows} rows: save this model's own tokenizer"
         " into the folder",
     ),
     "pickle_only": Kind(
@@ -147,7 +147,7 @@ TABLE: dict[str, Kind] = {
         ' model_config={{"num_labels": n}} for a newly initialised head',
     ),
     "num_labels": Kind(
-        ModelError, 422, 3, "{model}: the head has {head} labels, num_labels={asked} was asked: leave num_labels out"
+        ModelError, 422, 3, "{model}: the head has {head} labels, not num_labels={asked}: leave num_labels out"
     ),
     "num_labels_number": Kind(SettingError, 422, 2, "num_labels must be a whole number of at least 1"),
     "id2label_keys": Kind(

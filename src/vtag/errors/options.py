@@ -18,21 +18,21 @@ TABLE: dict[str, Kind] = {
         ModelError,
         422,
         3,
-        "{path}: not a Viterbi calibration ({reason}): mend the file, or remove it to decode without",
+        "{path}: not a Viterbi calibration ({reason}): fix the file, or remove it",
     ),
     "unknown_operating_point": Kind(
-        SettingError, 422, 2, "operating_point={point}: the calibration file has {names}: use one of these"
+        SettingError, 422, 2, "operating_point={point}: no such point in the calibration file: use one of {names}"
     ),
     "unknown_strategy": Kind(
         SettingError, 422, 2, "aggregation_strategy={strategy}: no such strategy: choose one of {names}"
     ),
     "bad_ignore_labels": Kind(
-        SettingError, 422, 2, 'ignore_labels={given}: must be a list of labels: pass such as ["O", "DATE"], or []'
+        SettingError, 422, 2, 'ignore_labels={given}: must be a list of labels: pass for example ["O", "DATE"], or []'
     ),
     "no_such_label": Kind(SettingError, 422, 2, "{option}: the model has no label {label}: choose among {names}"),
     "stride_number": Kind(SettingError, 422, 2, "stride={stride}: must be a whole number of tokens"),
     "stride_without_groups": Kind(
-        SettingError, 422, 2, "stride does not go with aggregation_strategy=none: leave stride out, or use simple"
+        SettingError, 422, 2, "stride is not supported with aggregation_strategy=none: leave stride out, or use simple"
     ),
     "bad_stride": Kind(
         SettingError,
@@ -51,12 +51,12 @@ TABLE: dict[str, Kind] = {
         SettingError,
         422,
         2,
-        "{strategy} needs a fast tokenizer, which this model has not: use aggregation_strategy=simple",
+        "{strategy} needs a fast tokenizer, which this model does not have: use aggregation_strategy=simple",
     ),
-    "unknown_argument": Kind(SettingError, 422, 2, "{name}: LLM has no such argument: {mend}"),
+    "unknown_argument": Kind(SettingError, 422, 2, "{name}: LLM has no such argument: {fix}"),
     "bad_argument": Kind(SettingError, 422, 2, "{name}={value}: must be {expected}"),
     "engine_argument": Kind(SettingError, 422, 2, "{model}: the engine refuses an argument: {reason}"),
     "no_tokenization_kwargs": Kind(
-        SettingError, 422, 2, "tokenization_kwargs go with pooling_task alone: leave them out, texts are never cut"
+        SettingError, 422, 2, "tokenization_kwargs need pooling_task: leave them out, texts are never truncated"
     ),
 }

@@ -6,7 +6,7 @@ from vtag.errors.base import InputError, Kind
 
 TABLE: dict[str, Kind] = {
     "not_a_string": Kind(InputError, 422, 4, "text {index} is {type}, not a string: pass strings"),
-    "input_or_words": Kind(InputError, 422, 4, "give either {input} or words: neither is there, or both are"),
+    "input_or_words": Kind(InputError, 422, 4, "pass either {input} or words, not both and not neither"),
     "not_texts": Kind(
         InputError,
         422,
@@ -15,7 +15,7 @@ TABLE: dict[str, Kind] = {
     ),
     "words_string": Kind(InputError, 422, 4, "words are a string: pass a list of words, or texts instead of words"),
     "not_a_prompt": Kind(InputError, 422, 4, "prompt {index} is {type}: pass a string or a list of token ids"),
-    "empty_prompt": Kind(InputError, 422, 4, "prompt {index} has no token ids: pass one at least"),
+    "empty_prompt": Kind(InputError, 422, 4, "prompt {index} has no token ids: pass at least one"),
     "id_outside": Kind(
         InputError, 422, 4, "a token id is outside of the model's vocabulary of {size}: use the model's own tokenizer"
     ),
@@ -24,26 +24,26 @@ TABLE: dict[str, Kind] = {
         422,
         4,
         "a prompt of {tokens} tokens is longer than the model's {limit}: leave pooling_task and pooling_params out,"
-        " and it runs in windows",
+        " so that it runs in windows",
     ),
     "not_words": Kind(InputError, 422, 4, "words[{index}] is not a list of strings: pass one list of words per text"),
     "lone_surrogate": Kind(
         InputError,
         422,
         4,
-        "text {index} has half of a surrogate pair at character {position}: read it with the right encoding",
+        "text {index} has a lone surrogate at character {position}: read it with the right encoding",
     ),
     "tokenizer_fails": Kind(
         InputError,
         422,
         4,
-        "text {index}: the model's tokenizer fails on it: leave it out, or give tokenizer.json an unknown token",
+        "text {index}: the model's tokenizer fails on it: leave it out, or add an unknown token to tokenizer.json",
     ),
     "no_offsets": Kind(
         InputError,
         422,
         4,
-        "text {index}: this model's tokenizer gives no offsets and its pieces do not spell the text:"
+        "text {index}: this model's tokenizer has no offsets, and its tokens do not spell the text:"
         " pass words=[[...], ...]",
     ),
 }

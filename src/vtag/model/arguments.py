@@ -18,11 +18,11 @@ NUMBERS = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size")
 MOVED = {
     "device": "leave it out, vLLM takes the GPU if there is one",
     "device_map": "leave it out, vLLM takes the GPU if there is one",
-    "batch_size": "leave it out, texts are put together by their tokens",
+    "batch_size": "leave it out, texts are batched by their tokens",
     "num_workers": "leave it out, texts are read while the engine runs",
     "framework": "leave it out",
-    "torch_dtype": "say dtype",
-    **{option.name: "give it with the texts" for option in fields(TagOptions)},
+    "torch_dtype": "use dtype",
+    **{option.name: "pass it with the texts" for option in fields(TagOptions)},
 }
 
 
@@ -48,8 +48,8 @@ def check(given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
-            mend = MOVED.get(name) or (f"did you mean {close[0]}?" if close else "leave it out")
-            raise error("unknown_argument", name=name, mend=mend)
+            fix = MOVED.get(name) or (f"did you mean {close[0]}?" if close else "leave it out")
+            raise error("unknown_argument", name=name, fix=fix)
 
 
 def refusal(model: str, cause: Exception) -> VtagError:

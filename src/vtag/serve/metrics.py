@@ -8,16 +8,18 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 SHARES = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
 
 REQUESTS = Counter("vtag_requests", "Requests to vtag's routes", ["route", "status"])
-REFUSED = Counter("vtag_refused", "Requests that were refused, by kind of error", ["reason"])
-UNDER_WAY = Gauge("vtag_requests_under_way", "Requests that were admitted and are not answered yet")
-TEXTS = Counter("vtag_texts", "Texts that were tagged")
+REFUSED = Counter("vtag_refused", "Refused requests by kind of error", ["reason"])
+UNDER_WAY = Gauge("vtag_requests_under_way", "Admitted requests without a response yet")
+TEXTS = Counter("vtag_texts", "Tagged texts")
 TOKENS = Counter("vtag_tokens", "Tokens of windows that the engine ran, special ones included")
 WINDOWS = Counter("vtag_windows", "Windows that the engine ran")
-SPANS = Counter("vtag_spans", "Spans that were found", ["label"])
-QUEUE_SECONDS = Histogram("vtag_queue_seconds", "From windows made to their first turn of the engine", buckets=SECONDS)
-STEP_SECONDS = Histogram("vtag_turn_seconds", "Turns of the engine", buckets=SECONDS)
+SPANS = Counter("vtag_spans", "Spans found", ["label"])
+QUEUE_SECONDS = Histogram(
+    "vtag_queue_seconds", "Time from prepared windows to their first engine step", buckets=SECONDS
+)
+STEP_SECONDS = Histogram("vtag_turn_seconds", "Engine steps", buckets=SECONDS)
 STEP_FILL = Histogram(
     "vtag_turn_fill",
-    "Tokens of a turn as a share of what it may hold",
-    buckets=(0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 1),
+    "Tokens of an engine step as a share of its limit",
+    buckets=SHARES,
 )

@@ -65,7 +65,7 @@ def opened(browser: Browser, url: str, expected: str = "Failed to load resource"
     page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: None if request.url.startswith(url) else failures.append(request.url))
     page.goto(f"{url}/playground")
-    page.wait_for_selector("#house:not([hidden]), #door:not([hidden])")
+    page.wait_for_selector("#workspace:not([hidden]), #key-form:not([hidden])")
     yield page
     context.close()
     assert [failure for failure in failures if not re.search(expected, failure)] == []
@@ -522,7 +522,7 @@ def test_nothing_of_the_text_is_in_the_url_in_storage_or_in_the_log(page: Page, 
     ]""")
     assert kept == [0, 0, "", None, 0, 0, 0]
     page.reload()
-    page.wait_for_selector("#house:not([hidden])")
+    page.wait_for_selector("#workspace:not([hidden])")
     assert page.input_value("#text") == ""
     assert "Quixworth" not in server.log.read_text("utf-8")
 
@@ -564,19 +564,19 @@ def test_overlapping_spans_are_cut_as_in_the_terminal(page: Page) -> None:
 def refused_late(page: Page, wrong: str, right: str) -> None:
     """The refusal of a wrong key, when it comes after the right one was given and taken, changes nothing."""
     page.reload()
-    page.wait_for_selector("#door:not([hidden])")
+    page.wait_for_selector("#key-form:not([hidden])")
     held: list[Route] = []
     page.route("**/info", lambda route: held.append(route), times=1)
     for key in (wrong, right):
         with page.expect_request("**/info"):
             page.fill("#key", key)
             page.keyboard.press("Enter")
-    page.wait_for_selector("#house:not([hidden])")
+    page.wait_for_selector("#workspace:not([hidden])")
     with page.expect_response("**/info") as refusal:
         held[0].continue_()
     assert refusal.value.status == 401
     page.wait_for_timeout(200)
-    assert page.locator("#door").is_hidden()
+    assert page.locator("#key-form").is_hidden()
 
 
 def test_keys_and_a_server_that_goes_away_and_comes_back(
@@ -598,14 +598,14 @@ def test_keys_and_a_server_that_goes_away_and_comes_back(
     served = play("first key")
     try:
         with opened(browser, served.url) as page:
-            assert page.locator("#house").is_hidden()
+            assert page.locator("#workspace").is_hidden()
             for key in ("wrong", "clé", "first key"):
                 page.fill("#key", key)
                 page.keyboard.press("Enter")
                 if key != "first key":
                     page.wait_for_selector("text=That key is not right.")
                     assert page.input_value("#key") == ""
-            page.wait_for_selector("#house:not([hidden])")
+            page.wait_for_selector("#workspace:not([hidden])")
             refused_late(page, "wrong", "first key")
             assert page.locator("#problem").is_hidden()
             fill(page, TEXT)
@@ -629,7 +629,7 @@ def test_keys_and_a_server_that_goes_away_and_comes_back(
             assert page.locator("#problem").is_hidden()
 
             page.reload()
-            page.wait_for_selector("#door:not([hidden])")  # the key was in memory alone
+            page.wait_for_selector("#key-form:not([hidden])")  # the key was in memory alone
     finally:
         served.process.terminate()
         served.process.wait(60)

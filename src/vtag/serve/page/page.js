@@ -1,23 +1,23 @@
 "use strict";
 
-/* The page of `vtag serve`: what is typed goes to /v1/tag, and comes back in colours.
+/* The page of `vtag serve`: typed text goes to /v1/tag, and its spans are shown in colours.
 
-   text ─ tag ─ answer of /v1/tag ─ show: visible ─ pieces ─ redacted ─ intoLines ─ showLines, where anything changed
+   text ─ tag ─ response of /v1/tag ─ show: visible ─ pieces ─ redacted ─ intoLines ─ showLines, where anything changed
 
    Nothing is stored: text, answer and key live in the variables below. Elements are made by the DOM alone, never from
    HTML, so no text can act on the page. */
 
 const ALTERNATIVES = 5;
-const STRETCH = 1000; // characters: of long lines, what is out of sight is not laid out either
+const STRETCH = 1000; // characters: parts of long lines that are out of sight are not laid out
 const LINE_PARTS = /\n|[^\n]{0,1000}[^\S\n]|[^\n]{1,1000}/gu;
 const RIGHT_TO_LEFT = /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
-const LINE_CHARACTERS = 90; // about, with labels, of a line on the screen
-const LEAST_LIKELY = 0.0005; // less is 0.000
+const LINE_CHARACTERS = 90; // of a line on the screen with labels, about
+const LEAST_LIKELY = 0.0005; // smaller scores show as 0.000
 const TYPING_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 const SMOOTH_MS = 50;
 const AGAIN_MS = 1000;
-const MARK = "#spans > div > mark"; // of a piece
+const MARK = "#spans > div > mark"; // the mark of a piece
 const DONE_MS = 1500;
 const CARD_MS = 200;
 const EXAMPLE = `Hi, I'm Marisol Okonkwo and I just moved to 1187 Larkspur Lane, Apt 4B, Dunmere, Oregon 97999.
@@ -34,7 +34,7 @@ const card = $("card");
 
 let key = "";
 let info = null; // of the server: labels, colours, limits
-let answer = NOTHING; // the last one; of each span also from and to, its place in the string
+let answer = NOTHING; // the last response; each span also has from and to, its place in the string
 let lines = []; // as shown: { pieces, close: "\n" or "", dir, key, element }
 let pieceOf = new WeakMap(); // of each <mark> that begins a piece
 let asking = new AbortController();
@@ -56,7 +56,7 @@ class Refused extends Error {
 
 async function ask(route, body, signal) {
   const headers = { "Content-Type": "application/json" };
-  // As bytes of UTF-8: fetch takes no other characters in a header.
+  // As UTF-8 bytes: fetch accepts no other characters in a header.
   if (key) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(key))}`;
   const response = await fetch(route, {
     method: body ? "POST" : "GET",
@@ -71,8 +71,8 @@ async function ask(route, body, signal) {
 }
 
 /** What to do after `failed`: ask for a key, say what is wrong, or wait for a server that has gone away. */
-function mend(failed) {
-  if (failed.name === "AbortError") return; // a newer text is on its way
+function recover(failed) {
+  if (failed.name === "AbortError") return; // a newer text was sent
   const status = failed.status;
   if (status === 401) return askForKey();
   if (status && status !== 429 && status < 502) {
@@ -89,15 +89,15 @@ async function connect() {
   try {
     found = await ask("info");
   } catch (failed) {
-    if (mine === connecting) mend(failed);
+    if (mine === connecting) recover(failed);
     return;
   }
-  if (mine !== connecting) return; // the answer to an older key says nothing of a newer one
+  if (mine !== connecting) return; // an older key's answer does not apply to a newer key
   info = found;
   problem();
-  const first = $("house").hidden;
-  $("door").hidden = true;
-  $("house").hidden = false;
+  const first = $("workspace").hidden;
+  $("key-form").hidden = true;
+  $("workspace").hidden = false;
   $("model").textContent = info.model;
   paint(info.colors);
   $("types").textContent = info.types.map(printable).join(", ");
@@ -126,10 +126,10 @@ async function tag() {
   try {
     [found] = (await ask("v1/tag", body, mine.signal)).results;
   } catch (failed) {
-    if (mine === asking) mend(failed);
+    if (mine === asking) recover(failed);
     return;
   }
-  if (mine !== asking) return; // never an older answer over a newer one
+  if (mine !== asking) return; // an older answer must not replace a newer one
   took = performance.now() - began;
   problem();
   place(asked, found.spans);
@@ -150,8 +150,8 @@ function place(asked, found) {
 function askForKey() {
   problem(key ? "That key is not right." : undefined);
   key = "";
-  $("house").hidden = true;
-  $("door").hidden = false;
+  $("workspace").hidden = true;
+  $("key-form").hidden = false;
   $("key").value = "";
   $("key").focus();
 }
@@ -161,7 +161,7 @@ function problem(message = "") {
   $("problem").hidden = !message;
 }
 
-// --- what is shown ---
+// --- output ---
 
 function show(newer) {
   const began = performance.now();
@@ -226,7 +226,7 @@ function intoLines(cut) {
   let dir = "auto";
   const end = (close) => {
     made.push({ pieces: own, close, dir, key: JSON.stringify([dir, ...own.map(look)]) });
-    // All of a line runs as it begins.
+    // A line's direction is that of its start.
     if (close) dir = "auto";
     else if (dir === "auto") dir = RIGHT_TO_LEFT.test(own.map((piece) => piece.text).join("")) ? "rtl" : "ltr";
     own = [];
@@ -281,7 +281,7 @@ function lineElement(line) {
   element.dir = line.dir;
   element.style.containIntrinsicSize = `auto ${Math.ceil(line.key.length / LINE_CHARACTERS) * 2}em`;
   element.append(...line.pieces.map((piece) => (piece.over.length ? markElement(piece) : printable(piece.text))));
-  const blank = !line.pieces.length && line.dir === "auto"; // not what is left of a long line
+  const blank = !line.pieces.length && line.dir === "auto"; // not the rest of a long line
   if (blank) element.append(document.createElement("br"));
   return element;
 }
@@ -294,7 +294,7 @@ function markElement(piece) {
     mark.className = paints.get(span.label) ?? "";
     if (piece.ends.includes(span)) {
       const label = document.createElement("b");
-      label.textContent = ` ${printable(span.label)}`; // a space, or it is read as one word
+      label.textContent = ` ${printable(span.label)}`; // a space, so that screen readers read two words
       mark.append(label);
     }
     inner = mark;
@@ -352,7 +352,7 @@ function legendRow(label) {
   return row;
 }
 
-// --- the card of a span: its score, its place, and what else it could be ---
+// --- the card of a span: score, place, and alternatives ---
 
 function showCard(mark) {
   clearTimeout(timers.card);
@@ -418,7 +418,7 @@ spans.addEventListener("focusin", (event) => {
   showCard(mark);
 });
 spans.addEventListener("focusout", hideCard);
-// Going to a span by keyboard may scroll: its card follows it, any other has lost its span.
+// Moving to a span by keyboard may scroll: its card follows it, other cards close.
 spans.addEventListener("scroll", () => {
   const mark = document.activeElement.closest(MARK);
   if (mark && !card.hidden) showCard(mark);
@@ -494,7 +494,7 @@ async function copy(button) {
 
 async function toClipboard(string) {
   if (navigator.clipboard) return navigator.clipboard.writeText(string);
-  // Over plain HTTP from another machine there is none.
+  // Browsers have no clipboard API over plain HTTP from another machine.
   const write = (event) => {
     event.preventDefault();
     event.clipboardData.setData("text/plain", string);
@@ -503,7 +503,7 @@ async function toClipboard(string) {
   if (!document.execCommand("copy")) throw new Error("refused");
 }
 
-// --- what is typed, dropped, chosen ---
+// --- input: typed, dropped, chosen ---
 
 async function read(file) {
   if (!file) return;
@@ -533,7 +533,7 @@ function showSoon() {
 
 const count = (number, name) => `${number.toLocaleString("en")} ${name}${number === 1 ? "" : "s"}`;
 
-// A text that takes long is asked for after a longer pause, so that the server keeps up.
+// Slow texts are sent after a longer pause, so that the server keeps up.
 text.addEventListener("input", () => later("typing", Math.min(Math.max(TYPING_MS, took), LONGEST_PAUSE_MS), tag));
 $("strategy").addEventListener("change", tag);
 $("threshold").addEventListener("input", () => {
@@ -550,7 +550,7 @@ $("file").addEventListener("change", () => {
   read($("file").files[0]);
   $("file").value = "";
 });
-$("door").addEventListener("submit", (event) => {
+$("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   key = $("key").value.trim();
   $("key").value = "";
@@ -562,7 +562,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 for (const kind of ["dragover", "dragleave", "drop"]) {
   addEventListener(kind, (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return; // text that is dragged about is the browser's
+    if (!event.dataTransfer?.types.includes("Files")) return; // the browser handles dragged text
     event.preventDefault();
     document.body.classList.toggle("dropping", kind === "dragover");
     if (kind === "drop" && info) read(event.dataTransfer.files[0]);
