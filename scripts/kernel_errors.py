@@ -26,11 +26,11 @@ ROWS: dict[str, tuple[kernels.Make, torch.dtype]] = {
 def main() -> None:
     """Print it."""
     level = os.environ.get("ONEDNN_MAX_CPU_ISA", "as it is")
-    print(f"{cpu.describe()}; int8: {kernels.about_int8()}\n")
+    print(f"{cpu.describe()}; int8: {kernels.describe_int8()}\n")
     print("| level | numbers | in × out | mean | largest |\n|---|---|---|---|---|")
     for numbers, (make, dtype) in ROWS.items():
         for shape in SHAPES:
-            found = kernels.worst(kernels.products(make, dtype, shape))
+            found = kernels.largest_error(kernels.matmul_results(make, dtype, shape))
             print(f"| {level} | {numbers} | {shape[0]} × {shape[1]} | {found.mean:.2g} | {found.largest:.2g} |")
 
 

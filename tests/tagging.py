@@ -11,13 +11,13 @@ import numpy as np
 from vtag.errors import InputError
 from vtag.options import DEFAULTS, TagOptions
 from vtag.tagger import Batch, Tagger
-from vtag.text.inputs import texts_or_words
+from vtag.text.inputs import validate_texts
 from vtag.types import Span
 
 
 def prepare(tagger: Tagger, texts: Any = None, *, words: Any = None, delimiter: str = " ", **options: Any) -> Batch:
     """The batch of some texts, or words."""
-    items, split = texts_or_words(texts, words)
+    items, split = validate_texts(texts, words)
     batch = tagger.prepare(items, tagger.bind(TagOptions(**options)), words=split, delimiter=delimiter)
     for refused in batch.errors.values():
         raise refused

@@ -98,7 +98,7 @@ def runner_of_gpus(size: object, folder: Path) -> Rows:
         from vllm.model_executor.warmup.kernel_warmup import kernel_warmup
 
         from vtag import LLM
-        from vtag.compat.vllm_engine import client_of, own_core
+        from vtag.compat.vllm_engine import client_of, in_process_core
 
         model = models.build("bert", "tiny", folder / "bert")
         texts = models.texts()[:40]
@@ -106,7 +106,7 @@ def runner_of_gpus(size: object, folder: Path) -> Rows:
         for number in "10":
             os.environ["VLLM_USE_V2_MODEL_RUNNER"] = number
             with LLM(model, dtype="bfloat16") as llm:
-                worker = own_core(client_of(llm.llm_engine)).model_executor.driver_worker.worker
+                worker = in_process_core(client_of(llm.llm_engine)).model_executor.driver_worker.worker
                 if number == "1":
                     with set_current_vllm_config(worker.vllm_config):
                         worker.model_runner.profile_run()

@@ -54,7 +54,7 @@ class TagOptions:
         ignored = [("ignore_labels", label) for label in self.ignore_labels if label != "O"]
         return ignored + [("threshold", label) for label in by_label if label != "*"]
 
-    def kept(self, found: list[Span]) -> list[Span]:
+    def above_threshold(self, found: list[Span]) -> list[Span]:
         """Spans of a text that reach the threshold."""
         if self.threshold is None:
             return found

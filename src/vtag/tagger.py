@@ -197,7 +197,7 @@ class Tagger:
         """Decode logits, float32 [len(ids), labels] a window, to the spans or the error of each text."""
         assert batch.options is not None  # set by `prepare`
         decode = self._hf if batch.options.hf else self._viterbi
-        answers: list[Answer] = [batch.options.kept(found) for found in decode(batch, logits, batch.options)]
+        answers: list[Answer] = [batch.options.above_threshold(found) for found in decode(batch, logits, batch.options)]
         for text, refused in batch.errors.items():
             answers[text] = refused
         return answers

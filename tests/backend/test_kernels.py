@@ -35,7 +35,7 @@ def not_tried_yet() -> Iterator[None]:
 @pytest.mark.parametrize("kernel", ["linear layers", "linear layers in int8", "attention"])
 def test_vtags_kernels_are_within_their_bounds_with_room_to_spare(kernel: str, dtype: torch.dtype) -> None:
     bound = kernels.BOUNDS[kernels.numbers(kernel, dtype)]
-    assert kernels.within(kernels.measure(kernel, dtype), kernels.Error(bound.mean / 2, bound.largest / 2))
+    assert kernels.within(kernels.measure(kernel, dtype), kernels.Deviation(bound.mean / 2, bound.largest / 2))
 
 
 @pytest.mark.kernels
@@ -55,8 +55,8 @@ def test_weights_are_limited_by_pairs_where_full_ones_saturate() -> None:
         return lambda layer: Int8Linear(layer, layer, LastQuantized(), pairwise)
 
     bound = kernels.BOUNDS["int8"]
-    whole = kernels.worst(kernels.products(made(pairwise=False), torch.float32, (300, 90)))
-    spared = kernels.worst(kernels.products(made(pairwise=True), torch.float32, (300, 90)))
+    whole = kernels.largest_error(kernels.matmul_results(made(pairwise=False), torch.float32, (300, 90)))
+    spared = kernels.largest_error(kernels.matmul_results(made(pairwise=True), torch.float32, (300, 90)))
     assert kernels.within(spared, bound)
     assert kernels.within(whole, bound) == (not saturates())
 

@@ -52,13 +52,13 @@ def test_doctor_finds_this_machine_well_and_says_how_the_demo_model_runs(capsys:
     assert "512 tokens" in out
     assert "GIVEN_NAME" in out
     assert cpu.describe() in out
-    assert kernels.about_int8() in out
+    assert kernels.describe_int8() in out
 
 
 def test_doctor_names_a_kernel_that_is_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "measure", lambda kernel, dtype: kernels.Error(0.5, 0.9))
+    monkeypatch.setattr(kernels, "measure", lambda kernel, dtype: kernels.Deviation(0.5, 0.9))
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "✗ kernels" in out

@@ -17,12 +17,12 @@ from vtag.cli import serve
 @pytest.mark.parametrize("folder", ["/proc", "/sys"])  # where nobody can make a file, root neither
 def test_no_temporary_folder_is_one_line(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", folder)
-    refused("no_temporary_folder", f"{folder}: cannot be written", serve._check_places)
+    refused("no_temporary_folder", f"{folder}: cannot be written", serve._check_environment)
 
 
 def test_no_shared_memory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "SHARED_MEMORY", "/proc")
-    refused("no_shared_memory", "tmpfs", serve._check_places)
+    refused("no_shared_memory", "tmpfs", serve._check_environment)
 
 
 def vtag(limit: int, most: int) -> subprocess.CompletedProcess[str]:

@@ -78,7 +78,7 @@ def test_odd_bytes_of_stdin(
 
 
 def read_runs(write: Any, most: int = 2048, size: int = 1 << 20) -> Iterator[list[str]]:
-    """`runs_of_lines` of a pipe that `write` fills, in a thread."""
+    """`read_lines` of a pipe that `write` fills, in a thread."""
     source, sink = os.pipe()
 
     def fill() -> None:
@@ -91,7 +91,7 @@ def read_runs(write: Any, most: int = 2048, size: int = 1 << 20) -> Iterator[lis
     thread.start()
     before, sys.stdin = sys.stdin, os.fdopen(source)
     try:
-        yield from streams.runs_of_lines(most, size)
+        yield from streams.read_lines(most, size)
     finally:
         sys.stdin.close()
         sys.stdin = before
@@ -154,7 +154,7 @@ def test_ctrl_c_that_comes_on_the_way_into_a_wait_ends_it_too(monkeypatch: pytes
     end = threading.Timer(10, os.close, [sink])
     with os.fdopen(source) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        runs = streams.runs_of_lines(1, 1)
+        runs = streams.read_lines(1, 1)
         assert next(runs) == []
         other.start()
         end.start()
@@ -174,7 +174,7 @@ def test_a_folder_as_stdin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
     monkeypatch.setattr(sys, "stdin", Folder())
     with pytest.raises(VtagError, match=r"^stdin cannot be read \(Is a directory\)"):
-        list(streams.runs_of_lines(1, 1))
+        list(streams.read_lines(1, 1))
     os.close(folder)
 
 

@@ -33,7 +33,7 @@ def test_an_engine_is_ended_once(ended: list[str]) -> None:
 
 def test_an_engine_left_alone_is_not_ended(ended: list[str]) -> None:
     client = Client(ended)
-    vllm_engine.leave_alone(client)
+    vllm_engine.detach(client)
     del client
     assert ended == []
 
@@ -44,7 +44,7 @@ def test_where_vllm_would_end_an_engine_vtag_does(ended: list[str]) -> None:
     def end(core: Any) -> None:
         ended.append(f"{core} by vtag")
 
-    vllm_engine.end_with(client, end, "core")
+    vllm_engine.replace_finalizer(client, end, "core")
     assert client.renamed.alive
     assert not client.renamed.atexit
     del client

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vtag.decode import scheme as schemes
-from vtag.decode.iob1 import opened_by_begin
+from vtag.decode.iob1 import with_begin_labels
 from vtag.decode.viterbi import best_paths
 
 IOB2 = schemes.read(dict(enumerate(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])))
@@ -28,7 +28,7 @@ def chances(labels: list[int], sure: float = 0.98) -> np.ndarray:
 )
 def test_spans_open_by_begin_as_the_scheme_wants(said: list[int], meant: list[int]) -> None:
     text = np.zeros(len(said), int)
-    changed = opened_by_begin(chances(said), text, IOB2)
+    changed = with_begin_labels(chances(said), text, IOB2)
     path = best_paths(changed, np.array([len(said)]), IOB2)
     assert path.tolist() == meant
     assert changed[np.arange(len(said)), path].min() > 0.95
@@ -38,8 +38,8 @@ def test_spans_open_by_begin_as_the_scheme_wants(said: list[int], meant: list[in
 def test_each_text_is_asked_by_itself() -> None:
     one, other = chances([2, 2, 0]), chances([0, 1, 2])
     text = np.array([0, 0, 0, 2, 2, 2])
-    together = opened_by_begin(np.concatenate([one, other]), text, IOB2)
-    assert np.array_equal(together[:3], opened_by_begin(one, np.zeros(3, int), IOB2))
+    together = with_begin_labels(np.concatenate([one, other]), text, IOB2)
+    assert np.array_equal(together[:3], with_begin_labels(one, np.zeros(3, int), IOB2))
     assert np.array_equal(together[3:], other)
 
 
@@ -48,21 +48,21 @@ def test_each_text_is_asked_by_itself() -> None:
 def test_each_type_is_asked_by_itself(persons: int, begin: float) -> None:
     said = chances([1, 2, 0] * persons + [4, 0])
     said[-2, [3, 4]] = begin, 0.95 - begin
-    path = best_paths(opened_by_begin(said, np.zeros(len(said), int), IOB2), np.array([len(said)]), IOB2)
+    path = best_paths(with_begin_labels(said, np.zeros(len(said), int), IOB2), np.array([len(said)]), IOB2)
     assert path.tolist() == [1, 2, 0] * persons + [3, 0]
 
 
 def test_a_span_that_goes_on_by_another_type_is_no_evidence() -> None:
     said = chances([1, 4, 0, 1, 2])
-    assert opened_by_begin(said, np.zeros(5, int), IOB2) is said
+    assert with_begin_labels(said, np.zeros(5, int), IOB2) is said
 
 
 def test_one_slip_of_a_model_that_opens_by_begin_changes_nothing() -> None:
     said = chances([1, 2, 0, 3, 0, 2])
-    assert opened_by_begin(said, np.zeros(6, int), IOB2) is said
+    assert with_begin_labels(said, np.zeros(6, int), IOB2) is said
 
 
 @pytest.mark.parametrize("labels", [["O", "B-X", "I-X", "E-X", "S-X"], ["O", "B-X"], ["O", "B-X", "I-Y", "I-X"]])
 def test_other_schemes_are_left_alone(labels: list[str]) -> None:
     said = np.eye(len(labels), dtype=np.float32)[[0, 1, len(labels) - 1]]
-    assert opened_by_begin(said, np.zeros(3, int), schemes.read(dict(enumerate(labels)))) is said
+    assert with_begin_labels(said, np.zeros(3, int), schemes.read(dict(enumerate(labels)))) is said

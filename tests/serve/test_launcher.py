@@ -106,14 +106,14 @@ def test_a_decoder_answers_as_llm_tag(guarded: Server, decoder: Path) -> None:
 def routes(llm: LLM) -> set[tuple[str, str]]:
     """Method and path of all routes of the app, also of those that its OpenAPI does not tell of."""
     from vtag.compat import vllm_server
-    from vtag.serve.http.middleware import keep
+    from vtag.serve.http.middleware import remove_unused_routes
     from vtag.serve.plugin import Plugin
 
     args = vllm_server.arguments()
     args.enable_offline_docs = False  # a folder of files, not a route
     app = vllm_server.build_app(args, ("classify", "token_classify"), llm.llm_engine.vllm_config.model_config)
     Plugin().attach_router(app)  # vLLM itself asks VLLM_PLUGINS, once a process
-    keep(app)
+    remove_unused_routes(app)
     found = {
         (method, re.sub(r"\{.*?\}", "some-decoder", route.path))
         for route in app.routes
@@ -142,7 +142,7 @@ def test_without_the_key_only_monitors_and_the_page_come_in(guarded: Server, rou
     page = guarded.get("/playground/", follow_redirects=True)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "some-decoder" not in page.text
-    assert guarded.get("/nowhere", headers=known).json()["error_type"] == "no_route"
+    assert guarded.get("/nowhere", headers=known).json()["error_type"] == "unknown_route"
     assert guarded.post("/", {"inputs": "a"}, headers={"Authorization": "bearer another"}).status_code == 200
 
 

@@ -26,7 +26,7 @@ def nothing_frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_unasked_calls_do_nothing_until_the_last_of_overlapping_blocks_ends() -> None:
     stock = (gc.collect, gc.freeze, gc.unfreeze)
-    first, second = garbage.unasked(), garbage.unasked()
+    first, second = garbage.suppressed(), garbage.suppressed()
     first.__enter__()
     second.__enter__()
     gc.freeze()
@@ -74,7 +74,7 @@ def test_what_was_frozen_is_thawed() -> None:
     garbage.freeze()
     assert gc.get_freeze_count() > 0
     garbage.freeze()
-    garbage.thaw()
+    garbage.unfreeze()
     assert gc.get_freeze_count() == 0
 
 
@@ -86,6 +86,6 @@ def test_what_the_user_has_frozen_stays_so(when: str) -> None:
     users = [[i] for i in range(10_000)]
     if when == "since":
         gc.freeze()
-    garbage.thaw()
+    garbage.unfreeze()
     del users
     assert gc.get_freeze_count() > 0

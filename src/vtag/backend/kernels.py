@@ -21,7 +21,7 @@ from vtag.system import cpu
 from vtag.system.int8 import saturates
 
 
-class Error(NamedTuple):
+class Deviation(NamedTuple):
     """The error of a kernel's results, relative to the root mean square of the exact ones: the mean,
     and the largest.
     """
@@ -32,10 +32,10 @@ class Error(NamedTuple):
 
 # At least three times the error of correct kernels (docs/measurements.md, Every CPU).
 BOUNDS = {
-    "float32": Error(1e-5, 1e-4),
-    "float16": Error(2e-3, 2e-2),
-    "bfloat16": Error(1e-2, 8e-2),
-    "int8": Error(3e-2, 15e-2),
+    "float32": Deviation(1e-5, 1e-4),
+    "float16": Deviation(2e-3, 2e-2),
+    "bfloat16": Deviation(1e-2, 8e-2),
+    "int8": Deviation(3e-2, 15e-2),
 }
 # Shapes (in, out): one that is no multiple of a kernel's block size, and one that is, for which vLLM has other kernels
 # with AMX.
@@ -46,7 +46,7 @@ TOKENS = (1, 7, 200)
 LENS = (1, 5, 40, 41, attention.SHORT + 8)
 HEADS, SIZE = 2, 32
 
-Tried = Iterator[tuple[torch.Tensor, torch.Tensor]]
+Results = Iterator[tuple[torch.Tensor, torch.Tensor]]
 Make = Callable[[nn.Linear], Callable[[torch.Tensor], torch.Tensor]]
 
 
@@ -64,13 +64,13 @@ def check(kernel: str, dtype: torch.dtype) -> None:
         raise error("kernel_wrong", off=off, usual=usual, **about)
 
 
-def about_int8() -> str:
+def describe_int8() -> str:
     """What `quantization="int8"` means on this CPU, in a phrase."""
     limited = "weights of 7 to 8 bits, as products of full 8 bits saturate on this CPU"
     return limited if saturates() else "weights of 8 bits"
 
 
-def within(found: Error, bound: Error) -> bool:
+def within(found: Deviation, bound: Deviation) -> bool:
     """Whether neither error exceeds its bound."""
     return found.mean <= bound.mean and found.largest <= bound.largest
 
@@ -81,26 +81,26 @@ def numbers(kernel: str, dtype: torch.dtype) -> str:
 
 
 @cache
-def measure(kernel: str, dtype: torch.dtype) -> Error:
+def measure(kernel: str, dtype: torch.dtype) -> Deviation:
     """The largest error over all tests of this kernel."""
-    if kernel in PRODUCTS:
-        return worst(chain.from_iterable(products(PRODUCTS[kernel], dtype, shape) for shape in SHAPES))
-    return worst(attention_of_texts(dtype))
+    if kernel in MATMULS:
+        return largest_error(chain.from_iterable(matmul_results(MATMULS[kernel], dtype, shape) for shape in SHAPES))
+    return largest_error(attention_results(dtype))
 
 
 @torch.inference_mode()
-def worst(tried: Tried) -> Error:
+def largest_error(results: Results) -> Deviation:
     """The largest errors over pairs of a kernel's result and the exact one."""
-    found = [_off(got, want) for got, want in tried]
-    return Error(max(one.mean for one in found), max(one.largest for one in found))
+    found = [_error(got, want) for got, want in results]
+    return Deviation(max(one.mean for one in found), max(one.largest for one in found))
 
 
-def _off(got: torch.Tensor, want: torch.Tensor) -> Error:
+def _error(got: torch.Tensor, want: torch.Tensor) -> Deviation:
     off = (got.double() - want).abs() / want.square().mean().sqrt()
-    return Error(*(float(part.nan_to_num(nan=torch.inf)) for part in (off.mean(), off.max())))
+    return Deviation(*(float(part.nan_to_num(nan=torch.inf)) for part in (off.mean(), off.max())))
 
 
-def products(make: Make, dtype: torch.dtype, shape: tuple[int, int]) -> Tried:
+def matmul_results(make: Make, dtype: torch.dtype, shape: tuple[int, int]) -> Results:
     """Results of the layer that `make` returns for a linear layer of this shape, on several numbers of tokens."""
     random = torch.Generator().manual_seed(0)
     linear = nn.utils.skip_init(nn.Linear, *shape, dtype=dtype)
@@ -115,7 +115,7 @@ def products(make: Make, dtype: torch.dtype, shape: tuple[int, int]) -> Tried:
         yield layer(x), x.double() @ weight.t() + bias
 
 
-def attention_of_texts(dtype: torch.dtype) -> Tried:
+def attention_results(dtype: torch.dtype) -> Results:
     """Attention over a row of texts, compared with each text alone."""
     random = torch.Generator().manual_seed(0)
     shape = 3, HEADS, sum(LENS), SIZE
@@ -144,10 +144,10 @@ def _vllm_int8(linear: nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 # Keys are used in messages.
-PRODUCTS: dict[str, Make] = {
+MATMULS: dict[str, Make] = {
     "linear layers": packed,
     "linear layers in int8": lambda linear: Int8Linear(linear, linear, LastQuantized()),
     "vLLM's linear layers": _vllm,
     "vLLM's linear layers in int8": _vllm_int8,
 }
-KERNELS = (*PRODUCTS, "attention")
+KERNELS = (*MATMULS, "attention")

@@ -218,7 +218,7 @@ def _machine(state: _State) -> tuple[str, int]:
         return torch.cuda.get_device_name(), len(device.cores())
     from vtag.backend import kernels
 
-    return f"{cpu.describe()}; int8: {kernels.about_int8()}", len(device.cores())
+    return f"{cpu.describe()}; int8: {kernels.describe_int8()}", len(device.cores())
 
 
 def _pass(processes: Sequence[EngineProcess], texts: list[str]) -> tuple[list[str], int]:

@@ -9,7 +9,7 @@ from statistics import median
 
 from vtag.bench.measure import ROUNDS, Report, Result, bench
 from vtag.bench.models import SHAPES
-from vtag.cli.engine import look
+from vtag.cli.engine import check_model_path
 
 
 def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -32,7 +32,7 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per precision."""
-    look(args)
+    check_model_path(args)
 
     def watch(doing: str) -> None:
         if sys.stderr.isatty():

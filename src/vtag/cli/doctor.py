@@ -55,7 +55,7 @@ def report(model: str | None) -> Iterator[Finding]:
     yield from machine()
     yield hook()
     if model is not None:
-        yield from of_model(model)
+        yield from model_plan(model)
 
 
 def packages() -> Iterator[Finding]:
@@ -143,17 +143,17 @@ def machine() -> Iterator[Finding]:
     yield Finding("cores", f"{cores} of {os.cpu_count()}, all are used")
     yield Finding("memory", f"{pages / 2**30:.1f} GiB free")
     yield Finding("numbers", device.dtype() + ("" if cpu.has_bf16() else ", as the CPU has no bfloat16"))
-    yield from products()
+    yield from kernels_check()
 
 
-def products() -> Iterator[Finding]:
+def kernels_check() -> Iterator[Finding]:
     """What int8 means on this CPU, and whether every kernel is exact."""
     import torch
 
     from vtag.backend import kernels
     from vtag.system import device
 
-    yield Finding("int8", kernels.about_int8())
+    yield Finding("int8", kernels.describe_int8())
     dtype = getattr(torch, device.dtype())
     try:
         for kernel in kernels.KERNELS:
@@ -161,8 +161,8 @@ def products() -> Iterator[Finding]:
     except VtagError as failed:
         yield Finding("kernels", "wrong", str(failed))
         return
-    off = {kernels.numbers(kernel, dtype): kernels.measure(kernel, dtype).mean for kernel in kernels.PRODUCTS}
-    yield Finding("kernels", "right: products off by " + ", ".join(f"{off[of]:.1g} in {of}" for of in off))
+    off = {kernels.numbers(kernel, dtype): kernels.measure(kernel, dtype).mean for kernel in kernels.MATMULS}
+    yield Finding("kernels", "right: kernels_check off by " + ", ".join(f"{off[of]:.1g} in {of}" for of in off))
 
 
 def hook() -> Finding:
@@ -180,7 +180,7 @@ def hook() -> Finding:
     return Finding("vllm.LLM", value, "install vtag with pip, which registers it, or use: from vtag import LLM")
 
 
-def of_model(model: str) -> Iterator[Finding]:
+def model_plan(model: str) -> Iterator[Finding]:
     """How a model would run; a model that cannot run is reported too."""
     from vtag.model.plan import plan
     from vtag.options import DEFAULT_STRATEGY

@@ -56,7 +56,7 @@ def tagging(args: argparse.Namespace) -> TagOptions:
 def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOptions]:
     """The engine for `args.model`, and the options bound to the model."""
     given = arguments(args)
-    look(args)
+    check_model_path(args)
     with gc_paused():
         from vtag.model.plan import plan
 
@@ -67,7 +67,7 @@ def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOpti
         return LLM.of(made), bound
 
 
-def look(args: argparse.Namespace) -> None:
+def check_model_path(args: argparse.Namespace) -> None:
     """Refuse a mistyped path early, without waiting for vLLM's import."""
     from vtag.model.checkpoint import HUB_ID, locate
 

@@ -64,7 +64,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             sys.stdout.flush()
             return code
         except BrokenPipeError:  # the reader closed the pipe (`| head`)
-            streams.silence()
+            streams.discard_stdout()
             return 0
         except KeyboardInterrupt:
             return INTERRUPTED
@@ -82,7 +82,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         if os.environ.get("VTAG_DEBUG"):
             traceback.print_exc()
         if failed.kind == "stdout_failed":
-            streams.silence()
+            streams.discard_stdout()
         print(f"vtag: {failed}", file=sys.stderr)
         return failed.exit_code
 

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
         raise error("serve_lora")
     if (given.pop("api_server_count", None) or 1) > 1:
         raise error("several_servers")
-    _check_places()
+    _check_environment()
     try:
         code = _serve(args, name, given, Limits(**limits), keys, listening)
     except KeyboardInterrupt:
@@ -114,8 +114,8 @@ def _serve(
     keys: list[str],
     listening: Callable[[str], None],
 ) -> int:
-    with _bound(args.host, args.port) as sock, _folder_of_its_own():
-        engine.look(args)
+    with _bound(args.host, args.port) as sock, _temporary_folder():
+        engine.check_model_path(args)
         from vtag.model.plan import plan
 
         made = plan(args.model, **given)
@@ -133,7 +133,7 @@ def _serve(
         return serve(ServeConfig(made, [name], limits, args.access_log), sock, access, listens)
 
 
-def _check_places() -> None:
+def _check_environment() -> None:
     """Raise EngineError without writable folders, or with a low limit of open files: vLLM would fail later."""
     try:
         folder = tempfile.gettempdir()
@@ -200,7 +200,7 @@ def _say(model: str, url: str, sock: socket.socket, key: bool) -> None:
 
 
 @contextmanager
-def _folder_of_its_own() -> Iterator[None]:
+def _temporary_folder() -> Iterator[None]:
     """A folder for temporary files that is removed at the end: vLLM leaves its sockets and a file behind."""
     before = tempfile.tempdir
     with TemporaryDirectory(prefix="vtag-", ignore_cleanup_errors=True) as folder:

@@ -45,14 +45,14 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def silence() -> None:
+def discard_stdout() -> None:
     """Redirect stdout to /dev/null after its reader has gone or it has failed, so that Python's flush at exit cannot
     fail.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
+def read_lines(most: int, size: int) -> Iterator[list[str]]:
     """Lines of stdin as they arrive: up to `most` lines, or `size` characters, at once.
 
     An empty list means that no input is waiting; input that arrives slowly, but without a pause, comes in short lists.
@@ -70,7 +70,7 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
     source = sys.stdin.fileno()
     with suppress(OSError, AttributeError):  # not a pipe, more than this user may request, or not Linux
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, PIPE)
-    for data in _reads(source):
+    for data in _read_blocks(source):
         *whole, last = (data or b"").split(b"\n")
         if whole:
             whole[0] = b"".join([*rest, whole[0]])
@@ -99,7 +99,7 @@ def runs_of_lines(most: int, size: int) -> Iterator[list[str]]:
             yield []
 
 
-def _reads(source: int) -> Iterator[bytes | None]:
+def _read_blocks(source: int) -> Iterator[bytes | None]:
     """Blocks of input, then b""; None during a pause."""
     data: bytes | None = None
     while data != b"":

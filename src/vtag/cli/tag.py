@@ -77,7 +77,7 @@ def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
         return iter([[check_text(text, index) for index, text in enumerate(texts)]])
     if sys.stdin is None or sys.stdin.isatty():
         raise error("no_text")
-    return streams.runs_of_lines(BATCH_TEXTS, BATCH_CHARACTERS)
+    return streams.read_lines(BATCH_TEXTS, BATCH_CHARACTERS)
 
 
 def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Iterator[tuple[list[str], list[list[Span]]]]:

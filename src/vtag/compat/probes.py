@@ -38,7 +38,7 @@ def prompts_are_tokens() -> bool:
 
 def one_finalizer() -> bool:
     """A client has exactly one `weakref.finalize`, which ends its engine."""
-    from vtag.compat.vllm_engine import end_with, finalizer
+    from vtag.compat.vllm_engine import finalizer, replace_finalizer
 
     class Client:
         pass
@@ -46,7 +46,7 @@ def one_finalizer() -> bool:
     clients = inspect.getsource(resolve("vllm.v1.engine.core_client:"))
     client, ended = Client(), list[str]()
     client.held = weakref.finalize(client, ended.append, "by vLLM")  # type: ignore[attr-defined]
-    end_with(client, ended.append, "by vtag")
+    replace_finalizer(client, ended.append, "by vtag")
     finalizer(client)[1]()
     # One where the engine is in the process, and one of all clients of other processes.
     return ended == ["by vtag"] and clients.count("weakref.finalize(") == 2

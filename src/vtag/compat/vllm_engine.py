@@ -56,7 +56,7 @@ def model_class(name: str) -> type[Any]:
 # --- the end of an engine ---
 
 
-def own_core(client: Any) -> Any:
+def in_process_core(client: Any) -> Any:
     """The engine core if it is in this process, else None."""
     return getattr(client, "engine_core", None)
 
@@ -68,7 +68,7 @@ def finalizer(client: Any) -> tuple[str, weakref.finalize]:
     return name, found
 
 
-def leave_alone(client: Any) -> None:
+def detach(client: Any) -> None:
     """Never end the engine of this client from this process."""
     finalizer(client)[1].detach()
 
@@ -78,7 +78,7 @@ def end(client: Any) -> None:
     finalizer(client)[1]()
 
 
-def end_with(client: Any, end: Callable[[Any], None], core: Any) -> None:
+def replace_finalizer(client: Any, end: Callable[[Any], None], core: Any) -> None:
     """Call `end(core)` where vLLM would end the engine, but not at process exit, which frees everything anyway."""
     name, stock = finalizer(client)
     stock.detach()

@@ -56,7 +56,7 @@ def adapters(state: State) -> Any:
     return state.openai_serving_models.lora_requests
 
 
-def tell_of_model(state: State, names: Sequence[str], limit: int) -> None:
+def set_model_info(state: State, names: Sequence[str], limit: int) -> None:
     """Set what vLLM's routes report of the model: its names, and the limit of a text in tokens."""
     registry = state.openai_serving_models.registry
     told = copy(registry.model_config)

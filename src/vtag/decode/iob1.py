@@ -19,7 +19,7 @@ _LEAST = 0.5
 _SURE = 0.95
 
 
-def opened_by_begin(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> np.ndarray:
+def with_begin_labels(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Label distributions of words, with B- in place of the I- that opens a span, for types whose spans open with I-.
 
     chances: float32 [W, L]; text: int [W], the index of each word's text, rising.

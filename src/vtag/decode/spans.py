@@ -7,7 +7,7 @@ from itertools import pairwise, repeat
 
 import numpy as np
 
-from vtag.decode.iob1 import opened_by_begin
+from vtag.decode.iob1 import with_begin_labels
 from vtag.decode.scheme import Scheme, single_type_scheme
 from vtag.decode.scores import columns
 from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
@@ -61,7 +61,7 @@ def _decode(
     """One decode of all texts: rows float32 [N, L], of the batch's concatenated tokens."""
     chances, first, last = pool(rows, found, scheme, words)
     text = found.text[first]
-    chances = opened_by_begin(chances, text, scheme)
+    chances = with_begin_labels(chances, text, scheme)
     path = best_paths(chances, np.bincount(text, minlength=len(encodings)), scheme, biases)
     kept = ~scheme.outside & np.array([kind == "O" or kind not in ignore_labels for kind in scheme.types])
     inside = kept[path]

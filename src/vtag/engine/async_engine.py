@@ -52,7 +52,7 @@ def start(made: Plan) -> EngineClient:
             watched: AbstractContextManager[None] = nullcontext()
             os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
             if vllm_engine.forks():
-                os.register_at_fork(after_in_child=_with_the_server)
+                os.register_at_fork(after_in_child=_end_with_server)
                 watched = vllm_engine.forked_within(begun.in_engine)
             garbage.collect()
             gc.freeze()  # the engine's collections would copy the pages that it shares with this process
@@ -115,7 +115,7 @@ def _arguments(made: Plan) -> dict[str, Any]:
     return own | made.arguments
 
 
-def _with_the_server() -> None:
+def _end_with_server() -> None:
     """In the forked engine: ignore signals, and end with the server.
 
     Ctrl-C at a terminal, and systemd's SIGTERM, go to all processes of a group, and the server must finish its requests
@@ -125,7 +125,7 @@ def _with_the_server() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def one_line(record: logging.LogRecord) -> bool:
+def without_traceback(record: logging.LogRecord) -> bool:
     """Logging filter: replaces stack traces by the exception's name."""
     if record.exc_info and record.exc_info[0] and "VTAG_DEBUG" not in os.environ:
         record.msg, record.args = f"{record.getMessage()} ({record.exc_info[0].__name__})", ()
@@ -156,7 +156,7 @@ class StartFailureReporter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Suppress vLLM's stack traces in the engine's process, and log records that the parent reports itself."""
         told = record.exc_info and self._awaited() and "VTAG_DEBUG" not in os.environ
-        return not told and one_line(record)
+        return not told and without_traceback(record)
 
     def _awaited(self) -> bool:
         """Whether the parent still waits for the engine to start: later its end of the pipe is closed."""

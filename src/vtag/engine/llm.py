@@ -30,7 +30,7 @@ from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, s
 from vtag.output import TokenClassificationOutput
 from vtag.system import device, environment
 from vtag.text.batching import batches
-from vtag.text.inputs import texts_or_words
+from vtag.text.inputs import validate_texts
 from vtag.types import Answer, Span, Window, to_hf
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class LLM(CheckedLLM):
         Arguments are those of `tag_stream`.
         """
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
-        items, split = texts_or_words(texts, words)
+        items, split = validate_texts(texts, words)
         stream = self._spans(items, split, options, delimiter, lora_request)
         found: list[list[Span]] = []
         with _progress_bar(use_tqdm, len(items) if isinstance(items, Sized) else None) as bar:
@@ -262,7 +262,7 @@ class LLM(CheckedLLM):
             stride: tokens that neighbouring windows of a long text share; a quarter of the window by default.
         """
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
-        items, split = texts_or_words(texts, words)
+        items, split = validate_texts(texts, words)
         return self._spans(items, split, options, delimiter, lora_request)
 
     def tag_chunks(

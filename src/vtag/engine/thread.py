@@ -38,9 +38,9 @@ class EngineThread:
             # While it starts it counts as an engine, so that another one that ends meanwhile keeps the process groups.
             _in_process.add(self)
             try:
-                with garbage.unasked():
+                with garbage.suppressed():
                     self.engine = self._thread.submit(start).result()
-                _outlive_others(vllm_engine.client_of(self.engine))
+                _keep_groups_of_others(vllm_engine.client_of(self.engine))
             finally:
                 _in_process.discard(self)
         _threads.add(self)
@@ -97,10 +97,10 @@ class EngineThread:
         self._thread.submit(self._shut_down).result()
         self._thread.shutdown()
 
-    def leave_to_the_parent(self) -> None:
+    def detach_in_fork(self) -> None:
         """In a fork: never end the parent's engine."""
         if not self._closed:
-            vllm_engine.leave_alone(vllm_engine.client_of(self.engine))
+            vllm_engine.detach(vllm_engine.client_of(self.engine))
 
     def _shut_down(self) -> None:
         vllm_engine.end(vllm_engine.client_of(self.engine))
@@ -120,7 +120,7 @@ def free() -> None:
     One collection, for models with reference cycles, which would stay until Python collects by itself.
     """
     garbage.collect()
-    _thaw_after_the_last()
+    _unfreeze_if_last()
     memory.trim()
 
 
@@ -131,37 +131,37 @@ def libraries_frozen() -> Iterator[None]:
     try:
         yield
     finally:
-        _thaw_after_the_last()
+        _unfreeze_if_last()
 
 
-def _thaw_after_the_last() -> None:
+def _unfreeze_if_last() -> None:
     if not _in_process:
-        garbage.thaw()
+        garbage.unfreeze()
 
 
-def _leave_all_to_the_parent() -> None:
+def _detach_in_fork() -> None:
     """In a fork: do not end, or wait for, the parent's engines when this process ends."""
     _rendezvous.clear()
     if not _threads:
         return
     for owner in list(_threads):
-        owner.leave_to_the_parent()
+        owner.detach_in_fork()
     torch_cpu.keep_process_groups()
 
 
-os.register_at_fork(after_in_child=_leave_all_to_the_parent)
+os.register_at_fork(after_in_child=_detach_in_fork)
 
 
-def _outlive_others(client: Any) -> None:
+def _keep_groups_of_others(client: Any) -> None:
     """Keep this engine working when another engine of this process ends.
 
     vLLM's in-process engine destroys the process's distributed groups when it ends, also those of other engines (`llm =
     LLM(a)`, then `llm = LLM(b)` in a notebook). Only vtag's last engine may do that.
     """
-    core = vllm_engine.own_core(client)
+    core = vllm_engine.in_process_core(client)
     if core is None:
         return
-    vllm_engine.end_with(client, _end, core)
+    vllm_engine.replace_finalizer(client, _end, core)
     _in_process.add(core)
     if rendezvous := vllm_engine.rendezvous(core):
         _rendezvous.add(rendezvous)  # vLLM leaves it behind
@@ -169,7 +169,7 @@ def _outlive_others(client: Any) -> None:
 
 def _end(core: Any) -> None:
     _in_process.discard(core)
-    with garbage.unasked():
+    with garbage.suppressed():
         if _in_process:
             vllm_engine.stop_workers(core)
         else:

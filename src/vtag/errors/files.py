@@ -41,7 +41,7 @@ TABLE: dict[str, Kind] = {
         InputError,
         422,
         4,
-        "{path}: already has a field {field!r}: choose another for the spans (--spans-field), or pass --overwrite-field",
+        "{path}: already has a field {field!r}: choose another with --spans-field, or pass --overwrite-field",
     ),
     "bad_record": Kind(
         InputError, 422, 4, "{path}: record {record}: {reason}: fix it, or run without --strict to skip it"

@@ -10,7 +10,7 @@ TABLE: dict[str, Kind] = {
         EngineError,
         503,
         5,
-        "{address}: no Ray cluster accepts the connection ({reason}): check the address, and its token (RAY_AUTH_MODE=token)",
+        "{address}: no Ray cluster accepts us ({reason}): check the address, and its token (RAY_AUTH_MODE=token)",
     ),
     "node_failed": Kind(EngineError, 500, 5, "node {node}: {reason}"),
     "node_differs": Kind(

@@ -83,8 +83,8 @@ TABLE: dict[str, Kind] = {
         ModelError,
         422,
         3,
-        "{model}: {tensor} has the shape {found} in the weights, but {wanted} according to config.json: correct config.json, or"
-        " save the model again",
+        "{model}: {tensor} has the shape {found} in the weights, but {wanted} according to config.json: correct"
+        " config.json, or save the model again",
     ),
     "layers_disagree": Kind(
         ModelError,
@@ -118,8 +118,8 @@ TABLE: dict[str, Kind] = {
         ModelError,
         422,
         3,
-        "{model}: its tokenizer has ids up to {last}, but its embedding only {rows} rows: save this model's own tokenizer"
-        " into the folder",
+        "{model}: its tokenizer has ids up to {last}, but its embedding only {rows} rows: save this model's own"
+        " tokenizer into the folder",
     ),
     "pickle_only": Kind(
         ModelError,

@@ -122,7 +122,7 @@ def tag_files(
         watch(target.open(key, restart=restart), None)
         if not target.state.done:
             llm: Tags = stack.enter_context(_start(made)) if isinstance(model, str | Path) else model
-            stack.enter_context(_rare_collections())
+            stack.enter_context(_infrequent_gc())
             _work(llm, found, fields, options, target, strict, watch)
     return target.state
 
@@ -180,7 +180,7 @@ def _work(
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def _infrequent_gc() -> Iterator[None]:
     """Collect garbage rarely: a chunk creates tens of thousands of small objects that are freed with it. Saves 4 %."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 20)

@@ -30,7 +30,7 @@ from vtag.engine import async_engine
 from vtag.errors import error
 from vtag.serve.http.access_log import AccessLog
 from vtag.serve.http.connection import Connection, enable_tcp_keepalive
-from vtag.serve.http.middleware import AccessMiddleware, AccessPolicy, keep
+from vtag.serve.http.middleware import AccessMiddleware, AccessPolicy, remove_unused_routes
 from vtag.serve.limits import GRACE_SECONDS, IDLE_SECONDS
 from vtag.serve.pipeline import long_texts
 from vtag.serve.pipeline.service import Service
@@ -62,7 +62,7 @@ def serve(served: ServeConfig, sock: socket.socket, access: AccessPolicy, listen
     os.environ.setdefault("VLLM_PLUGINS", ",".join(sorted({"vtag", *named})))
     with environment.for_engine():
         for name in LOGS:
-            logging.getLogger(name).addFilter(async_engine.one_line)
+            logging.getLogger(name).addFilter(async_engine.without_traceback)
         gc.collect()
         gc.freeze()  # collections would copy the pages that forks share with this process
         served = replace(served, forks=long_texts.start(served.plan.tagger))
@@ -104,7 +104,7 @@ async def _serve(
     args.served_model_name = list(served.names)
     app = await vllm_server.app(client, args, served=served, keys=access.keys)
     app.title, app.version = "vtag", vtag.__version__
-    keep(app)
+    remove_unused_routes(app)
     gate: ASGIApp = AccessMiddleware(app, access)
     if access.origins:
         gate = CORSMiddleware(gate, access.origins, allow_methods=["GET", "POST"], allow_headers=["*"])

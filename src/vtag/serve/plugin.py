@@ -19,7 +19,7 @@ from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import VtagError, error, reason
 from vtag.model import checkpoint
 from vtag.model.plan import Plan, of_engine
-from vtag.serve.http.responses import no_route
+from vtag.serve.http.responses import unknown_route
 from vtag.serve.limits import Limits
 from vtag.serve.page import docs, playground
 from vtag.serve.pipeline.service import Service
@@ -59,7 +59,7 @@ class Plugin:
         """Add the routes."""
         for router in ROUTERS:
             app.include_router(router)
-        app.add_exception_handler(HTTPException, no_route)
+        app.add_exception_handler(HTTPException, unknown_route)
         app.add_exception_handler(LimitExceededError, limit_exceeded)
 
     async def init_state(self, engine_client: EngineClient, state: State, args: Namespace) -> None:
@@ -69,7 +69,7 @@ class Plugin:
         if served is not None:
             state.vtag = _service(served, state)
             vllm_server.set_handler(state, WindowedPooling(vllm_server.handler(state), engine_client, state.vtag))
-            vllm_server.tell_of_model(state, served.names, state.vtag.tagger.max_length)
+            vllm_server.set_model_info(state, served.names, state.vtag.tagger.max_length)
             return
         state.keys = [key for key in args.api_key or [os.environ.get("VLLM_API_KEY")] if key]
         try:

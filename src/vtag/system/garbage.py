@@ -18,7 +18,7 @@ from typing import Any
 # Seconds that `collect` waits for another thread's collection. Inside a finalizer it would wait for its own.
 LONGEST_WAIT = 1.0
 
-_collect = gc.collect  # the real function, also inside `unasked`
+_collect = gc.collect  # the real function, also inside `suppressed`
 _lock = threading.Lock()
 _depth = 0
 _stock: dict[str, Callable[..., Any]] = {}
@@ -27,7 +27,7 @@ _frozen: int | None = None
 
 
 @contextmanager
-def unasked() -> Iterator[None]:
+def suppressed() -> Iterator[None]:
     """Make `gc.collect`, `gc.freeze` and `gc.unfreeze` do nothing in this process; contexts may overlap."""
     global _depth
     with _lock:
@@ -65,7 +65,7 @@ def collect() -> None:
 
 
 def freeze() -> None:
-    """Freeze all live objects until `thaw`; does nothing when called again."""
+    """Freeze all live objects until `unfreeze`; does nothing when called again."""
     global _frozen
     if _frozen is None:
         users = gc.get_freeze_count()
@@ -73,7 +73,7 @@ def freeze() -> None:
         _frozen = 0 if users else gc.get_freeze_count()
 
 
-def thaw() -> None:
+def unfreeze() -> None:
     """Undo `freeze`, unless the user has frozen objects too, before or since."""
     global _frozen
     if _frozen is not None and 0 < gc.get_freeze_count() <= _frozen:

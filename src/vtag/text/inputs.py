@@ -8,7 +8,7 @@ from typing import Any
 from vtag.errors import InputError, error
 
 
-def texts_or_words(texts: Any, words: Any) -> tuple[Iterable[Any], bool]:
+def validate_texts(texts: Any, words: Any) -> tuple[Iterable[Any], bool]:
     """The items of `texts` or `words`, whichever is set, and whether they are lists of words. A string becomes a list.
 
     Raises InputError if both or neither are set, and for values that are no collection of texts.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtag.errors import VtagError
-from vtag.serve.http.body import from_json
+from vtag.serve.http.body import parse_json
 
 STRINGS = st.text('\\",[{a}]é', max_size=6)
 VALUES = st.recursive(
@@ -30,7 +30,7 @@ def count(content: Any, empty: int) -> int:
 
 def refused(body: bytes, most: int) -> bool:
     try:
-        from_json(body, most)
+        parse_json(body, most)
     except VtagError as error:
         return error.kind == "too_many_values"
     return False
@@ -45,4 +45,4 @@ def test_as_many_values_are_taken_as_there_may_be(content: Any, ascii_only: bool
 
 @pytest.mark.parametrize("text", ["a, b [c] {d}, " * 300_000, '\\", [' * 400_000, "\\" * 2_000_001, '"' * 1_000_000])
 def test_marks_within_a_text_are_no_values(text: str) -> None:
-    assert from_json(json.dumps({"input": text}).encode(), 3) == {"input": text}
+    assert parse_json(json.dumps({"input": text}).encode(), 3) == {"input": text}

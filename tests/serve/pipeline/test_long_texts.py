@@ -19,7 +19,7 @@ from tests.serve.clients import Client, gauge
 from tests.serve.protocols.test_vtag import TEXTS
 from tests.serve.servers import Server, children, serving
 from vtag.serve.limits import GRACE_SECONDS, LONG_PROCESSES
-from vtag.serve.pipeline.long_texts import NICE, ShortestFirst
+from vtag.serve.pipeline.long_texts import NICE, ShortestFirstLimit
 
 TAG = "/v1/tag"
 LONG = "\n".join(TEXTS * 20)[:300_000]
@@ -82,13 +82,13 @@ def test_a_mistake_in_it_is_the_one_of_any_text(server: Server) -> None:
 def test_the_shortest_goes_first_and_who_is_gone_leaves_no_place_behind() -> None:
     done: list[int] = []
 
-    async def goes(turns: ShortestFirst, size: int) -> None:
+    async def goes(turns: ShortestFirstLimit, size: int) -> None:
         async with turns.slot(size):
             done.append(size)
             await asyncio.sleep(0.01)
 
     async def all_at_once() -> None:
-        turns = ShortestFirst(2)
+        turns = ShortestFirstLimit(2)
         sizes = np.random.default_rng(0).permutation(20).tolist()
         tasks = [asyncio.create_task(goes(turns, size)) for size in sizes]
         await asyncio.sleep(0)

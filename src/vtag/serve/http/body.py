@@ -42,14 +42,14 @@ def check_type(headers: Headers) -> None:
         raise error("not_json")
 
 
-async def whole(patience: RequestLifetime, arriving: ReceivedBody) -> bytes:
+async def read_body(lifetime: RequestLifetime, arriving: ReceivedBody) -> bytes:
     """The whole body; raises an error if it is too large, or does not arrive in time."""
-    request = patience.request
+    request = lifetime.request
     told = request.headers.get("content-length", "0")
     if told.isdecimal():
         arriving.check(int(told))
     chunks: list[bytes] = []
-    clock = patience.limit(BODY_SECONDS, error("slow_body", seconds=BODY_SECONDS))
+    clock = lifetime.cancel_after(BODY_SECONDS, error("slow_body", seconds=BODY_SECONDS))
     more = True
     while more:
         message = await request.receive()
@@ -62,7 +62,7 @@ async def whole(patience: RequestLifetime, arriving: ReceivedBody) -> bytes:
     return b"".join(chunks)
 
 
-def from_json(body: bytes, most: int) -> Any:
+def parse_json(body: bytes, most: int) -> Any:
     """The content of a JSON body; raises InputError for more than `most` values, before any is created."""
     _check_values(body, most)
     try:
@@ -109,7 +109,7 @@ def _check_fields(content: Any) -> None:
         parts += [one for one in inner if isinstance(one, dict | list)]
 
 
-def checked(content: Any, schema: type[BaseModel]) -> Any:
+def validated(content: Any, schema: type[BaseModel]) -> Any:
     """The content as its schema; raises InputError whose message names the field, and nothing that was sent."""
     try:
         return schema.model_validate(content)

@@ -21,13 +21,13 @@ ASKED_SECONDS = (0.1, 0.3, 1)
 
 
 class Connection(HttpConnection):
-    """Closed if a head does not arrive, or a body continues long after the response. `body.whole` has the timeout of
+    """Closed if a head does not arrive, or a body continues long after the response. `read_body` has the timeout of
     the body.
 
     Upgrades (to HTTP/2, to WebSocket) are ignored, as RFC 9110, 7.8 allows: the response is HTTP/1.1.
     """
 
-    _patience: asyncio.TimerHandle | None = None
+    _timeout: asyncio.TimerHandle | None = None
     # Bytes of a message outside of its body; whether a message began in the current input, and how much of that is
     # body.
     _overhead = 0
@@ -40,10 +40,10 @@ class Connection(HttpConnection):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = CoalescingTransport(transport, self.loop)  # type: ignore[assignment]
-        self._wait(HEAD_SECONDS)
+        self._set_timeout(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._wait(None)
+        self._set_timeout(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -76,13 +76,13 @@ class Connection(HttpConnection):
             return False
         uvicorn_http.close_after(cycle)
         for seconds in ASKED_SECONDS:
-            self.loop.call_later(seconds, self._ask, cycle)
+            self.loop.call_later(seconds, self._probe, cycle)
         return True
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._overhead, self._begun = 0, True
-        self._wait(HEAD_SECONDS)
+        self._set_timeout(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES:
@@ -92,7 +92,7 @@ class Connection(HttpConnection):
         self._upgrading = self.parser.should_upgrade()
         if self._upgrading:
             return
-        self._wait(None)
+        self._set_timeout(None)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -104,11 +104,11 @@ class Connection(HttpConnection):
             return
         super().on_message_complete()
         if uvicorn_http.is_answered(self.cycle):
-            self._wait(HEAD_SECONDS)
+            self._set_timeout(HEAD_SECONDS)
 
     def on_response_complete(self) -> None:
         if uvicorn_http.body_comes(self.cycle):
-            self._wait(LINGER_SECONDS)
+            self._set_timeout(LINGER_SECONDS)
         super().on_response_complete()
 
     def _without_upgrade(self, rest: bytes) -> None:
@@ -122,7 +122,7 @@ class Connection(HttpConnection):
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(b"\r\n".join([*lines, b"", rest]))
 
-    def _ask(self, cycle: RequestResponseCycle) -> None:
+    def _probe(self, cycle: RequestResponseCycle) -> None:
         """Probe whether somebody still waits for the response."""
         if not (self.transport.is_closing() or uvicorn_http.is_being_answered(cycle)):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -134,12 +134,12 @@ class Connection(HttpConnection):
         head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(status_line(refused.status) + head.encode() + body)
         self.transport.write_eof()
-        self._wait(LINGER_SECONDS)
+        self._set_timeout(LINGER_SECONDS)
 
-    def _wait(self, seconds: float | None) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-        self._patience = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
+    def _set_timeout(self, seconds: float | None) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+        self._timeout = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
 
 
 class CoalescingTransport:

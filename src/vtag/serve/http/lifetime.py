@@ -27,11 +27,11 @@ class RequestLifetime:
         self._why: Exception | None = None
         self._clocks: list[asyncio.TimerHandle] = []
         if (seconds := _deadline(request.headers)) is not None:
-            self.limit(seconds, error("too_late", header=DEADLINE))
+            self.cancel_after(seconds, error("too_late", header=DEADLINE))
 
-    def limit(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
+    def cancel_after(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
         """Cancel the task after so many seconds, unless the returned timer is cancelled."""
-        self._clocks.append(self._loop.call_later(seconds, self.lose, why))
+        self._clocks.append(self._loop.call_later(seconds, self.cancel, why))
         return self._clocks[-1]
 
     def watch(self) -> None:
@@ -39,7 +39,7 @@ class RequestLifetime:
         self._watch = self._loop.create_task(_message(self.request))
         self._watch.add_done_callback(self._gone)
 
-    def lost(self) -> BaseException:
+    def exception(self) -> BaseException:
         """The exception for a cancelled task: this object's reason, or CancelledError if others cancelled it, as when
         the server ends.
         """
@@ -47,7 +47,7 @@ class RequestLifetime:
             return asyncio.CancelledError()
         return self._why
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Stop all timers and the watch."""
         for clock in self._clocks:
             clock.cancel()
@@ -56,9 +56,9 @@ class RequestLifetime:
             self._watch.cancel()
 
     def _gone(self, _: asyncio.Task[Message]) -> None:
-        self.lose(ClientDisconnect())
+        self.cancel(ClientDisconnect())
 
-    def lose(self, why: Exception) -> None:
+    def cancel(self, why: Exception) -> None:
         """Cancel the task for this reason."""
         if self._why is None and self._task is not None:
             self._why = why

@@ -16,9 +16,9 @@ from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from vtag.errors import VtagError, error
-from vtag.serve.http.body import check_type, from_json
+from vtag.serve.http.body import check_type, parse_json
 from vtag.serve.http.responses import refuse
-from vtag.serve.http.route import Route, admitted, answer, has_key, serving
+from vtag.serve.http.route import Route, answer, has_key, service_of, with_body
 from vtag.serve.limits import VLLM_BODY_BYTES, VLLM_CHARACTERS, Limits
 
 # vLLM's routes that `vtag serve` answers too, and their users.
@@ -114,11 +114,11 @@ class AccessMiddleware:
                 await route.handle(scope, receive, send)
                 return
         if scope["path"] in KEPT:
-            await self._to_vllm(scope, receive, send)
+            await self._forward_to_vllm(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _to_vllm(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _forward_to_vllm(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request to a route of vLLM's, which gets the body once it is complete and within the limits."""
         scope["app"] = self._app
         request = Request(scope, receive, send)
@@ -131,7 +131,9 @@ class AccessMiddleware:
 
         async def pass_on(body: bytes) -> Response | None:
             characters = VLLM_CHARACTERS.get(scope["path"], 0)
-            await serving(request).parsed(partial(_look, body, serving(request).limits, characters), len(body))
+            await service_of(request).parsed(
+                partial(_check_texts, body, service_of(request).limits, characters), len(body)
+            )
             await self._app(scope, _Replayed(body), sending)
             return None
 
@@ -140,7 +142,7 @@ class AccessMiddleware:
                 check_type(headers)
 
         async def ask() -> Response | None:
-            return await admitted(request, check, pass_on, most=VLLM_BODY_BYTES)
+            return await with_body(request, check, pass_on, most=VLLM_BODY_BYTES)
 
         response = await answer(request, ask)
         if response is not None and not begun:
@@ -159,7 +161,7 @@ class _Replayed:
         return self._messages.pop()
 
 
-def keep(app: FastAPI) -> None:
+def remove_unused_routes(app: FastAPI) -> None:
     """Remove vLLM's routes without a use here, and redirects, which would go to any Host that a request names."""
     app.router.routes = [
         route for route in app.routes if isinstance(route, Route) or getattr(route, "path", None) in KEPT
@@ -191,9 +193,9 @@ def _without_port(place: str) -> str:
     return place.lower().removesuffix(":80").removesuffix(":443")
 
 
-def _look(body: bytes, limits: Limits, characters: int) -> None:
+def _check_texts(body: bytes, limits: Limits, characters: int) -> None:
     """Raise InputError for a body with too many or too long texts or lists of token ids."""
-    content: Any = from_json(body, limits.values) if body else None
+    content: Any = parse_json(body, limits.values) if body else None
     for value in content.values() if isinstance(content, dict) else ():
         one = isinstance(value, str) or (isinstance(value, list) and bool(value) and isinstance(value[0], int))
         items = [value] if one else value if isinstance(value, list) else []

@@ -53,13 +53,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def no_route(request: Request, raised: Exception) -> Response:
+async def unknown_route(request: Request, raised: Exception) -> Response:
     """Handler of Starlette's HTTPException: 404 for unknown paths, in vtag's form. vLLM's own server keeps its
     response.
     """
     assert isinstance(raised, HTTPException)
     if raised.status_code == 404 and hasattr(request.app.state, "served"):
-        return refusal(error("no_route"))
+        return refusal(error("unknown_route"))
     return await http_exception_handler(request, raised)
 
 

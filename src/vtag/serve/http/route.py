@@ -1,4 +1,4 @@
-"""A route: how its request is admitted, parsed and answered."""
+"""A route: how its request is with_body, parsed and answered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from vtag.errors import VtagError, error
-from vtag.serve.http.body import check_type, checked, from_json, whole
+from vtag.serve.http.body import check_type, parse_json, read_body, validated
 from vtag.serve.http.lifetime import RequestLifetime
 from vtag.serve.http.responses import ERRORS, json_response, refusal, refuse
 from vtag.serve.limits import Limits
@@ -51,7 +51,7 @@ class Route(APIRoute):
 
     def parse(self, body: bytes, schema: type[BaseModel], headers: Headers, limits: Limits) -> Any:
         """The body as its schema; large ones are parsed in a thread."""
-        return checked(from_json(body, limits.values), schema)
+        return validated(parse_json(body, limits.values), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, from Starlette's router or directly from the AccessMiddleware."""
@@ -75,7 +75,7 @@ class Route(APIRoute):
             if self._schema is None:
                 content = await self.endpoint(request, **arguments)
             else:
-                content = await admitted(request, self.check_type, partial(self._posted, request, arguments))
+                content = await with_body(request, self.check_type, partial(self._posted, request, arguments))
             return content if isinstance(content, Response) else json_response(content)
 
         return await answer(request, asked)
@@ -83,12 +83,12 @@ class Route(APIRoute):
     async def _posted(self, request: Request, arguments: dict[str, Any], sent: bytes) -> Any:
         """The endpoint's result for a body."""
         assert self._schema is not None
-        service = serving(request)
+        service = service_of(request)
         body = await service.parsed(partial(self.parse, sent, self._schema, request.headers, service.limits), len(sent))
         return await self.endpoint(request, body=body, **arguments)
 
 
-async def admitted(
+async def with_body(
     request: Request,
     check: Callable[[Headers], None],
     work: Callable[[bytes], Awaitable[Result]],
@@ -100,21 +100,21 @@ async def admitted(
     check: raises an error for headers that do not fit. most: limit in bytes, on vLLM's routes.
     Raises ClientDisconnect if the client is gone.
     """
-    service = serving(request)
-    patience = RequestLifetime(request)
-    service.waiting.add(patience)
+    service = service_of(request)
+    lifetime = RequestLifetime(request)
+    service.waiting.add(lifetime)
     try:
         check(request.headers)
         with service.admission.body(most) as arriving:
-            body = await whole(patience, arriving)
+            body = await read_body(lifetime, arriving)
             with service.admission.place():
-                patience.watch()
+                lifetime.watch()
                 return await work(body)
     except asyncio.CancelledError:
-        raise patience.lost() from None
+        raise lifetime.exception() from None
     finally:
-        service.waiting.discard(patience)
-        patience.end()
+        service.waiting.discard(lifetime)
+        lifetime.close()
 
 
 async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent | Response:
@@ -124,7 +124,7 @@ async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent |
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     except VtagError as refused:
-        again = {"Retry-After": str(serving(request).admission.retry_after())} if refused.status == 429 else None
+        again = {"Retry-After": str(service_of(request).admission.retry_after())} if refused.status == 429 else None
         return refusal(refused, again)
     except Exception as unexpected:
         if request.app.state.client.errored:
@@ -151,7 +151,7 @@ def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
     )
 
 
-def serving(request: Request) -> Service:
+def service_of(request: Request) -> Service:
     """The service that answers a request; raises the reason if there is none."""
     service: Service | VtagError = request.app.state.vtag
     if isinstance(service, VtagError):

@@ -44,7 +44,7 @@ def start(tagger: Tagger) -> socket.socket:
         return ours
     try:
         ours.close()
-        _fork_for_each(theirs, tagger)
+        _serve_forks(theirs, tagger)
     finally:
         os._exit(0)
 
@@ -58,9 +58,9 @@ class LongTexts:
     def __init__(self, forks: socket.socket) -> None:
         self._forks = forks
         self._threads = ThreadPoolExecutor(LONG_PROCESSES, thread_name_prefix="vtag-long")
-        self._places, self._computing = ShortestFirst(LONG_PROCESSES), ShortestFirst(LONG_COMPUTING)
+        self._places, self._computing = ShortestFirstLimit(LONG_PROCESSES), ShortestFirstLimit(LONG_COMPUTING)
 
-    async def through(self, piece: Piece, run: Run) -> Done:
+    async def run(self, piece: Piece, run: Run) -> Done:
         """Run a piece; shorter texts overtake longer ones that wait for a slot."""
         async with self._places.slot(piece.size):
             ours, theirs = socket.socketpair()
@@ -89,7 +89,7 @@ class LongTexts:
             raise error("text_died") from gone
 
 
-class ShortestFirst:
+class ShortestFirstLimit:
     """Limits concurrency; waiting callers proceed in order of size, the smallest first."""
 
     def __init__(self, most: int) -> None:
@@ -148,7 +148,7 @@ def _finished(connection: Connection, logits: list[np.ndarray]) -> Done:
     return answer
 
 
-def _fork_for_each(requests: socket.socket, tagger: Tagger) -> None:
+def _serve_forks(requests: socket.socket, tagger: Tagger) -> None:
     """Fork for each message, which carries one end of a connection."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -104,7 +104,7 @@ class FairQueue:
         return list(taken.items())
 
 
-class Batcher:
+class Scheduler:
     """Shares an engine's steps among clients.
 
     prepare, finish: the stages before and after; a step that is not full waits for them.

@@ -20,8 +20,8 @@ from vtag.serve.http.lifetime import RequestLifetime
 from vtag.serve.limits import Limits
 from vtag.serve.pipeline.admission import Admission
 from vtag.serve.pipeline.coalescer import Coalescer
-from vtag.serve.pipeline.long_texts import LongTexts, ShortestFirst
-from vtag.serve.pipeline.scheduler import Batcher
+from vtag.serve.pipeline.long_texts import LongTexts, ShortestFirstLimit
+from vtag.serve.pipeline.scheduler import Scheduler
 from vtag.serve.pipeline.stages import Piece, Render, characters, cut, finish, prepare
 from vtag.tagger import Batch, Tagger
 from vtag.types import Window
@@ -43,7 +43,7 @@ class Stages:
         self.finish = Coalescer(partial(finish, tagger), self.threads, most=most, size=lambda one: len(one[0].items))
 
 
-class Spent:
+class Budget:
     """Counts a request's cost over its pieces: tokens of windows, and scores in the response, `each` a token."""
 
     def __init__(self, *, tokens: int, each: int, scores: int) -> None:
@@ -90,12 +90,12 @@ class Service:
         # Requests that are being read or answered.
         self.waiting: set[RequestLifetime] = set()
         self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
-        self._parsing = ShortestFirst(1)
+        self._parsing = ShortestFirstLimit(1)
         self.types = tagger.scheme.span_labels
         self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
         # Slower requests have threads, or a process, of their own, so that others overtake them.
         self._short, self._other = Stages(tagger, most=128), Stages(tagger, most=1)
-        self._batcher = Batcher(engine, self._short.prepare, self._short.finish)
+        self._scheduler = Scheduler(engine, self._short.prepare, self._short.finish)
         self._long = None if forks is None else LongTexts(forks)
 
     async def tag(
@@ -119,16 +119,16 @@ class Service:
         bound = self.tagger.bind(options)
         most = self.limits.tokens_of(sum(sizes), len(self.tagger.id2label))
         pieces = list(cut(items, sizes, render, options=bound, words=words, most=most))
-        spent = Spent(tokens=most, each=scores, scores=self.limits.scores)
+        budget = Budget(tokens=most, each=scores, scores=self.limits.scores)
         if len(pieces) == 1:
-            return await self._through(pieces[0], spent, client, much=False)
+            return await self._run_piece(pieces[0], budget, client, much=False)
         results: list[bytes] = []
         running: deque[asyncio.Task[list[bytes]]] = deque()
         try:
             for piece in pieces:
                 if len(running) == AHEAD:
                     results += await running.popleft()
-                running.append(asyncio.create_task(self._through(piece, spent, client, much=True)))
+                running.append(asyncio.create_task(self._run_piece(piece, budget, client, much=True)))
             while running:
                 results += await running.popleft()
         finally:
@@ -136,19 +136,19 @@ class Service:
                 task.cancel()
         return results
 
-    async def _through(self, piece: Piece, spent: Spent, client: Hashable, *, much: bool) -> list[bytes]:
+    async def _run_piece(self, piece: Piece, budget: Budget, client: Hashable, *, much: bool) -> list[bytes]:
         """Run one piece through the three stages; returns the JSON of its texts."""
-        self._batcher.arrived(client)
+        self._scheduler.arrived(client)
         with self.admission.windows(self.most_tokens) as take:
 
             async def run(windows: Sequence[Window], of_texts: int) -> list[np.ndarray]:
                 tokens = sum(len(window.ids) for window in windows)
-                spent.take(tokens, of_texts)
+                budget.take(tokens, of_texts)
                 take(tokens)
-                return await self._batcher.run(windows, client, much=much)
+                return await self._scheduler.run(windows, client, much=much)
 
             if self._long is not None and piece.long:
-                done = await self._long.through(piece, run)
+                done = await self._long.run(piece, run)
             else:
                 stages = self._other if much or piece.size > SHORT_SIZE else self._short
                 batch = await stages.prepare(piece)
@@ -178,12 +178,12 @@ class Service:
         """As `LLM.encode`, for token ids and the text they come from, if any: float32 [tokens, labels]."""
         if len(ids) <= self.tagger.max_length:
             window = Window(np.array(ids, np.int32), 0, 0, len(ids))
-            return (await self._batcher.run([window], client, much=much))[0]
+            return (await self._scheduler.run([window], client, much=much))[0]
         loop = asyncio.get_running_loop()
         batch = await loop.run_in_executor(self._other.threads, self._windows, ids, text)
         with self.admission.windows(self.most_tokens) as take:
             take(sum(len(window.ids) for window in batch.windows))
-            logits = await self._batcher.run(batch.windows, client, much=True)
+            logits = await self._scheduler.run(batch.windows, client, much=True)
             return (await loop.run_in_executor(self._other.threads, self.tagger.rows, batch, logits))[0]
 
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
@@ -196,8 +196,8 @@ class Service:
 
     def end(self, why: Exception) -> None:
         """Answer pending requests with this error."""
-        for patience in list(self.waiting):
-            patience.lose(why)
+        for lifetime in list(self.waiting):
+            lifetime.cancel(why)
 
     def check_name(self, name: str) -> None:
         """Raise an error for the name of another model, or of an adapter."""

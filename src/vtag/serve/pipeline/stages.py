@@ -88,7 +88,7 @@ def cut(
 def prepare(tagger: Tagger, waiting: Sequence[Piece]) -> list[Batch | Exception]:
     """Prepare pieces together: the batch of each piece, or the error of its first text that cannot be tagged."""
     batches: dict[Piece, Batch | Exception] = {}
-    for words, pieces in _alike(waiting, lambda piece: piece.words):
+    for words, pieces in _by_kind(waiting, lambda piece: piece.words):
         items = [item for piece in pieces for item in piece.items]
         indices = [piece.first + i for piece in pieces for i in range(len(piece.items))]
         encodings, errors = tagger.encode(items, indices, words=words)
@@ -108,7 +108,7 @@ def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.nda
     exception.
     """
     done: dict[Piece, Done | Exception] = {}
-    for _, group in _alike(waiting, lambda one: one[0].options):
+    for _, group in _by_kind(waiting, lambda one: one[0].options):
         batch = Batch.joined([batch for _, batch, _ in group])
         # Texts with errors do not get this far.
         found = cast("Iterator[list[Span]]", iter(tagger.finish(batch, [row for _, _, rows in group for row in rows])))
@@ -122,7 +122,7 @@ def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.nda
     return [done[piece] for piece, _, _ in waiting]
 
 
-def _alike(waiting: Sequence[Item], kind: Callable[[Item], Any]) -> Iterator[tuple[Any, list[Item]]]:
+def _by_kind(waiting: Sequence[Item], kind: Callable[[Item], Any]) -> Iterator[tuple[Any, list[Item]]]:
     """Items grouped by kind."""
     groups: dict[Any, list[Item]] = {}
     for one in waiting:

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from vtag.options import TagOptions
 from vtag.serve.http.responses import as_json, to_json
-from vtag.serve.http.route import client_of, routes_of, serving
+from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
 from vtag.serve.protocols import schemas
 from vtag.tagger import Tagger
@@ -26,7 +26,7 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
     """
     asked = body.parameters or schemas.InferenceParameters()
     one = isinstance(body.inputs, str)
-    rows = await serving(request).tag(
+    rows = await service_of(request).tag(
         [body.inputs] if isinstance(body.inputs, str) else body.inputs,
         schemas.options_of(asked, HF_DEFAULTS),
         _as_hf,
@@ -38,7 +38,7 @@ async def inference(request: Request, body: schemas.InferenceRequest) -> list[An
 @router.post("/models/{name:path}", response_model=HF_RESPONSE)
 async def inference_by_name(request: Request, name: str, body: schemas.InferenceRequest) -> list[Any]:
     """As `POST /`, for clients that name the model."""
-    serving(request).check_name(name)
+    service_of(request).check_name(name)
     return await inference(request, body)
 
 

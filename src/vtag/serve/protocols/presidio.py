@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from vtag.errors import error
 from vtag.options import TagOptions
 from vtag.serve.http.responses import as_json, to_json
-from vtag.serve.http.route import client_of, routes_of, serving
+from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
 from vtag.serve.protocols.schemas import EXAMPLE, Probability, Schema, Strings, Whole
 from vtag.tagger import Tagger
@@ -73,7 +73,7 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
     """Presidio's analyzer, with the model as its only recognizer: a list of spans for a text, a list
     of lists for many.
     """
-    service = serving(request)
+    service = service_of(request)
     service.check_language(body.language)
     if not set(service.types).issuperset(body.entities or ()):
         raise error("unknown_label", field="entities")
@@ -91,15 +91,15 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
 @router.get("/supportedentities", response_model=list[str])
 async def supported_entities(request: Request, language: str | None = None) -> list[str]:
     """The model's types."""
-    serving(request).check_language(language)
-    return serving(request).types
+    service_of(request).check_language(language)
+    return service_of(request).types
 
 
 @router.get("/recognizers", response_model=list[str])
 async def recognizers(request: Request, language: str | None = None) -> list[str]:
     """The model's name, as the only recognizer."""
-    serving(request).check_language(language)
-    return [serving(request).model]
+    service_of(request).check_language(language)
+    return [service_of(request).model]
 
 
 @dataclass(frozen=True, slots=True)

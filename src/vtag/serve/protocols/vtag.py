@@ -13,7 +13,7 @@ from vtag.decode.top_k import likeliest, span_types
 from vtag.errors import error
 from vtag.options import STRATEGIES
 from vtag.serve.http.responses import as_json, to_json
-from vtag.serve.http.route import client_of, routes_of, serving
+from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
 from vtag.serve.protocols import schemas
 from vtag.tagger import Tagger
@@ -31,7 +31,7 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
         raise error("input_or_words", input="input")
     texts = [body.input] if isinstance(body.input, str) else body.input
     words = [body.words] if body.words and isinstance(body.words[0], str) else body.words
-    service = serving(request)
+    service = service_of(request)
     results = await service.tag(
         texts or words or [],
         schemas.options_of(body),
@@ -46,7 +46,7 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
 @router.get("/info", response_model=schemas.Info)
 async def info(request: Request) -> dict[str, Any]:
     """The model, its labels, and the limits of a request."""
-    service = serving(request)
+    service = service_of(request)
     tagger, limits = service.tagger, service.limits
     return {
         "model": service.model,

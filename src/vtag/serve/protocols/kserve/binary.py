@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers
 
 from vtag.errors import error
-from vtag.serve.http.body import checked, from_json
+from vtag.serve.http.body import parse_json, validated
 from vtag.serve.http.responses import to_json
 from vtag.serve.http.route import Route
 from vtag.serve.limits import Limits
@@ -42,7 +42,7 @@ class BinaryRoute(Route):
         size = int(told) if told.isdecimal() and len(told) < 20 else -1
         if not 0 <= size <= len(body):
             raise error("bad_binary")
-        content, behind = from_json(body[:size], limits.values), body[size:]
+        content, behind = parse_json(body[:size], limits.values), body[size:]
         match content:
             case {"inputs": [{"parameters": {"binary_data_size": int(length)} as parameters} as tensor]}:
                 if length != len(behind):
@@ -51,7 +51,7 @@ class BinaryRoute(Route):
                 tensor["data"] = _elements(behind, limits.texts)
             case _ if behind:
                 raise error("bad_binary")
-        return checked(content, schema)
+        return validated(content, schema)
 
 
 def _elements(tensor: bytes, most: int) -> list[str]:

@@ -14,7 +14,7 @@ import vtag
 from vtag.errors import error
 from vtag.options import DEFAULTS
 from vtag.serve.http.responses import as_json, to_json
-from vtag.serve.http.route import client_of, routes_of, serving
+from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
 from vtag.serve.protocols.kserve.binary import BINARY, BYTES_BEHIND, BinaryRoute, response
 from vtag.serve.protocols.kserve.schemas import (
@@ -51,7 +51,7 @@ binary_router = routes_of("KServe", BinaryRoute)
 @router.post("/v1/models/{name:model}:predict", response_model=PredictResponse, response_model_exclude_unset=True)
 async def predict(request: Request, name: str, body: PredictRequest) -> dict[str, Any]:
     """KServe v1: the spans of each text, as `POST /v1/tag` has them."""
-    service = serving(request)
+    service = service_of(request)
     service.check_name(name)
     predictions = await service.tag(body.instances, DEFAULTS, _spans, client=client_of(request))
     return {"predictions": as_json(predictions)}
@@ -70,7 +70,7 @@ async def predict_ready(request: Request, name: str) -> dict[str, Any]:
 )
 async def infer(request: Request, name: str, body: InferRequest) -> Any:
     """KServe v2: for each text of the tensor its spans, as JSON. Requests and responses may be binary."""
-    service = serving(request)
+    service = service_of(request)
     service.check_name(name)
     (tensor,) = body.inputs
     asked = body.parameters or RequestParameters()
@@ -109,7 +109,7 @@ async def model_ready(request: Request, name: str) -> dict[str, Any]:
 @router.get("/v2/models/{name:model}", response_model=ModelMetadata)
 async def model_metadata(request: Request, name: str) -> dict[str, Any]:
     """KServe v2: what the model takes and gives."""
-    service = serving(request)
+    service = service_of(request)
     service.check_name(name)
     return {
         "name": service.model,
@@ -140,12 +140,12 @@ async def ready(request: Request) -> dict[str, bool]:
 
 
 def _model_ready(request: Request, name: str) -> dict[str, Any]:
-    serving(request).check_name(name)
+    service_of(request).check_name(name)
     _check_ready(request)
     return {"name": name, "ready": True}
 
 
 def _check_ready(request: Request) -> None:
-    serving(request)
+    service_of(request)
     if request.app.state.client.errored:
         raise error("engine_gone")
