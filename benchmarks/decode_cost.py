@@ -18,7 +18,8 @@ from vtag.types import Encoding
 
 def main() -> None:
     """Print the least of five runs for each case."""
-    labels = scheme.make("BIO", [f"TYPE{number}" for number in range(17)])
+    types = [f"TYPE{number}" for number in range(17)]
+    labels = scheme.read(dict(enumerate(["O", *(f"{prefix}-{kind}" for kind in types for prefix in "BI")])))
     rng = np.random.default_rng(0)
     for kind in ("noise", "text"):
         for texts, tokens in ((3000, 33), (1, 100_000)):

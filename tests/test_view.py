@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtag.types import Span
-from vtag.view import PALETTE, Highlight, _places, colors, render_html, render_page, render_terminal, rgb
+from vtag.view import PALETTE, _places, colors, render_html, render_page, render_terminal, rgb
 
 MARK = r"<mark [^>]*background:(#\w+)"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -140,9 +140,3 @@ def test_a_label_cannot_act_on_the_page_or_the_terminal_either() -> None:
     span = Span(0, 1, "<script>\x1b[2J", 0.5, "a")
     assert "<script>" not in render_html("a", [span])
     assert "\x1b[2J" not in render_terminal("a", [span])
-
-
-def test_a_notebook_gets_html_and_print_gets_colours() -> None:
-    view = Highlight("John", [Span(0, 4, "PER", 0.5, "John")])
-    assert view._repr_html_() == render_html(view.text, view.spans)
-    assert str(view) == render_terminal(view.text, view.spans)

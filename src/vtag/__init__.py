@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from vtag._version import __version__
 from vtag.errors import VtagError, error, reason
 from vtag.system import environment
 from vtag.system.imports import gc_paused
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from vtag.tagger import Tagger
     from vtag.types import Span, to_hf
 
-__version__ = "0.1.0"
 __all__ = [
     "LLM",
     "Span",

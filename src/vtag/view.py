@@ -1,4 +1,4 @@
-"""Rendering of spans: coloured text for a terminal, self-contained HTML, and a view for notebooks.
+"""Rendering of spans: coloured text for a terminal, and self-contained HTML.
 
 Spans may overlap (multi-label models): the text is cut at every border, and each segment knows the spans that cover it.
 """
@@ -9,7 +9,6 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -96,20 +95,6 @@ def colors(labels: Iterable[str]) -> dict[str, str]:
     colours in every run.
     """
     return {label: rgb(_color(label)) for label in labels}
-
-
-@dataclass(frozen=True, slots=True)
-class Highlight:
-    """A tagged text that renders itself in colours, in a notebook or when printed."""
-
-    text: str
-    spans: Sequence[Span]
-
-    def __str__(self) -> str:
-        return render_terminal(self.text, self.spans)
-
-    def _repr_html_(self) -> str:
-        return render_html(self.text, self.spans)
 
 
 def _segments(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, list[Span], int, list[Span]]]:

@@ -12,8 +12,8 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.decode.schemes import make
 from tests.tagging import finish, prepare
-from vtag.decode import scheme as schemes
 from vtag.decode.graphemes import within
 from vtag.tagger import Tagger
 from vtag.types import Span
@@ -49,7 +49,7 @@ def test_places_inside_of_clusters_are_those_of_uax_29(texts: list[str]) -> None
 
 def tag(family: Any, rule: str, multi_label: bool, seed: int, **given: Any) -> list[list[Span]]:
     """Spans from logits drawn at random."""
-    labels = dict(enumerate(schemes.make("IOB2", ["A", "B"]).labels))
+    labels = dict(enumerate(make("IOB2", ["A", "B"]).labels))
     tagger = Tagger(family, labels, 24, words=rule, multi_label=multi_label)
     batch = prepare(tagger, **given)
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.decode.schemes import make, spans_of, tags_of
 from vtag.decode import scheme as schemes
 from vtag.errors import SettingError
 
@@ -83,7 +84,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("name", ALLOWED)
 def test_transitions_are_those_of_the_scheme(name: str) -> None:
-    found = schemes.make(name, ["x", "y"])
+    found = make(name, ["x", "y"])
     at = {
         p.lower() if kind == "y" else p: i for i, (p, kind) in enumerate(zip(found.prefixes, found.types, strict=True))
     }
@@ -101,7 +102,7 @@ def test_transitions_are_those_of_the_scheme(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in schemes.FAMILIES if name != "plain"])
 @given(data=st.data())
 def test_spans_to_tags_and_back(name: str, data: st.DataObject) -> None:
-    found = schemes.make(name, ["A", "B"])
+    found = make(name, ["A", "B"])
     edges = sorted(data.draw(st.sets(st.integers(0, 12), max_size=8)))
     spans: list[tuple[int, int, str]] = []
     for start, end in itertools.pairwise(edges):
@@ -109,8 +110,8 @@ def test_spans_to_tags_and_back(name: str, data: st.DataObject) -> None:
         touches = bool(spans) and spans[-1][1] == start and spans[-1][2] == kind
         if kind and not (name == "IO" and touches):
             spans.append((start, end, kind))
-    path = found.tags(spans, 12)
-    assert found.spans(path) == spans
+    path = tags_of(found, spans, 12)
+    assert spans_of(found, path) == spans
     assert found.start[path[0]]
     assert found.end[path[-1]]
     assert all(found.transition[p, q] for p, q in itertools.pairwise(path))
@@ -120,8 +121,8 @@ def test_spans_to_tags_and_back(name: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("target", ["IOB1", "IOB2", "IOE1", "IOE2", "BIOES", "BIOE"])
 def test_schemes_convert_into_each_other(source: str, target: str) -> None:
     spans = [(0, 1, "A"), (1, 3, "A"), (3, 6, "B"), (7, 8, "B"), (8, 9, "A")]
-    first, second = schemes.make(source, ["A", "B"]), schemes.make(target, ["A", "B"])
-    assert second.spans(second.tags(first.spans(first.tags(spans, 10)), 10)) == spans
+    first, second = make(source, ["A", "B"]), make(target, ["A", "B"])
+    assert spans_of(second, tags_of(second, spans_of(first, tags_of(first, spans, 10)), 10)) == spans
 
 
 @pytest.mark.parametrize("labels", [["O", "B-A", "S-A", "B-C", "E-C"], ["O", "E-A", "B-C", "I-C", "E-C", "S-C"]])
@@ -145,7 +146,7 @@ def test_a_named_scheme_overrules_the_reading() -> None:
 
 def test_io_makes_runs_of_labels_that_would_be_one_a_word() -> None:
     found = read(["LABEL_0", "LABEL_1"], "IO")
-    assert found.spans([0, 0, 1, 1, 0]) == [(0, 2, "LABEL_0"), (2, 4, "LABEL_1"), (4, 5, "LABEL_0")]
+    assert spans_of(found, [0, 0, 1, 1, 0]) == [(0, 2, "LABEL_0"), (2, 4, "LABEL_1"), (4, 5, "LABEL_0")]
 
 
 def test_types_without_prefixes_beside_others_are_runs_of_words() -> None:
@@ -154,7 +155,7 @@ def test_types_without_prefixes_beside_others_are_runs_of_words() -> None:
         phone, mail = len(labels) + 1, len(labels) + 2
         assert found.name == name
         path = [phone, phone, mail, 0, phone]
-        assert found.spans(path) == [(0, 2, "PHONE"), (2, 3, "EMAIL"), (4, 5, "PHONE")]
+        assert spans_of(found, path) == [(0, 2, "PHONE"), (2, 3, "EMAIL"), (4, 5, "PHONE")]
         assert all(found.transition[p, q] for p, q in itertools.pairwise(path))
         assert found.start[phone]
         assert found.end[phone]

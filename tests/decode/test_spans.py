@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.decode.schemes import make
 from tests.tagging import finish, prepare
 from vtag.decode import scheme as schemes
 from vtag.decode import spans
@@ -48,7 +49,7 @@ def check(found: list[list[Span]], encodings: Sequence[Encoding]) -> None:
 def test_spans_are_slices_sorted_and_apart(family: Any, make_text: Callable[..., str], name: str, words: str) -> None:
     random_ = random.Random(name + words)
     texts = [make_text(random_) for _ in range(60)]
-    labels = dict(enumerate(schemes.make(name, ["A", "B"]).labels))
+    labels = dict(enumerate(make(name, ["A", "B"]).labels))
     for limit in (10**6, 24):
         found, encodings = tag(family, labels, texts, limit, scheme=name, words=words)
         check(found, encodings)
@@ -59,7 +60,7 @@ def test_spans_are_slices_sorted_and_apart(family: Any, make_text: Callable[...,
 def test_windows_that_agree_decode_as_one(family: Any, make_text: Callable[..., str], name: str) -> None:
     random_ = random.Random(5)
     text = " ".join(make_text(random_) for _ in range(12))
-    labels = dict(enumerate(schemes.make(name, ["A", "B"]).labels))
+    labels = dict(enumerate(make(name, ["A", "B"]).labels))
     whole, cut = Tagger(family, labels, 10**6), Tagger(family, labels, 40)
     one = prepare(whole, [text])
     rows = draw(one.windows, len(labels), 1)[0]
@@ -86,7 +87,7 @@ def test_plain_labels_give_one_span_a_word(family: Any) -> None:
 def test_spans_of_given_words_name_them(family: Any, make_word: Callable[..., str]) -> None:
     random_ = random.Random(2)
     texts = [[make_word(random_) for _ in range(9)] for _ in range(40)]
-    labels = dict(enumerate(schemes.make("BIOES", ["A", "B"]).labels))
+    labels = dict(enumerate(make("BIOES", ["A", "B"]).labels))
     found, encodings = tag(family, labels, texts)
     check(found, encodings)
     for row, encoding in zip(found, encodings, strict=True):
@@ -103,7 +104,7 @@ def test_the_score_is_how_probable_the_type_is_in_the_mean_of_the_words(family: 
     chances = np.full((len(words), 3), [0.9, 0.05, 0.05], np.float32)
     chances[words == words.max() - 1] = [0.2, 0.7, 0.1]
     chances[words == words.max()] = [0.1, 0.0, 0.9]
-    found = spans.decode([encoding], [chances], schemes.make("IOB2", ["A"]))[0]
+    found = spans.decode([encoding], [chances], make("IOB2", ["A"]))[0]
     assert [span.text for span in found] == ["the number"]
     assert found[0].score == pytest.approx((0.8 + 0.9) / 2)
 
@@ -130,7 +131,7 @@ def test_a_head_with_one_label_scores_by_the_sigmoid(family: Any) -> None:
 
 def test_ignored_types_leave_the_others_as_they_were(family: Any, make_text: Callable[..., str]) -> None:
     random_ = random.Random(9)
-    scheme = schemes.make("IOB2", ["A", "B"])
+    scheme = make("IOB2", ["A", "B"])
     tagger = Tagger(family, dict(enumerate(scheme.labels)), 10**6)
     batch = prepare(tagger, [make_text(random_) for _ in range(30)])
     logits = draw(batch.windows, len(scheme.labels), 4)
@@ -161,7 +162,7 @@ def test_texts_without_words_have_no_spans(family: Any, text: str) -> None:
 
 
 def test_no_texts_no_spans() -> None:
-    assert spans.decode([], [], schemes.make("IOB2", ["A"])) == []
+    assert spans.decode([], [], make("IOB2", ["A"])) == []
 
 
 def test_probabilities_of_logits_that_are_no_numbers() -> None:

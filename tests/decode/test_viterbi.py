@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.decode.schemes import make
 from vtag.decode import scheme as schemes
 from vtag.decode.scores import softmax
 from vtag.decode.viterbi import Biases, best_paths
@@ -52,7 +53,7 @@ def brute_force(found: schemes.Scheme, probabilities: np.ndarray, biases: Biases
 @pytest.mark.parametrize("outside", [0.0, 4.0])
 def test_equals_brute_force(name: str, outside: float) -> None:
     rng = np.random.default_rng(7)
-    found = schemes.make(name, ["A", "B-c"])
+    found = make(name, ["A", "B-c"])
     for _ in range(25):
         lengths = rng.integers(0, 5, size=4)
         probabilities = draw(rng, int(lengths.sum()), len(found.labels), outside)
@@ -65,7 +66,7 @@ def test_equals_brute_force(name: str, outside: float) -> None:
 
 @given(st.lists(st.floats(-4, 4), min_size=6, max_size=6), st.integers(0, 10**6), st.sampled_from([0.0, 5.0]))
 def test_equals_brute_force_under_biases(values: list[float], seed: int, outside: float) -> None:
-    found = schemes.make("BIOES", ["A"])
+    found = make("BIOES", ["A"])
     biases = Biases(*values)
     probabilities = draw(np.random.default_rng(seed), 5, len(found.labels), outside)
     assert best_paths(probabilities, np.array([5]), found, biases).tolist() == brute_force(found, probabilities, biases)
@@ -76,7 +77,7 @@ def test_equals_brute_force_under_biases(values: list[float], seed: int, outside
 def test_a_long_document_is_decoded_as_if_in_one_go(name: str, seed: int) -> None:
     """Certain rows split a document into runs; a scheme twin with two outside labels never splits."""
     rng = np.random.default_rng(seed)
-    found = schemes.make(name, ["A", "B"])
+    found = make(name, ["A", "B"])
     probabilities = draw(rng, 120, len(found.labels), outside=5.0)
     labels = [*found.labels, "[PAD]"]
     twin = schemes.read(dict(enumerate(labels)), name)
@@ -90,7 +91,7 @@ def test_a_long_document_is_decoded_as_if_in_one_go(name: str, seed: int) -> Non
 @given(st.integers(0, 10**6))
 def test_biased_documents_are_decoded_as_if_in_one_go(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = schemes.make("BIOES", PRIVACY_FILTER)
+    found = make("BIOES", PRIVACY_FILTER)
     biases = Biases(*rng.normal(size=6))
     probabilities = draw(rng, 120, len(found.labels), outside=9.0)
     weights = {(p, q): edge(found, biases, p, q) for p, q in np.argwhere(found.transition).tolist()}
@@ -112,7 +113,7 @@ def test_biased_documents_are_decoded_as_if_in_one_go(seed: int) -> None:
 @given(st.integers(0, 10**6))
 def test_no_path_is_illegal(name: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = schemes.make(name, ["A", "B"])
+    found = make(name, ["A", "B"])
     lengths = rng.integers(0, 40, size=30)
     path = best_paths(draw(rng, int(lengths.sum()), len(found.labels)), lengths, found)
     for own in np.split(path, np.cumsum(lengths)[:-1]):
@@ -123,13 +124,13 @@ def test_no_path_is_illegal(name: str, seed: int) -> None:
 
 
 def test_ties_go_to_the_lowest_id() -> None:
-    found = schemes.make("IOB2", ["A", "B"])
+    found = make("IOB2", ["A", "B"])
     assert best_paths(np.full((6, 5), 0.2, np.float32), np.array([6]), found).tolist() == [0] * 6
 
 
 def test_the_order_of_a_batch_changes_nothing() -> None:
     rng = np.random.default_rng(3)
-    found = schemes.make("BIOES", ["A", "B"])
+    found = make("BIOES", ["A", "B"])
     texts = [draw(rng, int(size), len(found.labels)) for size in rng.integers(1, 30, size=700)]
     lengths = np.array([len(rows) for rows in texts])
     forth = np.split(best_paths(np.concatenate(texts), lengths, found), np.cumsum(lengths)[:-1])
@@ -139,7 +140,7 @@ def test_the_order_of_a_batch_changes_nothing() -> None:
 
 @pytest.mark.parametrize("name", schemes.FAMILIES)
 def test_scores_that_are_no_numbers_do_not_stop_it(name: str) -> None:
-    found = schemes.make(name, ["A", "B"])
+    found = make(name, ["A", "B"])
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(40, len(found.labels))).astype(np.float32)
     for value in (np.nan, np.inf, -np.inf):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.decode.schemes import make
 from vtag.decode import scheme as schemes
 from vtag.decode.words import choose, pieces, pool
 from vtag.errors import SettingError
@@ -87,7 +88,7 @@ def test_words_of_the_caller_stay_whole() -> None:
 
 def pooled(name: str, rows: list[dict[str, float]], rule: str) -> str:
     """The label of one word of len(rows) tokens, each with these chances."""
-    found = schemes.make(name, ["A", "C"])
+    found = make(name, ["A", "C"])
     chances = np.array([[row.get(label, 0.0) for label in found.labels] for row in rows], np.float32)
     count = len(rows)
     encoding = encode("x" * count, [(at, at + 1) for at in range(count)], [0] * count)
@@ -134,7 +135,7 @@ def test_mean_lifts_bioes_from_tokens_to_words(rows: list[dict[str, float]], lab
 def test_particles_are_cut_off_where_the_model_is_sure_of_both(
     text: str, tokens: list[tuple[int, int]], said: list[str], words: list[str]
 ) -> None:
-    scheme = schemes.make("IOB2", ["A", "C"])
+    scheme = make("IOB2", ["A", "C"])
     encoding = encode(text, tokens, [0] * len(tokens))
     rows = np.eye(len(scheme.labels), dtype=np.float32)[[scheme.labels.index(label) for label in said]]
     for sure, expected in ((1.0, words), (0.8, [text])):
@@ -145,10 +146,10 @@ def test_particles_are_cut_off_where_the_model_is_sure_of_both(
 
 
 def test_auto_is_one_rule() -> None:
-    assert choose("auto", schemes.make("IOB2", ["A"])) == "mean"
+    assert choose("auto", make("IOB2", ["A"])) == "mean"
     assert choose("auto", schemes.read(dict(enumerate(["O", "X", "B-A", "I-A"])))) == "first"
 
 
 def test_an_unknown_rule_is_one_line_with_the_names() -> None:
     with pytest.raises(SettingError, match="token"):
-        choose("last", schemes.make("IOB2", ["A"]))
+        choose("last", make("IOB2", ["A"]))

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from vtag import __version__
+from vtag._version import __version__
 from vtag.errors import VtagError
 
 

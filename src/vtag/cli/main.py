@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from vtag import __version__
+from vtag._version import __version__
 from vtag.cli import streams
 from vtag.errors import INTERRUPTED, VtagError, error, reason
 from vtag.system import environment

@@ -20,10 +20,10 @@ def run(args: argparse.Namespace) -> int:
     for name, row in sorted(ARCHITECTURES.items()):
         if args.json:
             known = {"model_type": name, "route": row.route, "causal": row.causal, "needs": row.needs}
-            print(json.dumps(known | {"since": None if row.needs else row.since, "transformers": row.transformers}))
+            print(json.dumps(known | {"transformers": row.transformers}))
         elif row.needs:
             print(f"{name:{width}}no: needs {row.needs} beside text")
         else:
             newer = f", with transformers {row.transformers} or later" if row.transformers else ""
-            print(f"{name:{width}}{row.route}, since {row.since}{newer}")
+            print(f"{name:{width}}{row.route}{newer}")
     return 0

@@ -7,7 +7,7 @@ BMES's M and BMEWO's W are other spellings of E, S, I and S.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,46 +104,6 @@ class Scheme:
         shown = ", ".join(types[:12]) + (f" and {len(types) - 12} more" if len(types) > 12 else "")
         unit = "one label a word" if self.name == "plain" else f"prefixes {''.join(sorted(set(self.prefixes)))}"
         return f"{self.name} ({unit}; {len(self.labels)} labels, {len(types)} types): {shown}"
-
-    def spans(self, path: Sequence[int] | np.ndarray) -> list[tuple[int, int, str]]:
-        """Label ids -> `(start, end, type)`, end exclusive. A label that cannot continue the span before it opens a new
-        one.
-        """
-        found: list[tuple[int, int, str]] = []
-        previous = -1
-        for at, label in enumerate(path):
-            if not self.outside[label]:
-                if previous >= 0 and self.joined[previous, label]:
-                    found[-1] = (found[-1][0], at + 1, self.types[label])
-                else:
-                    found.append((at, at + 1, self.types[label]))
-            previous = int(label)
-        return found
-
-    def tags(self, spans: Sequence[tuple[int, int, str]], length: int) -> list[int]:
-        """Sorted `(start, end, type)` -> label ids, the inverse of `spans` (IO cannot separate touching spans)."""
-        ids = {(prefix, kind): at for at, (prefix, kind) in enumerate(zip(self.prefixes, self.types, strict=True))}
-        single, first, middle, last = tuple(FAMILIES[self.name].spelling)
-        letters = ["O"] * length
-        kinds = [""] * length
-        for start, end, kind in spans:
-            kinds[start:end] = [kind] * (end - start)
-            letters[start:end] = [first, *middle * (end - start - 2), last] if end - start > 1 else [single]
-            if start and kinds[start - 1] == kind:
-                if self.name == "IOB1":
-                    letters[start] = "B"
-                elif self.name == "IOE1":
-                    letters[start - 1] = "E"
-        return [ids[pair] for pair in zip(letters, kinds, strict=True)]
-
-
-def make(name: str, types: Sequence[str]) -> Scheme:
-    """The scheme `name` over `types`, with labels as most models spell them: O, B-x, I-x, ..."""
-    family = find(name)
-    if family.name == "plain":
-        return read(dict(enumerate(types)), scheme="plain")
-    labels = ["O"] + [f"{prefix}-{kind}" for kind in types for prefix in sorted(family.prefixes)]
-    return read(dict(enumerate(labels)), scheme=family.name)
 
 
 def find(name: str) -> Family:

@@ -110,7 +110,6 @@ class Architecture:
     alone: bool = False
     reset: Callable[[Any], None] | None = None
     float32_only: bool = False
-    since: str = "0.1"
     transformers: str | None = None
 
     @property

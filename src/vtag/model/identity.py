@@ -9,7 +9,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-from vtag import __version__
+from vtag._version import __version__
 from vtag.model.checkpoint import TOKENIZER_AND_CONFIG
 from vtag.model.plan import Plan
 from vtag.system import cpu, device

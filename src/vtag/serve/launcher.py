@@ -23,7 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 from vllm.engine.protocol import EngineClient
 
-import vtag
+from vtag._version import __version__
 from vtag.compat import vllm_server
 from vtag.compat.names import ASYNC_LOGGER, PLUGIN_GROUPS
 from vtag.engine import async_engine
@@ -103,7 +103,7 @@ async def _serve(
     args.model = str(served.plan.arguments["model"])
     args.served_model_name = list(served.names)
     app = await vllm_server.app(client, args, served=served, keys=access.keys)
-    app.title, app.version = "vtag", vtag.__version__
+    app.title, app.version = "vtag", __version__
     remove_unused_routes(app)
     gate: ASGIApp = AccessMiddleware(app, access)
     if access.origins:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from fastapi import Request
 
-import vtag
+from vtag._version import __version__
 from vtag.decode.top_k import likeliest, span_types
 from vtag.errors import error
 from vtag.options import STRATEGIES
@@ -50,7 +50,7 @@ async def info(request: Request) -> dict[str, Any]:
     tagger, limits = service.tagger, service.limits
     return {
         "model": service.model,
-        "version": vtag.__version__,
+        "version": __version__,
         "labels": list(tagger.id2label.values()),
         "types": service.types,
         "colors": colors([*service.types, *tagger.id2label.values()]),

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request
 from starlette.convertors import PathConvertor, register_url_convertor
 
-import vtag
+from vtag._version import __version__
 from vtag.errors import error
 from vtag.options import DEFAULTS
 from vtag.serve.http.responses import as_json, to_json
@@ -123,7 +123,7 @@ async def model_metadata(request: Request, name: str) -> dict[str, Any]:
 @router.get("/v2", response_model=ServerMetadata)
 async def server_metadata(request: Request) -> dict[str, Any]:
     """KServe v2: this server."""
-    return {"name": "vtag", "version": vtag.__version__, "extensions": [BINARY]}
+    return {"name": "vtag", "version": __version__, "extensions": [BINARY]}
 
 
 @router.get("/v2/health/live", response_model=Live)
