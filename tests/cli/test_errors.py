@@ -99,7 +99,7 @@ def of_another_vllm(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.delattr("vllm.v1.engine.core.EngineCoreProc")
     for module in ("vtag.engine.llm", "vtag.engine.thread", "vtag.compat.vllm_engine"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    return "cannot import name 'EngineCoreProc' from 'vllm.v1.engine.core'.*: `vtag doctor` says what is missing"
+    return "cannot import name 'EngineCoreProc' from 'vllm.v1.engine.core'.*: `vtag doctor` shows what is missing"
 
 
 def test_a_name_that_vllm_no_longer_has_is_one_line_that_names_doctor(

@@ -67,19 +67,19 @@ def test_doctor_names_a_kernel_that_is_wrong(
 
 def test_doctor_names_what_is_wrong_with_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "./none"]) == 1
-    wrong, mend = capsys.readouterr().out.splitlines()[-2:]
+    wrong, fix = capsys.readouterr().out.splitlines()[-2:]
     assert wrong.split() == ["✗", "model", "./none"]
-    assert "→" in mend
+    assert "→" in fix
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "mend"),
+    ("name", "value", "fix"),
     [
         ("VLLM_PLUGINS", "another", "add vtag to VLLM_PLUGINS"),
         pytest.param("VLLM_TARGET_DEVICE", "cpu", "unset VLLM_TARGET_DEVICE", marks=pytest.mark.long),
     ],
 )
-def test_doctor_sees_that_the_hook_is_off_and_why(name: str, value: str, mend: str) -> None:
+def test_doctor_sees_that_the_hook_is_off_and_why(name: str, value: str, fix: str) -> None:
     """In a process of its own: vLLM reads both when it is imported."""
     done = subprocess.run(
         [sys.executable, "-m", "vtag", "doctor"],
@@ -89,7 +89,7 @@ def test_doctor_sees_that_the_hook_is_off_and_why(name: str, value: str, mend: s
         check=False,
     )
     assert done.returncode == 1
-    assert f"→ {mend}" in done.stdout
+    assert f"→ {fix}" in done.stdout
 
 
 def test_doctor_asks_for_vllm_where_there_is_none(

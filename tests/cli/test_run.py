@@ -34,7 +34,7 @@ def test_it_says_what_the_run_came_to_and_later_that_it_is_finished(
     assert err.endswith("1 failed; 2 spans: GIVEN_NAME 2\n")
     assert (folder / "out.csv").read_text("utf-8").splitlines()[0] == "id,text,spans"
     assert main(command) == 6
-    assert capsys.readouterr().err.splitlines()[0] == "vtag: finished already, nothing to do (--restart begins anew)"
+    assert capsys.readouterr().err.splitlines()[0] == "vtag: already finished, nothing to do (--restart starts over)"
     assert main([*command, "--threshold", "0.5"]) == 2
     assert "another threshold" in capsys.readouterr().err
 
@@ -49,7 +49,7 @@ def test_through_pipes_there_is_no_journal_and_errors_go_to_stderr(
     rows = [json.loads(line) for line in out.splitlines()]
     assert [[span["text"] for span in row["spans"]] for row in rows] == [["Ann", "Smith"], ["Bob"]]
     said = [line for line in err.decode().splitlines() if line.startswith(("vtag", "{"))]
-    assert said[0] == "vtag: from stdin or to stdout there is no journal: stopped, this run cannot go on"
+    assert said[0] == "vtag: no journal with stdin or stdout: a stopped run cannot continue"
     assert json.loads(said[1]) == {"file": "-", "record": 2, "reason": "the text's field is missing"}
     assert said[2].startswith("vtag: 3 records in ")
     assert list(folder.iterdir()) == [folder / "in.jsonl"]
@@ -57,7 +57,7 @@ def test_through_pipes_there_is_no_journal_and_errors_go_to_stderr(
 
 def test_quiet_is_quiet_and_strict_stops_at_the_first_bad_record(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "demo", "in.jsonl", "-o", "out.jsonl", "--quiet", "--strict"]) == 4
-    line = "vtag: in.jsonl: record 2: the text's field is missing: mend it, or run without --strict to leave it out\n"
+    line = "vtag: in.jsonl: record 2: the text's field is missing: fix it, or run without --strict to skip it\n"
     assert capsys.readouterr().err == line
     assert main(["run", "demo", "in.jsonl", "-o", "out.jsonl", "--quiet"]) == 6
     assert capsys.readouterr() == ("", "")
@@ -67,9 +67,9 @@ def test_quiet_is_quiet_and_strict_stops_at_the_first_bad_record(capsys: pytest.
     ("arguments", "code", "says"),
     [
         (["in.jsonl", "-o", "out.xml"], 2, "use one of .jsonl, .csv, .tsv, .parquet"),
-        (["none.jsonl", "-o", "out.jsonl"], 4, "none.jsonl: there is no such file"),
+        (["none.jsonl", "-o", "out.jsonl"], 4, "none.jsonl: no such file"),
         (["in.jsonl", "-o", "in.jsonl"], 2, "name another output"),
-        (["in.jsonl", "-o", "out.jsonl", "--text-field", "body"], 4, "one of those there: id, text"),
+        (["in.jsonl", "-o", "out.jsonl", "--text-field", "body"], 4, "one of its fields: id, text"),
         (["in.jsonl", "-o", "out.jsonl", "--delimiter", ";"], 2, "for CSV inputs"),
         (["in.jsonl", "-o", "out.jsonl", "--scheme", "no"], 2, "no such tag scheme"),
         (["in.jsonl", "-o", "out.jsonl", "--words-rule", "no"], 2, "use one of"),
@@ -117,5 +117,5 @@ def test_options_of_a_cluster_are_refused_before_anything_starts(
 def test_a_cluster_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["run", "demo", "in.jsonl", "-o", "out.jsonl", "--ray", "--ray-address", "127.0.0.1:9"]
     assert main(command) == 5
-    line = "vtag: 127.0.0.1:9: no Ray cluster lets us in (Connection refused): check the address, and its token"
+    line = "vtag: 127.0.0.1:9: no Ray cluster accepts us (Connection refused): check the address, and its token"
     assert capsys.readouterr().err == f"{line} (RAY_AUTH_MODE=token)\n"

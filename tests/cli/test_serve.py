@@ -36,7 +36,7 @@ def vtag(limit: int, most: int) -> subprocess.CompletedProcess[str]:
 def test_64_files_are_too_few() -> None:
     done = vtag(resource.RLIMIT_NOFILE, 64)
     assert (done.returncode, done.stdout) == (5, "")
-    assert done.stderr == "vtag: 64 files may be open at once, and a server needs 256: raise it (ulimit -n)\n"
+    assert done.stderr == "vtag: the limit of open files is 64, but a server needs 256: raise it (ulimit -n)\n"
 
 
 def test_where_nothing_can_be_written_it_is_one_line() -> None:

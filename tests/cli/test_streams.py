@@ -193,7 +193,7 @@ def test_a_full_disk_behind_stdout(
         monkeypatch.setattr(sys, "stdout", full)
         assert main(arguments) == 5
     err = capfd.readouterr().err.splitlines()[-1]
-    assert err == "vtag: stdout cannot be written (No space left on device): mend that, or write to a file"
+    assert err == "vtag: stdout cannot be written (No space left on device): fix that, or write to a file"
 
 
 def test_a_full_disk_behind_the_page(shared: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,8 +217,8 @@ def shell(line: str, **environment: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-CLOSED = "vtag: stdout cannot be written (Bad file descriptor): mend that, or write to a file\n"
-FULL = "vtag: stdout cannot be written (No space left on device): mend that, or write to a file\n"
+CLOSED = "vtag: stdout cannot be written (Bad file descriptor): fix that, or write to a file\n"
+FULL = "vtag: stdout cannot be written (No space left on device): fix that, or write to a file\n"
 NO_TEXT = "vtag: no text: give texts after the model, or pipe them in, one a line\n"
 NO_STDIN = "vtag: stdin is closed: pipe the input in, or name files\n"
 LINES = {

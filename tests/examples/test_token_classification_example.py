@@ -38,4 +38,4 @@ def test_a_head_of_another_size_ends_with_one_line_that_names_both() -> None:
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]  # before it, what torch and vLLM say while they are imported
-    assert last == "error: demo: the head has 35 labels, num_labels=2 was asked: leave num_labels out"
+    assert last == "error: demo: the head has 35 labels, not num_labels=2: leave num_labels out"

@@ -122,7 +122,7 @@ def test_bad_records_are_counted_and_named_and_the_others_tagged(llm: LLM, tmp_p
     errors = read(tmp_path / "out.jsonl.errors.jsonl")
     assert [error["record"] for error in errors] == [2, 3, 4, 5, 6, 8]
     assert {error["file"] for error in errors} == {str(tmp_path / "in.jsonl")}
-    with pytest.raises(VtagError, match=r"in.jsonl: record 2: not JSON: mend it") as caught:
+    with pytest.raises(VtagError, match=r"in.jsonl: record 2: not JSON: fix it") as caught:
         tag_files(llm, tmp_path / "in.jsonl", tmp_path / "strict.jsonl", strict=True)
     assert caught.value.exit_code == 4
 
@@ -183,7 +183,7 @@ def test_hostile_texts_are_all_answered_or_in_the_errors_file(llm: LLM, tmp_path
     errors = read(tmp_path / "out.jsonl.errors.jsonl")
     rows = {row["name"]: row for row in read(tmp_path / "out.jsonl")}
     assert state.records == len(given) == len(rows) + len(errors)
-    assert {error["reason"] for error in errors} == {"half of a surrogate pair"}
+    assert {error["reason"] for error in errors} == {"a lone surrogate"}
     halves = {row["name"] for row in given if any("\ud800" <= c <= "\udfff" for c in row["text"])}
     assert {row["name"] for row in given} - rows.keys() == halves
     for row in given:
@@ -204,7 +204,7 @@ def test_many_files_become_one_and_errors_say_which(llm: LLM, tmp_path: Path) ->
         (None, "I am Tom."),
     ]
     assert read(tmp_path / "out.jsonl.errors.jsonl") == [
-        {"file": str(tmp_path / "a.csv"), "record": 2, "reason": "more or fewer fields than the header names"},
+        {"file": str(tmp_path / "a.csv"), "record": 2, "reason": "more or fewer fields than the header"},
         {"file": str(tmp_path / "b.txt"), "record": 2, "reason": "not UTF-8"},
     ]
     assert tag_files(llm, tmp_path, tmp_path / "out.jsonl") == state, "the output is none of its own inputs"
@@ -298,7 +298,7 @@ def test_a_field_within_a_record_is_read_by_its_path(llm: LLM, tmp_path: Path) -
     assert [[span["text"] for span in row["spans"]] for row in read(tmp_path / "out.jsonl")] == [["Ann"], ["Bob"]]
     tag_files(llm, tmp_path / "in.parquet", tmp_path / "b.jsonl", text_field="data.text")
     assert read(tmp_path / "b.jsonl")[0]["spans"][0]["text"] == "Ann"
-    with pytest.raises(InputError, match=r"with one of those there: data\.text$"):
+    with pytest.raises(InputError, match=r"with one of its fields: data\.text$"):
         tag_files(llm, tmp_path / "in.jsonl", tmp_path / "c.jsonl")
 
 
@@ -348,7 +348,7 @@ def test_a_text_with_a_token_that_the_model_has_not_is_an_error_of_its_record(
     assert (failed["record"], failed["reason"]) == (bad, REASONS["id_outside"])
 
 
-# --- what a run refuses, and how it goes on after a mishap ---
+# --- what a run refuses, and how it continues after a mishap ---
 
 
 def refused(kind: str, *arguments: Any, **options: Any) -> str:
@@ -452,7 +452,7 @@ def test_an_input_that_goes_in_the_middle_is_one_line_and_the_run_goes_on_when_i
     def take_away(state: State, share: float | None) -> None:
         second.unlink(missing_ok=True)
 
-    assert "second.jsonl: there is no such file" in refused(
+    assert "second.jsonl: no such file" in refused(
         "input_gone", llm, [corpus, second], tmp_path / "out.jsonl", watch=take_away
     )
     shutil.copy(corpus, second)
@@ -480,7 +480,7 @@ def test_a_pipe_of_another_name_is_read_once(llm: LLM, corpus: Path, tmp_path: P
     with subprocess.Popen(["cp", corpus, tmp_path / "pipe.jsonl"]):
         assert tag_files(llm, tmp_path / "pipe.jsonl", tmp_path / "out.jsonl").records == len(TEXTS)
     assert not (tmp_path / "out.jsonl.journal").exists()
-    assert "dtype: this LLM is made already" in refused(
+    assert "dtype: this LLM has already started" in refused(
         "engine_is_made", llm, corpus, tmp_path / "other.jsonl", dtype="float32"
     )
 

@@ -83,7 +83,7 @@ def test_halves_of_surrogate_pairs_are_refused_without_showing_the_text(family: 
     tagger = Tagger(family, LABELS, 64)
     given: list[dict[str, Any]] = [{"texts": ["a", TEXTS[name]]}, {"words": [["a"], TEXTS[name].split()]}]
     for case in given:
-        with pytest.raises(InputError, match=r"^text 1 has half of a surrogate pair") as caught:
+        with pytest.raises(InputError, match=r"^text 1 has a lone surrogate") as caught:
             prepare(tagger, **case)
         assert str(caught.value).isascii()
         assert "\n" not in str(caught.value)

@@ -92,11 +92,11 @@ def test_a_server_that_is_not_there_is_one_line_not_an_empty_answer(server: Serv
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     for wrong in (url, "nowhere", "http://[", server.url + "/docs#", server.url + "/openapi.json#"):
-        with pytest.raises(EngineError, match="no server answers there") as raised:
+        with pytest.raises(EngineError, match="no vtag server answers") as raised:
             VtagRecognizer(wrong)
         assert raised.value.kind == "server_unreachable"
     recognizer = VtagRecognizer(server.url)
-    with pytest.raises(EngineError, match="answers 422: text 0 has half of a surrogate pair"):
+    with pytest.raises(EngineError, match="answers 422: text 0 has a lone surrogate"):
         recognizer.analyze("a\ud83d", [])
 
 

@@ -15,9 +15,9 @@ from vtag.cli.main import main
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"foo": 1}, "unknown_argument", "foo: LLM has no such argument: leave it out"),
     ({"device": "cuda:0"}, "unknown_argument", "vLLM takes the GPU if there is one"),
-    ({"batch_size": 8}, "unknown_argument", "texts are put together by their tokens"),
-    ({"torch_dtype": "float16"}, "unknown_argument", "say dtype"),
-    ({"aggregation_strategy": "simple"}, "unknown_argument", "give it with the texts"),
+    ({"batch_size": 8}, "unknown_argument", "texts are batched by their tokens"),
+    ({"torch_dtype": "float16"}, "unknown_argument", "use dtype"),
+    ({"aggregation_strategy": "simple"}, "unknown_argument", "pass it with the texts"),
     ({"max_num_seq": 8}, "unknown_argument", "did you mean max_num_seqs?"),
     ({"dtype": "float99"}, "bad_argument", "dtype='float99': must be one of auto, float32"),
     ({"dtype": 32}, "bad_argument", "dtype=32"),

@@ -170,7 +170,7 @@ def test_another_language_than_the_models_is_refused(guarded: Server) -> None:
     refused = guarded.post("/analyze", {"text": "a", "language": "de"}, headers=headers)
     for answer in (refused, guarded.get("/supportedentities?language=de", headers=headers)):
         assert (answer.status_code, answer.json()["error_type"]) == (422, "other_language")
-        assert answer.json()["error"] == "this model is for en, no: send one of these, or leave it out"
+        assert answer.json()["error"] == "this model supports en, no: send one of these, or leave the language out"
 
 
 def test_a_limit_may_be_another(guarded: Server) -> None:

@@ -22,9 +22,9 @@ TEXT = "I am Ann Smith."
 TABLE = {"text": [TEXT]}
 
 TEXTS_AND_WORDS: list[tuple[str, dict[str, Any], str, str]] = [
-    ("nothing", {}, "input_or_words", "neither is there, or both are"),
-    ("both", {"texts": [TEXT], "words": [["I"]]}, "input_or_words", "neither is there, or both are"),
-    ("both, empty", {"texts": [], "words": []}, "input_or_words", "neither is there, or both are"),
+    ("nothing", {}, "input_or_words", "not both and not neither"),
+    ("both", {"texts": [TEXT], "words": [["I"]]}, "input_or_words", "not both and not neither"),
+    ("both, empty", {"texts": [], "words": []}, "input_or_words", "not both and not neither"),
     ("bytes", {"texts": b"I am Ann."}, "not_texts", "texts are bytes"),
     ("a bytearray", {"texts": bytearray(b"I am Ann.")}, "not_texts", "texts are bytearray"),
     ("a dict", {"texts": TABLE}, "not_texts", "texts are dict"),

