@@ -24,7 +24,7 @@ from vtag.files.chunks import Chunk, Fields
 from vtag.files.inputs import Input
 from vtag.files.journal import State
 from vtag.files.records import REASONS, Bad, Row
-from vtag.files.target import Target
+from vtag.files.commit import Target
 from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
 from vtag.tagger import Tagger
 from vtag.types import Answer
