@@ -57,10 +57,10 @@ class Runner:
             lora_request[window.text] if isinstance(lora_request, list) else lora_request for window in windows
         ]
         logits: list[Any] = [None] * len(windows)
-        for number, turn in enumerate(self._steps(windows, adapters_of)):
+        for number, step in enumerate(self._steps(windows, adapters_of)):
             if number:
                 yield
-            for request, rows in self._run_step(windows, turn, adapters_of):
+            for request, rows in self._run_step(windows, step, adapters_of):
                 end = 0
                 for i in request.tolist():
                     start, end = end, end + len(windows[i].ids)
@@ -88,14 +88,14 @@ class Runner:
                 yield list(part[step, None])
 
     def _run_step(
-        self, windows: Sequence[Window], turn: list[np.ndarray], adapters_of: Sequence[LoRARequest | None]
+        self, windows: Sequence[Window], step: list[np.ndarray], adapters_of: Sequence[LoRARequest | None]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Each request of the step with its logits, float32 [tokens, labels]."""
         engine = self._engine_thread.engine
         running: dict[str, np.ndarray] = {}
         done: list[tuple[np.ndarray, np.ndarray]] = []
         try:
-            for request in turn:
+            for request in step:
                 params = PoolingParams(task="token_classify", use_activation=False)
                 if self._plan.packed:
                     params.extra_kwargs = {"lens": [len(windows[i].ids) for i in request]}

@@ -105,15 +105,15 @@ class Pool:
     def run(self, chunks: Iterable[Sequence[Any]]) -> Generator[tuple[list[Answer], int]]:
         """The answers of each chunk and its number of tokens, in order."""
         numbered = enumerate(chunks)
-        turn, more = 0, True
+        number, more = 0, True
         while True:
             room = self._worker_limit()
             while more and len(self._waiting) < room and len(self._chunks) < AHEAD * room:
                 more = self._read(next(numbered, None))
-            while turn in self._chunks and not self._chunks[turn].left:
-                done = self._chunks.pop(turn)
+            while number in self._chunks and not self._chunks[number].left:
+                done = self._chunks.pop(number)
                 yield [answer for first in sorted(done.packed) for answer in unpack(done.packed[first])], done.tokens
-                turn += 1
+                number += 1
             if not more and not self._chunks:
                 return
             self._start_workers(room)
