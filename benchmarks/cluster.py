@@ -82,11 +82,11 @@ def ceiling(count: str) -> None:
     from vtag.integrations.ray import Cluster, pool
     from vtag.integrations.ray.worker import Worker
     from vtag.model.identity import processor, shared_identity
-    from vtag.model.plan import plan
+    from vtag.model.plan import make_plan
 
     class Echo(Worker):
         def start(self, model: str, engine: Any) -> Any:
-            return shared_identity(plan(model, **engine)), processor()
+            return shared_identity(make_plan(model, **engine)), processor()
 
         def tag(self, texts: Any, options: Any) -> Any:
             rows = [[(i, i + 5, "LABEL", 0.98765432, text[i : i + 5], *NONE) for i in STARTS] for text in texts]

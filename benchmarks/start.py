@@ -30,10 +30,10 @@ def stages(model: str) -> None:
     from vtag.cli.serve import _bound
 
     sock = _bound("127.0.0.1", 0)
-    from vtag.model.plan import plan
+    from vtag.model.plan import make_plan
 
     lap("vtag imported")
-    made = plan(model)
+    made = make_plan(model)
     lap("torch imported, the model looked at")
     from vtag.serve import launcher
     from vtag.serve.limits import Limits

@@ -141,7 +141,7 @@ _DRAFTS: dict[type, Any] = {cls: _draft_of(cls) for cls in (Span, Encoding, Wind
 
 def make_many(cls: type[Made], *columns: Iterable[Any]) -> list[Made]:
     """Create many Spans, Encodings or Windows, column by column, in the order of the fields."""
-    made: list[Any] = list(map(_DRAFTS[cls], *columns))
-    for one in made:
+    objects: list[Any] = list(map(_DRAFTS[cls], *columns))
+    for one in objects:
         one.__class__ = cls
-    return made
+    return objects

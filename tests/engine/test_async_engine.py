@@ -16,7 +16,7 @@ from vllm.outputs import PoolingOutput, PoolingRequestOutput
 
 from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import VtagError
-from vtag.model.plan import plan
+from vtag.model.plan import make_plan
 from vtag.types import Window
 
 
@@ -37,7 +37,7 @@ def test_what_is_no_row_of_logits_per_token_is_refused(shape: tuple[int, ...]) -
     client: Any = Stock(*shape)
     windows = [Window(np.zeros(4, np.int32), 0, 0, 4)]
     with pytest.raises(VtagError, match="start it with `vtag serve`") as raised:
-        asyncio.run(AsyncEngine(plan("demo"), client).run(windows))
+        asyncio.run(AsyncEngine(make_plan("demo"), client).run(windows))
     assert raised.value.kind == "not_per_token"
 
 
@@ -50,10 +50,10 @@ from vllm.utils import system_utils
 system_utils.in_wsl = lambda: True
 from vtag.system import environment
 from vtag.engine.async_engine import AsyncEngine, start
-from vtag.model.plan import plan
+from vtag.model.plan import make_plan
 from vtag.types import Window
 
-made = plan("demo")
+made = make_plan("demo")
 with environment.for_engine():
     client = start(made)
 print(asyncio.run(AsyncEngine(made, client).run([Window(np.arange(4, dtype=np.int32), 0, 0, 4)]))[0].shape)

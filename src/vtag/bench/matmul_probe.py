@@ -58,8 +58,8 @@ def probe(llm: LLM, windows: Sequence[Window]) -> Matmuls | None:
     # Rows may run in parallel.
     one_at_a_time = threading.Lock()
 
-    def saw(layer: nn.Module, given: tuple[torch.Tensor, ...], made: Any) -> None:
-        x, out = given[0], made[0] if isinstance(made, tuple) else made
+    def saw(layer: nn.Module, given: tuple[torch.Tensor, ...], output: Any) -> None:
+        x, out = given[0], output[0] if isinstance(output, tuple) else output
         shape = torch.Size((x.shape[-1], out.shape[-1]))
         with one_at_a_time:
             one = found.setdefault((type(layer), shape), Matmul(layer, x))
@@ -67,7 +67,7 @@ def probe(llm: LLM, windows: Sequence[Window]) -> Matmuls | None:
             if x.numel() > one.input.numel():
                 one.input = x
 
-    def counted(layer: nn.Module, given: tuple[torch.Tensor, ...], made: Any) -> None:
+    def counted(layer: nn.Module, given: tuple[torch.Tensor, ...], output: Any) -> None:
         with one_at_a_time:
             embedded[layer] = embedded.get(layer, 0) + given[0].numel()
 
@@ -102,9 +102,9 @@ def _best(one: Matmul) -> float:
     times: list[float] = []
     while len(times) < CALLS or sum(times) < SECONDS:
         begun = time.perf_counter()
-        made = one.layer(one.input)
+        output = one.layer(one.input)
         if one.input.is_cuda:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - begun)
-    out = made[0] if isinstance(made, tuple) else made
+    out = output[0] if isinstance(output, tuple) else output
     return min(times) / (2 * one.input.numel() * out.shape[-1])

@@ -114,8 +114,8 @@ def bench(
         if shape is not None:
             watch("making random weights")
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            with engine_process() as made:
-                made.start(random_weights, str(model), shape, folder)
+            with engine_process() as process:
+                process.start(random_weights, str(model), shape, folder)
         processes: dict[str, EngineProcess] = {}
         for precision, result in results.items():
             watch(f"starting {precision}")

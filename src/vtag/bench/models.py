@@ -14,21 +14,21 @@ def random_weights(model: str, shape: str, folder: str) -> str:
     from vtag.system import environment
 
     environment.set_before_torch()
-    from vtag.model.plan import plan
+    from vtag.model.plan import make_plan
 
-    made = plan(model)
+    plan = make_plan(model)
     import torch
     from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
 
-    tokenizer = AutoTokenizer.from_pretrained(made.checkpoint.folder)
+    tokenizer = AutoTokenizer.from_pretrained(plan.checkpoint.folder)
     torch.manual_seed(0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # OpenMP workers of this thread would compete with the engine's
     config = BertConfig(
         **SHAPES[shape],
         vocab_size=len(tokenizer),
-        id2label=made.id2label,
-        label2id={label: i for i, label in made.id2label.items()},
+        id2label=plan.id2label,
+        label2id={label: i for i, label in plan.id2label.items()},
     )
     with environment.quiet():
         BertForTokenClassification(config).save_pretrained(folder)

@@ -182,11 +182,11 @@ def hook() -> Finding:
 
 def model_plan(model: str) -> Iterator[Finding]:
     """How a model would run; a model that cannot run is reported too."""
-    from vtag.model.plan import plan
+    from vtag.model.plan import make_plan
     from vtag.options import DEFAULT_STRATEGY
 
     try:
-        found = plan(model)
+        found = make_plan(model)
     except VtagError as failed:
         yield Finding("model", model, str(failed).removeprefix(f"{model}: "))
         return

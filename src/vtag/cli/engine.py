@@ -58,13 +58,13 @@ def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOpti
     given = arguments(args)
     check_model_path(args)
     with gc_paused():
-        from vtag.model.plan import plan
+        from vtag.model.plan import make_plan
 
-        made = plan(args.model, **given)
-        bound = made.tagger.bind(options)
+        plan = make_plan(args.model, **given)
+        bound = plan.tagger.bind(options)
         from vtag.engine.llm import LLM
 
-        return LLM.of(made), bound
+        return LLM.of(plan), bound
 
 
 def check_model_path(args: argparse.Namespace) -> None:

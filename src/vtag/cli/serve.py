@@ -116,9 +116,9 @@ def _serve(
 ) -> int:
     with _bound(args.host, args.port) as sock, _temporary_folder():
         engine.check_model_path(args)
-        from vtag.model.plan import plan
+        from vtag.model.plan import make_plan
 
-        made = plan(args.model, **given)
+        plan = make_plan(args.model, **given)
         from vtag.serve.http.middleware import AccessPolicy, is_local
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import ServeConfig
@@ -130,7 +130,7 @@ def _serve(
 
         local = is_local(_address(sock))
         access = AccessPolicy(keys, local, {host.lower() for host in args.allowed_host}, set(args.cors_origin))
-        return serve(ServeConfig(made, [name], limits, args.access_log), sock, access, listens)
+        return serve(ServeConfig(plan, [name], limits, args.access_log), sock, access, listens)
 
 
 def _check_environment() -> None:

@@ -72,8 +72,8 @@ def server_has_arguments() -> bool:
     from vtag.compat.vllm_server import arguments
 
     wanted = ("model", "served_model_name", "api_key", "allowed_origins", "enable_offline_docs", "api_server_count")
-    made = arguments()
-    return all(hasattr(made, name) for name in wanted)
+    defaults = arguments()
+    return all(hasattr(defaults, name) for name in wanted)
 
 
 def head_sizes() -> bool:
@@ -197,14 +197,14 @@ def groups_found() -> bool:
 
     from vtag.compat.torch_cpu import process_groups
 
-    made = not distributed.is_initialized()
-    if made:
+    created = not distributed.is_initialized()
+    if created:
         distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     try:
         listed = resolve("torch.distributed.distributed_c10d:_world.pg_map")
         return distributed.group.WORLD in process_groups() and distributed.group.WORLD in listed
     finally:
-        if made:
+        if created:
             distributed.destroy_process_group()
 
 
@@ -221,10 +221,10 @@ def weights_checked() -> bool:
     size = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1, "intermediate_size": 8}
     config = BertConfig(**size, vocab_size=8, max_position_embeddings=8, num_labels=2)
     tensors = {"classifier.weight": (3, 8), "bert.embeddings.word_embeddings.weight": (8, 8), "extra": (1,)}
-    made, report = loaded_on_meta(
+    module, report = loaded_on_meta(
         token_classifier(config), config, {name: torch.empty(shape, device="meta") for name, shape in tensors.items()}
     )
-    on_meta = all(parameter.is_meta for parameter in made.parameters())
+    on_meta = all(parameter.is_meta for parameter in module.parameters())
     lost = "bert.encoder.layer.0.attention.self.query.weight" in report.missing
     return (
         on_meta

@@ -61,7 +61,7 @@ def loaded_on_meta(module: Any, config: Any, tensors: Mapping[str, torch.Tensor]
     """A module on the meta device, loaded with these tensors: key renaming and weight tying apply, no
     weight is read.
     """
-    made, report = module.from_pretrained(
+    model, report = module.from_pretrained(
         None,
         config=config,
         state_dict=dict(tensors),
@@ -69,7 +69,7 @@ def loaded_on_meta(module: Any, config: Any, tensors: Mapping[str, torch.Tensor]
         output_loading_info=True,
         ignore_mismatched_sizes=True,
     )
-    return made, loading_report(report)
+    return model, loading_report(report)
 
 
 def loading_report(report: Mapping[str, Any]) -> Report:

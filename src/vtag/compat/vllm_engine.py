@@ -49,8 +49,8 @@ def known_architectures() -> set[str]:
 
 def model_class(name: str) -> type[Any]:
     """The model class of this name; imports it."""
-    made: type[Any] = ModelRegistry.models[name].load_model_cls()
-    return made
+    cls: type[Any] = ModelRegistry.models[name].load_model_cls()
+    return cls
 
 
 # --- the end of an engine ---

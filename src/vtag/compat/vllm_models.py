@@ -31,8 +31,8 @@ def per_token(model: type[nn.Module]) -> type[nn.Module]:
 
 def activation(model_config: Any) -> nn.Module:
     """The activation that turns logits into probabilities, from the model's config."""
-    made: nn.Module = resolve_classifier_act_fn(model_config)
-    return made
+    function: nn.Module = resolve_classifier_act_fn(model_config)
+    return function
 
 
 class TokenPooler(Pooler):

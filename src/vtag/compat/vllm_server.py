@@ -38,11 +38,11 @@ def arguments() -> Namespace:
 async def app(client: EngineClient, args: Namespace, **state: Any) -> FastAPI:
     """vLLM's app over this engine, with the routes of endpoint plugins; `state` is copied to the app's state."""
     tasks = await client.get_supported_tasks()
-    made: FastAPI = build_app(args, tasks, client.vllm_config.model_config)
+    fastapi_app: FastAPI = build_app(args, tasks, client.vllm_config.model_config)
     for name, value in state.items():
-        setattr(made.state, name, value)
-    await init_app_state(client, made.state, args, tasks)
-    return made
+        setattr(fastapi_app.state, name, value)
+    await init_app_state(client, fastapi_app.state, args, tasks)
+    return fastapi_app
 
 
 async def is_per_token(client: EngineClient) -> bool:
@@ -92,7 +92,7 @@ class PoolingHandler(ServingPooling):
         """Called when a request has ended."""
 
     async def _prepare_generators(self, ctx: PoolingServeContext) -> None:
-        prompts = [made["prompts"].get("prompt_token_ids", ()) for made in ctx.engine_inputs or ()]
+        prompts = [one["prompts"].get("prompt_token_ids", ()) for one in ctx.engine_inputs or ()]
         self.begin(ctx.request_id, [*map(len, prompts)])
         await super()._prepare_generators(ctx)
 

@@ -86,9 +86,9 @@ def _decode(
     if any(encoding.words is not None for encoding in encodings):
         word, word_end = found.word[first[begin]].tolist(), (found.word[last[end]] + 1).tolist()
         words_of = [None if one < 0 else (one, after) for one, after in zip(word, word_end, strict=True)]
-    made = make_many(Span, *bounds, labels, score.tolist(), slices, repeat(None), repeat(None), words_of)
+    flat = make_many(Span, *bounds, labels, score.tolist(), slices, repeat(None), repeat(None), words_of)
     ends = np.searchsorted(texts, np.arange(len(encodings) + 1)).tolist()
-    return [made[start:stop] for start, stop in pairwise(ends)]
+    return [flat[start:stop] for start, stop in pairwise(ends)]
 
 
 def _scores(

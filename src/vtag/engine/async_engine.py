@@ -37,7 +37,7 @@ from vtag.types import Window
 STEP_TOKENS, CUDA_STEP_TOKENS = 2048, 16384
 
 
-def start(made: Plan) -> EngineClient:
+def start(plan: Plan) -> EngineClient:
     """Start the plan's engine in a process of its own. Call it inside `environment.for_engine()`, before any event loop
     runs.
 
@@ -45,10 +45,10 @@ def start(made: Plan) -> EngineClient:
     workers or CUDA yet. Where vLLM cannot fork (in WSL, for example), it spawns a process that imports everything
     again.
     """
-    registry.load(made.architecture)
+    registry.load(plan.architecture)
     with closing(StartFailureReporter()) as begun:
         try:
-            config = AsyncEngineArgs(**_arguments(made)).create_engine_config(UsageContext.OPENAI_API_SERVER)
+            config = AsyncEngineArgs(**_arguments(plan)).create_engine_config(UsageContext.OPENAI_API_SERVER)
             watched: AbstractContextManager[None] = nullcontext()
             os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
             if vllm_engine.forks():
@@ -65,20 +65,20 @@ def start(made: Plan) -> EngineClient:
             if isinstance(cause, VtagError):
                 raise cause from failed
             if cause:
-                raise error("engine_failed", model=made.name, reason=cause) from failed
-            raise arguments.refusal(made.name, failed) from failed
+                raise error("engine_failed", model=plan.name, reason=cause) from failed
+            raise arguments.refusal(plan.name, failed) from failed
 
 
 class AsyncEngine:
     """Runs windows in steps of the engine: `await engine.run(windows)`."""
 
-    def __init__(self, made: Plan, client: EngineClient) -> None:
-        self.plan = made
+    def __init__(self, plan: Plan, client: EngineClient) -> None:
+        self.plan = plan
         self.client = client
         scheduler = client.vllm_config.scheduler_config
         self.step_tokens: int = scheduler.max_num_batched_tokens
         self.step_windows: int = scheduler.max_num_seqs
-        if made.packed:
+        if plan.packed:
             most = CUDA_STEP_TOKENS if device.on_cuda() else STEP_TOKENS
             self.step_tokens, self.step_windows = min(most, self.step_tokens), most
         self._keys = count()
@@ -108,11 +108,11 @@ class AsyncEngine:
         return rows
 
 
-def _arguments(made: Plan) -> dict[str, Any]:
+def _arguments(plan: Plan) -> dict[str, Any]:
     """Engine arguments; on a CPU without a worker process, for which the engine would busy-wait on a core."""
-    parallel = any((made.arguments.get(f"{kind}_parallel_size") or 1) > 1 for kind in ("tensor", "pipeline", "data"))
+    parallel = any((plan.arguments.get(f"{kind}_parallel_size") or 1) > 1 for kind in ("tensor", "pipeline", "data"))
     own = {} if parallel or device.on_cuda() else {"distributed_executor_backend": vllm_engine.NO_WORKER}
-    return own | made.arguments
+    return own | plan.arguments
 
 
 def _end_with_server() -> None:

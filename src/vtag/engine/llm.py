@@ -25,7 +25,7 @@ from vtag.engine.thread import EngineThread, free, libraries_frozen
 from vtag.errors import InputError, VtagError, error
 from vtag.model import arguments
 from vtag.model.identity import identity
-from vtag.model.plan import TASK, Plan, plan
+from vtag.model.plan import TASK, Plan, make_plan
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, short
 from vtag.output import TokenClassificationOutput
 from vtag.system import device, environment
@@ -71,7 +71,7 @@ class LLM(CheckedLLM):
     ) -> None:
         with libraries_frozen():
             self._begin(
-                plan(
+                make_plan(
                     model,
                     task=task,
                     model_config=model_config,
@@ -83,31 +83,31 @@ class LLM(CheckedLLM):
             )
 
     @classmethod
-    def of(cls, made: Plan) -> Self:
+    def of(cls, plan: Plan) -> Self:
         """The LLM of an existing plan."""
         llm = cls.__new__(cls)
-        llm._begin(made)
+        llm._begin(plan)
         return llm
 
-    def _begin(self, made: Plan) -> None:
-        self.plan = made
-        self.tagger = made.tagger
-        self.id2label = made.id2label
-        self.packed = made.packed
+    def _begin(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tagger = plan.tagger
+        self.id2label = plan.id2label
+        self.packed = plan.packed
 
         def start() -> Any:
-            super(LLM, self).__init__(**made.arguments)
+            super(LLM, self).__init__(**plan.arguments)
             return self.llm_engine
 
         with environment.for_engine():
-            registry.load(made.architecture)
+            registry.load(plan.architecture)
             try:
                 self._engine_thread = EngineThread(start)
             except VtagError:
                 raise
             except Exception as cause:
-                raise arguments.refusal(made.name, cause) from cause
-        self._runner = Runner(self._engine_thread, made)
+                raise arguments.refusal(plan.name, cause) from cause
+        self._runner = Runner(self._engine_thread, plan)
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
 
     def identity(self) -> dict[str, str]:

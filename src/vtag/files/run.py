@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vtag.errors import InputError, error
 from vtag.files import chunks, inputs
 from vtag.files.chunks import Chunk, Fields
+from vtag.files.commit import Target
 from vtag.files.inputs import Input
 from vtag.files.journal import State
 from vtag.files.records import REASONS, Bad, Row
-from vtag.files.commit import Target
 from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
 from vtag.tagger import Tagger
 from vtag.types import Answer
@@ -108,10 +108,10 @@ def tag_files(
         depends_on: Callable[[], dict[str, str]]
         if isinstance(model, str | Path):
             from vtag.model.identity import identity
-            from vtag.model.plan import plan
+            from vtag.model.plan import make_plan
 
-            made = plan(model, **engine)
-            tagger, depends_on = made.tagger, lambda: identity(made)
+            plan = make_plan(model, **engine)
+            tagger, depends_on = plan.tagger, lambda: identity(plan)
         else:
             tagger, depends_on = model.tagger, model.identity
         options = tagger.bind(asked)
@@ -121,7 +121,7 @@ def tag_files(
         watch = watch or (lambda state, share: None)
         watch(target.open(key, restart=restart), None)
         if not target.state.done:
-            llm: Tags = stack.enter_context(_start(made)) if isinstance(model, str | Path) else model
+            llm: Tags = stack.enter_context(_start(plan)) if isinstance(model, str | Path) else model
             stack.enter_context(_infrequent_gc())
             _work(llm, found, fields, options, target, strict, watch)
     return target.state
@@ -190,10 +190,10 @@ def _infrequent_gc() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _start(made: Plan) -> LLM:
+def _start(plan: Plan) -> LLM:
     from vtag.engine.llm import LLM
 
-    return LLM.of(made)
+    return LLM.of(plan)
 
 
 def _key(sources: Sequence[Input], fields: Fields, options: TagOptions) -> dict[str, str]:

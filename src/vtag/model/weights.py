@@ -105,12 +105,12 @@ def check(found: Shapes, config: Any, name: str) -> bool:
         return True
     tensors = {key: torch.empty(shape, device="meta") for key, shape in found.items()}
     try:
-        made, report = transformers_models.loaded_on_meta(module, copy.deepcopy(config), tensors)
+        module_on_meta, report = transformers_models.loaded_on_meta(module, copy.deepcopy(config), tensors)
     except Exception as cause:  # Hugging Face's modules raise any exception
         raise error("config_refused", model=name, type=config.model_type, reason=reason(cause)) from cause
     for tensor, there, wanted in report.mismatched:
         raise error("shapes_disagree", model=name, tensor=tensor, found=there, wanted=wanted)
-    layers = {part: len(m) for part, m in made.named_modules() if isinstance(m, torch.nn.ModuleList)}
+    layers = {part: len(m) for part, m in module_on_meta.named_modules() if isinstance(m, torch.nn.ModuleList)}
     for tensor in report.unexpected:
         for number in LAYER.finditer(tensor):
             part = tensor[: number.start()]

@@ -91,13 +91,13 @@ async def _found(client: EngineClient, args: Namespace) -> ServeConfig:
 
 
 def _service(served: ServeConfig, state: State) -> Service:
-    made = served.plan
+    plan = served.plan
     return Service(
-        AsyncEngine(made, state.client),
-        made.tagger,
+        AsyncEngine(plan, state.client),
+        plan.tagger,
         served.names,
         served.limits,
         adapters=vllm_server.adapters(state),
-        languages=checkpoint.languages(made.checkpoint.folder),
+        languages=checkpoint.languages(plan.checkpoint.folder),
         forks=served.forks,
     )

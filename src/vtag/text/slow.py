@@ -27,9 +27,9 @@ class SlowTokenizer:
         """Encode whole texts, without truncation."""
         result = []
         for text in texts:
-            made = self._tokenizer(text, truncation=False, padding=False, return_special_tokens_mask=True)
-            ids = np.array(made["input_ids"], dtype=np.int32)
-            special = np.array(made["special_tokens_mask"], dtype=bool)
+            encoded = self._tokenizer(text, truncation=False, padding=False, return_special_tokens_mask=True)
+            ids = np.array(encoded["input_ids"], dtype=np.int32)
+            special = np.array(encoded["special_tokens_mask"], dtype=bool)
             offsets = self._align(text, ids, special)
             result.append(Encoding(text, ids, special, offsets, _white_space_words(text, offsets, special)))
         return result
@@ -40,12 +40,12 @@ class SlowTokenizer:
         for words, bounds in zip(texts, word_offsets(texts, delimiter), strict=True):
             parts = [self._tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
             body = list(itertools.chain.from_iterable(parts))
-            made = self._tokenizer.prepare_for_model(body, truncation=False, return_special_tokens_mask=True)
-            special = np.array(made["special_tokens_mask"], dtype=bool)
+            encoded = self._tokenizer.prepare_for_model(body, truncation=False, return_special_tokens_mask=True)
+            special = np.array(encoded["special_tokens_mask"], dtype=bool)
             word_ids = np.full(len(special), -1, dtype=np.int32)
             word_ids[~special] = np.repeat(np.arange(len(words)), [len(part) for part in parts])
             offsets = np.concatenate([bounds, np.zeros((1, 2), np.int32)])[word_ids]
-            ids = np.array(made["input_ids"], dtype=np.int32)
+            ids = np.array(encoded["input_ids"], dtype=np.int32)
             result.append(Encoding(delimiter.join(words), ids, special, offsets, word_ids, bounds))
         return result
 

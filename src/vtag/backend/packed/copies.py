@@ -11,5 +11,5 @@ def on_device(numbers: np.ndarray, device: torch.device) -> torch.Tensor:
     would wait for it, and for all work queued before
     (https://docs.pytorch.org/docs/stable/notes/cuda.html#use-pinned-memory-buffers).
     """
-    made = torch.from_numpy(numbers)
-    return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made.to(device)
+    tensor = torch.from_numpy(numbers)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

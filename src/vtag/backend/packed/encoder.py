@@ -109,8 +109,8 @@ class Encoder(nn.Module):
     def forward(self, ids: torch.Tensor, lens: Sequence[int]) -> torch.Tensor:
         logits = torch.zeros(len(ids), self.num_labels, dtype=torch.float32, device=ids.device)
         if self.row is not None:
-            made = rows(lens, self.row_tokens, self.longest, self.cores.count)
-            self.cores.each(partial(self.run_row, self.row, ids, logits), made)
+            work = rows(lens, self.row_tokens, self.longest, self.cores.count)
+            self.cores.each(partial(self.run_row, self.row, ids, logits), work)
             return logits
         for group in equal_lengths(lens, self.group_tokens):
             index = on_device(group[:, : self.longest], ids.device)

@@ -109,16 +109,16 @@ NEVER_INT8 = ("gate", "router")
 def prepare(model: nn.Module, int8: bool = False) -> None:
     """Replace the linear layers of the model below its head, in place."""
     last = LastQuantized()
-    made: dict[nn.Module, nn.Module] = {}
+    replaced: dict[nn.Module, nn.Module] = {}
     for parent in list(model.base_model.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is not nn.Linear:
                 continue
-            if child not in made:
+            if child not in replaced:
                 to_int8 = int8 and name not in NEVER_INT8
-                made[child] = Int8Linear(child, parent, last) if to_int8 else packed(child)
-            setattr(parent, name, made[child])
-    if int8 and not any(isinstance(layer, Int8Linear) for layer in made.values()):
+                replaced[child] = Int8Linear(child, parent, last) if to_int8 else packed(child)
+            setattr(parent, name, replaced[child])
+    if int8 and not any(isinstance(layer, Int8Linear) for layer in replaced.values()):
         raise error("nothing_int8", model_type=model.config.model_type)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from vtag.compat import ray_cluster
 from vtag.errors import error, reason
 from vtag.model.identity import commit, shared_identity
-from vtag.model.plan import plan
+from vtag.model.plan import make_plan
 
 try:
     import ray
@@ -63,7 +63,7 @@ class Cluster:
         notify: Callable[[str], None] = warnings.warn,
         **engine: Any,
     ) -> None:
-        self._plan = plan(model, **engine)
+        self._plan = make_plan(model, **engine)
         self.tagger = self._plan.tagger
         folder = self._plan.checkpoint.folder
         # Other processes have other working folders, and a branch may have moved on: pass the resolved name and commit.

@@ -60,11 +60,11 @@ class TagWorker:
         self._error, self._overwrite = error_field, overwrite_field
         limit_tokenizer_threads()
         from vtag import LLM
-        from vtag.model.plan import plan
+        from vtag.model.plan import make_plan
 
-        made = plan(model, **engine)
-        self._options = made.tagger.bind(options)
-        self.llm = LLM.of(made)
+        plan = make_plan(model, **engine)
+        self._options = plan.tagger.bind(options)
+        self.llm = LLM.of(plan)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """The batch with its spans."""

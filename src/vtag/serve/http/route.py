@@ -147,7 +147,7 @@ def has_key(scope: Scope, keys: Sequence[str]) -> bool:
 def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
     """An empty router; function names become the operation ids of generated clients."""
     return APIRouter(
-        route_class=route, tags=[tag], responses=ERRORS, generate_unique_id_function=lambda made: made.name
+        route_class=route, tags=[tag], responses=ERRORS, generate_unique_id_function=lambda route: route.name
     )
 
 
