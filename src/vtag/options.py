@@ -72,43 +72,43 @@ def short(value: object) -> str:
     return " ".join(reprlib.repr(value).split())
 
 
-def _strategy(given: Any) -> str:
+def _strategy(value: Any) -> str:
     """The strategy's name, in any case; Hugging Face's AggregationStrategy is a string too."""
-    name = given.lower() if isinstance(given, str) else given
+    name = value.lower() if isinstance(value, str) else value
     if name not in STRATEGIES:
-        raise error("unknown_strategy", strategy=short(given), names=", ".join(STRATEGIES))
+        raise error("unknown_strategy", strategy=short(value), names=", ".join(STRATEGIES))
     return str(name)
 
 
-def _labels(given: Any) -> tuple[str, ...]:
-    labels = [given] if isinstance(given, str) else given
+def _labels(value: Any) -> tuple[str, ...]:
+    labels = [value] if isinstance(value, str) else value
     if isinstance(labels, bytes | Mapping) or not isinstance(labels, Iterable):
-        raise error("bad_ignore_labels", given=short(given))
+        raise error("bad_ignore_labels", given=short(value))
     labels = tuple(labels)
     if not all(isinstance(label, str) for label in labels):
-        raise error("bad_ignore_labels", given=short(given))
+        raise error("bad_ignore_labels", given=short(value))
     return labels
 
 
-def _threshold(given: Any) -> float | dict[str, float] | None:
+def _threshold(value: Any) -> float | dict[str, float] | None:
     """A probability, or a dict of probabilities by label."""
-    if given is None:
+    if value is None:
         return None
-    by_label = dict(given) if isinstance(given, Mapping) else {"*": given}
-    for label, value in by_label.items():
-        probability = isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1
+    by_label = dict(value) if isinstance(value, Mapping) else {"*": value}
+    for label, least in by_label.items():
+        probability = isinstance(least, Real) and not isinstance(least, bool) and 0 <= float(least) <= 1
         if not (probability and isinstance(label, str)):
             raise error("bad_threshold")
-    least = {label: float(value) for label, value in by_label.items()}
-    return least if isinstance(given, Mapping) else least["*"]
+    least_by_label = {label: float(least) for label, least in by_label.items()}
+    return least_by_label if isinstance(value, Mapping) else least_by_label["*"]
 
 
-def _stride(given: Any) -> int | None:
-    if given is None:
+def _stride(value: Any) -> int | None:
+    if value is None:
         return None
-    if not isinstance(given, Integral) or isinstance(given, bool):
-        raise error("stride_number", stride=short(given))
-    return int(given)
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise error("stride_number", stride=short(value))
+    return int(value)
 
 
 # The defaults fit every model.

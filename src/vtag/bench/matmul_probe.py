@@ -58,8 +58,8 @@ def probe(llm: LLM, windows: Sequence[Window]) -> Matmuls | None:
     # Rows may run in parallel.
     one_at_a_time = threading.Lock()
 
-    def saw(layer: nn.Module, given: tuple[torch.Tensor, ...], output: Any) -> None:
-        x, out = given[0], output[0] if isinstance(output, tuple) else output
+    def saw(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
+        x, out = inputs[0], output[0] if isinstance(output, tuple) else output
         shape = torch.Size((x.shape[-1], out.shape[-1]))
         with one_at_a_time:
             one = found.setdefault((type(layer), shape), Matmul(layer, x))
@@ -67,9 +67,9 @@ def probe(llm: LLM, windows: Sequence[Window]) -> Matmuls | None:
             if x.numel() > one.input.numel():
                 one.input = x
 
-    def counted(layer: nn.Module, given: tuple[torch.Tensor, ...], output: Any) -> None:
+    def counted(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
         with one_at_a_time:
-            embedded[layer] = embedded.get(layer, 0) + given[0].numel()
+            embedded[layer] = embedded.get(layer, 0) + inputs[0].numel()
 
     def watch(model: nn.Module) -> list[Any]:
         linear = (PackedLinear, Int8Linear, nn.Linear, LinearBase)

@@ -107,7 +107,7 @@ def bench(
     """
     if rounds < 1:
         raise error("bad_argument", name="rounds", value=rounds, expected="a whole number from 1 on")
-    given = read(texts or TEXTS)
+    texts_of_pass = read(texts or TEXTS)
     results = {precision: Result(precision) for precision in PRECISIONS}
     with ExitStack() as stack:
         folder = str(model)
@@ -131,15 +131,15 @@ def bench(
                 result.start = time.monotonic() - begun
                 processes[precision] = process
         watch("warming up")
-        given, times = _pass(list(processes.values()), given)
-        tokens = _compare(processes, given, results)
+        texts_of_pass, times = _pass(list(processes.values()), texts_of_pass)
+        tokens = _compare(processes, texts_of_pass, results)
         for number in range(rounds):
             for precision, process in processes.items():
                 watch(f"round {number + 1} of {rounds}: {precision}")
                 _add(results[precision], *process.call(_measure, times))
         processor, cores = next(iter(processes.values())).call(_machine)
     return Report(
-        str(model), shape, processor, cores, len(given) * times, tokens * times, times, list(results.values())
+        str(model), shape, processor, cores, len(texts_of_pass) * times, tokens * times, times, list(results.values())
     )
 
 

@@ -35,13 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse combinations of options that do not fit, before anything starts."""
-    given = _given(args)
-    if given and not args.ray:
-        raise error("ray_only", option=next(option for option, name in OPTIONS.items() if name in given))
+    options = _given(args)
+    if options and not args.ray:
+        raise error("ray_only", option=next(option for option, name in OPTIONS.items() if name in options))
     if args.ray and args.output == "-":
         raise error("ray_to_stdout")
     for option, least in (("--cpus-per-worker", 1), ("--gpus-per-worker", 0)):
-        if given.get(OPTIONS[option], least) < least:
+        if options.get(OPTIONS[option], least) < least:
             raise error("bad_limit", option=option, least=least)
 
 
@@ -67,9 +67,9 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _workers(given: str) -> tuple[int, int | None]:
+def _workers(text: str) -> tuple[int, int | None]:
     """`"2"` -> (2, 2), `"1:8"` -> (1, 8), `"2:"` -> (2, None)."""
-    found = re.fullmatch(r"(\d{1,6})(:(\d{1,6})?)?", given)
+    found = re.fullmatch(r"(\d{1,6})(:(\d{1,6})?)?", text)
     if found is None:
         raise error("bad_workers")
     fewest = int(found[1])

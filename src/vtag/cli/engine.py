@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from vtag.options import BoundOptions, TagOptions
 
 
-def _labels(given: str) -> list[str]:
-    return [label.strip() for label in given.split(",") if label.strip()]
+def _labels(text: str) -> list[str]:
+    return [label.strip() for label in text.split(",") if label.strip()]
 
 
 # Options of `LLM.tag` -> their arguments of `add_argument`.
@@ -55,12 +55,12 @@ def tagging(args: argparse.Namespace) -> TagOptions:
 
 def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOptions]:
     """The engine for `args.model`, and the options bound to the model."""
-    given = arguments(args)
+    engine_arguments = arguments(args)
     check_model_path(args)
     with gc_paused():
         from vtag.model.plan import make_plan
 
-        plan = make_plan(args.model, **given)
+        plan = make_plan(args.model, **engine_arguments)
         bound = plan.tagger.bind(options)
         from vtag.engine.llm import LLM
 
@@ -80,10 +80,10 @@ def arguments(args: argparse.Namespace) -> dict[str, Any]:
     return pairs(args.engine) | ({"dtype": args.dtype} if args.dtype else {})
 
 
-def pairs(given: list[str]) -> dict[str, Any]:
+def pairs(items: list[str]) -> dict[str, Any]:
     """`["max_num_seqs=8", "revision=main"]` -> `{"max_num_seqs": 8, "revision": "main"}`."""
     arguments: dict[str, Any] = {}
-    for pair in given:
+    for pair in items:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
             raise error("bad_pair", option="--engine")

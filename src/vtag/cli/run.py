@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Run, and print the summary."""
     options = engine.tagging(args)
     cluster.check(args)
-    given = engine.arguments(args) | {
+    engine_arguments = engine.arguments(args) | {
         name: value
         for name in ("scheme", "words_rule", "revision", "quantization")
         if (value := getattr(args, name)) is not None
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         bar(state, share)
 
     try:
-        with cluster.tagger(args, given, say) as (model, arguments):
+        with cluster.tagger(args, engine_arguments, say) as (model, arguments):
             state = tag_files(
                 model,
                 args.input,

@@ -88,17 +88,17 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
         if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
             raise error("bad_origin")
     keys = args.api_key or [key for key in [os.environ.get("VLLM_API_KEY")] if key]
-    given = engine.arguments(args)
+    arguments = engine.arguments(args)
     folder = Path(args.model).expanduser()
     # The model's name is the folder's own name, not the path to it.
-    name = given.setdefault("served_model_name", folder.resolve().name if folder.is_dir() else args.model)
-    if given.get("enable_lora"):
+    name = arguments.setdefault("served_model_name", folder.resolve().name if folder.is_dir() else args.model)
+    if arguments.get("enable_lora"):
         raise error("serve_lora")
-    if (given.pop("api_server_count", None) or 1) > 1:
+    if (arguments.pop("api_server_count", None) or 1) > 1:
         raise error("several_servers")
     _check_environment()
     try:
-        code = _serve(args, name, given, Limits(**limits), keys, listening)
+        code = _serve(args, name, arguments, Limits(**limits), keys, listening)
     except KeyboardInterrupt:
         code = INTERRUPTED
     # Skip the interpreter's shutdown, which would wait for a thread that works on a long text.
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace, listening: Callable[[str], None] = lambda url:
 def _serve(
     args: argparse.Namespace,
     name: str,
-    given: dict[str, Any],
+    arguments: dict[str, Any],
     limits: Limits,
     keys: list[str],
     listening: Callable[[str], None],
@@ -118,7 +118,7 @@ def _serve(
         engine.check_model_path(args)
         from vtag.model.plan import make_plan
 
-        plan = make_plan(args.model, **given)
+        plan = make_plan(args.model, **arguments)
         from vtag.serve.http.middleware import AccessPolicy, is_local
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import ServeConfig

@@ -87,12 +87,12 @@ def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Itera
     ahead: deque[list[str]] = deque()
     done = 0
 
-    def given() -> Iterator[list[str]]:
+    def lists_of_texts() -> Iterator[list[str]]:
         for run in runs:
             ahead.append(run)
             yield run
 
-    for answers, _ in llm.answers(given(), options, words=False):
+    for answers, _ in llm.answers(lists_of_texts(), options, words=False):
         texts = ahead.popleft()
         spans: list[list[Span]] = []
         for answer in answers:

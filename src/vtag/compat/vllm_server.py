@@ -59,9 +59,9 @@ def adapters(state: State) -> Any:
 def set_model_info(state: State, names: Sequence[str], limit: int) -> None:
     """Set what vLLM's routes report of the model: its names, and the limit of a text in tokens."""
     registry = state.openai_serving_models.registry
-    told = copy(registry.model_config)
-    told.max_model_len = limit
-    registry.model_config = state.serving_tokenization.model_config = told
+    model_config = copy(registry.model_config)
+    model_config.max_model_len = limit
+    registry.model_config = state.serving_tokenization.model_config = model_config
     registry.base_model_paths = [BaseModelPath(name, name) for name in names]
 
 

@@ -42,10 +42,10 @@ def _only(value: Any, key: str) -> dict[str, Any]:
 
 
 def _biases(point: Any) -> Biases:
-    given = _only(point, "biases")
-    if set(given) != set(_KEYS):
+    biases = _only(point, "biases")
+    if set(biases) != set(_KEYS):
         raise error("bad_calibration", path=FILE_NAME, reason=f"expected exactly the biases {', '.join(_KEYS)}")
-    for key, value in given.items():
+    for key, value in biases.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise error("bad_calibration", path=FILE_NAME, reason=f"{key} is not a finite number")
-    return Biases(**{_KEYS[key]: float(value) for key, value in given.items()})
+    return Biases(**{_KEYS[key]: float(value) for key, value in biases.items()})

@@ -48,9 +48,9 @@ def sums(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     total = np.zeros((len(probabilities), len(labels)), probabilities.dtype)
     for column in labels.T:
-        given = column < probabilities.shape[1]
-        if given.all():
+        real = column < probabilities.shape[1]
+        if real.all():
             total += probabilities[:, column]
         else:
-            total[:, given] += probabilities[:, column[given]]
+            total[:, real] += probabilities[:, column[real]]
     return total

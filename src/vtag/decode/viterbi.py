@@ -189,6 +189,6 @@ def _local(scheme: Scheme, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     targets = np.flatnonzero(local.any(axis=0))
     most = int(local.sum(axis=0).max(initial=0))
     sources = np.argsort(~local[:, targets], axis=0, kind="stable")[:most]
-    given = np.take_along_axis(local[:, targets], sources, axis=0)
-    weight = np.where(given, weights[sources, targets[None, :]], -np.inf)
+    legal = np.take_along_axis(local[:, targets], sources, axis=0)
+    weight = np.where(legal, weights[sources, targets[None, :]], -np.inf)
     return targets, sources, weight[:, :, None]

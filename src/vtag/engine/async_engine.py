@@ -155,8 +155,8 @@ class StartFailureReporter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Suppress vLLM's stack traces in the engine's process, and log records that the parent reports itself."""
-        told = record.exc_info and self._awaited() and "VTAG_DEBUG" not in os.environ
-        return not told and without_traceback(record)
+        reported = record.exc_info and self._awaited() and "VTAG_DEBUG" not in os.environ
+        return not reported and without_traceback(record)
 
     def _awaited(self) -> bool:
         """Whether the parent still waits for the engine to start: later its end of the pipe is closed."""
@@ -167,10 +167,10 @@ class StartFailureReporter(logging.Filter):
     def failure(self) -> VtagError | str | None:
         """In the parent, after the engine's process has ended: its error, or None without a report."""
         try:
-            told = os.read(self._read, 1 << 16)
+            reported = os.read(self._read, 1 << 16)
         except BlockingIOError:
             return None
-        return pickle.loads(told) if told else None
+        return pickle.loads(reported) if reported else None
 
     def close(self) -> None:
         """In the parent, when the engine has started or failed."""

@@ -317,7 +317,7 @@ class LLM(CheckedLLM):
 
     def _flow(
         self,
-        given: Iterable[TextBatch],
+        source: Iterable[TextBatch],
         words: bool,
         options: BoundOptions,
         delimiter: str = " ",
@@ -326,7 +326,7 @@ class LLM(CheckedLLM):
         """The answers of each chunk."""
         self._engine_thread.check()
         return flow(
-            given,
+            source,
             partial(self.tagger.prepare, options=options, words=words, delimiter=delimiter),
             partial(self._runner.start, lora_request=lora_request),
             self.tagger.finish,

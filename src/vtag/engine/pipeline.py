@@ -52,15 +52,15 @@ def batches_of(chunks: Iterable[Sequence[Any]]) -> Iterator[TextBatch]:
 
 
 def flow(
-    given: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
+    source: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
 ) -> Generator[tuple[list[Answer], int]]:
     """The answers of each chunk, in order, and its number of tokens; exceptions are raised after all earlier answers.
 
-    `given` is read, and answers are decoded, in this thread, while `helper` prepares the next batch. `apart`: the
+    `source` is read, and answers are decoded, in this thread, while `helper` prepares the next batch. `apart`: the
     engine runs only when neither is active. With two cores or fewer, concurrent work stalls OpenMP's evenly split
     matmuls.
     """
-    answers = _flow(given, prepare, start, finish, helper, apart)
+    answers = _flow(source, prepare, start, finish, helper, apart)
     _open.add(answers)
     return answers
 
@@ -77,7 +77,7 @@ def _close_open() -> None:
 
 
 def _flow(
-    given: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
+    source: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
 ) -> Generator[tuple[list[Answer], int]]:
     process = os.getpid()  # a fork must not wait for the parent's work
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
@@ -95,7 +95,7 @@ def _flow(
     answers: list[Answer] = []
     tokens = 0
     try:
-        for block, begun in one_ahead(map(begin, given)):
+        for block, begun in one_ahead(map(begin, source)):
             batch, logits = begun.result()
             answers += finish(batch, logits.result())
             tokens += sum(len(window.ids) for window in batch.windows)

@@ -67,7 +67,7 @@ def read(sources: Sequence[Input], file: int, record: int, fields: Fields) -> It
         with inputs.opened(sources[number]) as raw:
             for item in inputs.records(sources[number], raw, record):
                 chunk.file, chunk.record = number, item.number
-                value = given(item, fields)
+                value = input_of(item, fields)
                 if isinstance(value, Bad):
                     chunk.bad.append((number, value))
                     full = filling.add(0) | bulk.add(0)
@@ -131,7 +131,7 @@ def _names(fields: Mapping[str, Any]) -> list[str]:
     return [short(name)[1:-1] for name in found]
 
 
-def given(item: Record | Bad, fields: Fields) -> Any:
+def input_of(item: Record | Bad, fields: Fields) -> Any:
     """The text or the words of a record, or why it has none."""
     if isinstance(item, Bad):
         return item

@@ -38,7 +38,7 @@ class Input(NamedTuple):
 
 
 def find(
-    given: Sequence[str],
+    names: Sequence[str],
     format: str | None = None,  # noqa: A002
     besides: Iterable[Path] = (),
     delimiter: str | None = None,
@@ -53,7 +53,7 @@ def find(
         raise error("bad_delimiter", given=short(delimiter))
     ours = {path.resolve() for path in besides}
     found: list[Input] = []
-    for name in given:
+    for name in names:
         if name == STDIN:
             if sys.stdin is None:
                 raise error("no_stdin")
@@ -70,7 +70,7 @@ def find(
             elif path == Path(name):
                 raise error("unknown_format", path=name, names=", ".join(formats.FORMATS))
     if not found:
-        raise error("nothing_to_read", path=given[0] if given else "", names=", ".join(formats.FORMATS))
+        raise error("nothing_to_read", path=names[0] if names else "", names=", ".join(formats.FORMATS))
     if between is not None and not any(source.delimiter for source in found):
         raise error("bad_delimiter", given=short(delimiter))
     return found

@@ -100,10 +100,10 @@ def tag_files(
     if engine and not isinstance(model, str | Path):
         raise error("engine_is_made", names=", ".join(engine))
     fields = Fields(text_field, words_field, spans_field, overwrite_field)
-    given = [sources] if isinstance(sources, str | Path) else sources
+    paths = [sources] if isinstance(sources, str | Path) else sources
     with ExitStack() as stack:
         target = stack.enter_context(Target(str(output), fields))
-        found = inputs.find([str(source) for source in given], format, target.files, delimiter)
+        found = inputs.find([str(source) for source in paths], format, target.files, delimiter)
         chunks.check(found, fields)
         depends_on: Callable[[], dict[str, str]]
         if isinstance(model, str | Path):

@@ -26,26 +26,27 @@ MOVED = {
 }
 
 
-def check(given: Mapping[str, Any]) -> None:
+def check(arguments: Mapping[str, Any]) -> None:
     """Raise SettingError for an argument that the engine does not have, or for an impossible value.
 
     vLLM checks most values itself before it starts anything (`refusal`); this covers the ones that vtag reads.
     """
-    if not given:
+    if not arguments:
         return
-    dtype = str(given.get("dtype") or "auto").removeprefix("torch.")
+    dtype = str(arguments.get("dtype") or "auto").removeprefix("torch.")
     if dtype not in DTYPES:
-        raise error("bad_argument", name="dtype", value=short(given["dtype"]), expected=f"one of {', '.join(DTYPES)}")
+        names = ", ".join(DTYPES)
+        raise error("bad_argument", name="dtype", value=short(arguments["dtype"]), expected=f"one of {names}")
     for name in NUMBERS:
-        value = given.get(name)
+        value = arguments.get(name)
         if value is not None and not (type(value) is int and value > 0):
             raise error("bad_argument", name=name, value=short(value), expected="a whole number of at least 1")
-    if not isinstance(given.get("hf_overrides") or {}, dict):
-        raise error("bad_argument", name="hf_overrides", value=short(given["hf_overrides"]), expected="a dict")
+    if not isinstance(arguments.get("hf_overrides") or {}, dict):
+        raise error("bad_argument", name="hf_overrides", value=short(arguments["hf_overrides"]), expected="a dict")
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     known = {field.name for field in fields(AsyncEngineArgs)} - {"model"}
-    for name in given:
+    for name in arguments:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             fix = MOVED.get(name) or (f"did you mean {close[0]}?" if close else "leave it out")

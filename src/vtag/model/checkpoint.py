@@ -144,10 +144,10 @@ def read_config(folder: Path, name: str, remote_code: bool = False) -> Any:
 def languages(folder: Path) -> list[str]:
     """Two-letter codes of the languages in the model card (README.md); empty if it names none."""
     try:
-        given = (metadata_load(folder / "README.md") or {}).get("language")
+        declared = (metadata_load(folder / "README.md") or {}).get("language")
     except (OSError, ValueError, YAMLError):
         return []
-    listed = given if isinstance(given, list) else [given]
+    listed = declared if isinstance(declared, list) else [declared]
     codes = ["no" if code is False else str(code).lower() for code in listed]  # YAML reads a bare `no` as false
     return codes if all(len(code) == 2 for code in codes) else []
 

@@ -48,9 +48,9 @@ def files(folder: Path, name: str, pickle: bool = False) -> list[Path]:
         raise error("pickle_only" if pickled else "no_weights", model=name, file=whole.name)
     refuse_pointer(index, name)
     try:
-        told = json.loads(index.read_text("utf-8"))
-        told["metadata"].items()  # Hugging Face requires it
-        shards = sorted({folder / shard for shard in told["weight_map"].values()})
+        index_content = json.loads(index.read_text("utf-8"))
+        index_content["metadata"].items()  # Hugging Face requires it
+        shards = sorted({folder / shard for shard in index_content["weight_map"].values()})
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as cause:
         raise error("file_damaged", model=name, file=index.name) from cause
     for shard in shards:

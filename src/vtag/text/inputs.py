@@ -24,15 +24,15 @@ def validate_texts(texts: Any, words: Any) -> tuple[Iterable[Any], bool]:
     return [words] if one else items, True
 
 
-def many(given: Any, what: str) -> Iterable[Any]:
-    """`given` if it is iterable and its items are texts; bytes and tables are refused."""
-    if isinstance(given, bytes | bytearray | memoryview | Mapping) or hasattr(given, "columns"):
-        raise error("not_texts", what=what, type=type(given).__name__)
+def many(value: Any, what: str) -> Iterable[Any]:
+    """`value` if it is iterable and its items are texts; bytes and tables are refused."""
+    if isinstance(value, bytes | bytearray | memoryview | Mapping) or hasattr(value, "columns"):
+        raise error("not_texts", what=what, type=type(value).__name__)
     try:
-        iter(given)
+        iter(value)
     except TypeError:  # None, a number, a 0-d array
-        raise error("not_texts", what=what, type=type(given).__name__) from None
-    items: Iterable[Any] = given
+        raise error("not_texts", what=what, type=type(value).__name__) from None
+    items: Iterable[Any] = value
     return items
 
 

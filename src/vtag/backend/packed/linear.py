@@ -36,8 +36,8 @@ class PackedLinear(nn.Module):
         # Rows already have one of a few sizes; groups of equal length have any.
         tokens = x.numel() // x.shape[-1]
         more = rounded(tokens, TOKENS_PER_OCTAVE) - tokens if tokens else 0
-        given = nn.functional.pad(x.reshape(tokens, -1), (0, 0, 0, more)) if more else x
-        out = torch_cpu.product(given, self.weight, self.bias)
+        padded = nn.functional.pad(x.reshape(tokens, -1), (0, 0, 0, more)) if more else x
+        out = torch_cpu.product(padded, self.weight, self.bias)
         return out[:tokens].view(*x.shape[:-1], -1) if more else out
 
 

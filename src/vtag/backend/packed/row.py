@@ -56,18 +56,18 @@ class PackedRow:
         more = 0 if ids.is_cuda else rounded(len(ids), TOKENS_PER_OCTAVE) - len(ids)
         at = nn.functional.pad(positions(ids, lens, self.pad_offset), (0, more))
         row = nn.functional.pad(ids, (0, more))[None]
-        given: dict[str, Any] = {
+        inputs: dict[str, Any] = {
             "input_ids": row,
             "position_ids": at[None],
             # Without a mask, transformers would detect packed texts itself, and build a mask over the whole row.
             "attention_mask": torch.ones_like(row),
             "use_cache": False,
         }
-        given = {name: value for name, value in given.items() if name in self.takes}
+        inputs = {name: value for name, value in inputs.items() if name in self.takes}
         if self.inputs is not None:
-            given |= self.inputs(row)
+            inputs |= self.inputs(row)
         with attention.packed(lens, ids.device):
-            logits: torch.Tensor = self.model(**given).logits
+            logits: torch.Tensor = self.model(**inputs).logits
         return logits[0, : len(ids)]
 
 

@@ -75,8 +75,8 @@ class Cluster:
 
     def identity(self) -> dict[str, str]:
         """What its answers depend on, without the nodes' processors: nodes of a cluster come and go."""
-        given = {name: str(value) for name, value in self._engine.items()}
-        return {"machine": "a Ray cluster"} | shared_identity(self._plan) | given
+        arguments = {name: str(value) for name, value in self._engine.items()}
+        return {"machine": "a Ray cluster"} | shared_identity(self._plan) | arguments
 
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False

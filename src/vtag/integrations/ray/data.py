@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from vtag.errors import InputError, error
-from vtag.files.chunks import Fields, given
+from vtag.files.chunks import Fields, input_of
 from vtag.files.parquet import Columns, Row, spans_column
 from vtag.files.records import REASONS, Bad, Record
 from vtag.integrations.ray.worker import limit_tokenizer_threads
@@ -75,7 +75,7 @@ class TagWorker:
         if taken and not self._overwrite:
             raise error("field_taken", path="dataset", field=taken[0])
         records = _records(batch)
-        values = [given(record, self._fields) for record in records]
+        values = [input_of(record, self._fields) for record in records]
         good = [value for value in values if not isinstance(value, Bad)]
         ((answers, _),) = self.llm.answers([good], self._options, words=self._fields.words is not None)
         coming = iter(answers)

@@ -31,10 +31,10 @@ def check_type(headers: Headers) -> None:
     """
     if headers.get("content-type") == "application/json" and "content-encoding" not in headers:
         return  # the usual spelling; the rest is slow
-    told = Header()
-    told["Content-Type"] = headers.get("content-type", "")
-    charset = str(told.get_param("charset", "utf-8")).lower()
-    kind = told.get_content_type() if "content-type" in headers else ""
+    content_type = Header()
+    content_type["Content-Type"] = headers.get("content-type", "")
+    charset = str(content_type.get_param("charset", "utf-8")).lower()
+    kind = content_type.get_content_type() if "content-type" in headers else ""
     json_type = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
     if not json_type or charset not in ("utf-8", "utf8", "us-ascii"):
         raise error("not_json")
@@ -45,9 +45,9 @@ def check_type(headers: Headers) -> None:
 async def read_body(lifetime: RequestLifetime, arriving: ReceivedBody) -> bytes:
     """The whole body; raises an error if it is too large, or does not arrive in time."""
     request = lifetime.request
-    told = request.headers.get("content-length", "0")
-    if told.isdecimal():
-        arriving.check(int(told))
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal():
+        arriving.check(int(length))
     chunks: list[bytes] = []
     clock = lifetime.cancel_after(BODY_SECONDS, error("slow_body", seconds=BODY_SECONDS))
     more = True

@@ -67,11 +67,11 @@ class RequestLifetime:
 
 def _deadline(headers: Headers) -> float | None:
     """The deadline in seconds, if the client sends one."""
-    told = headers.get(DEADLINE)
-    if told is None:
+    header = headers.get(DEADLINE)
+    if header is None:
         return None
     try:
-        seconds = float(told)
+        seconds = float(header)
     except ValueError:
         seconds = -1
     if not 0 < seconds < math.inf:

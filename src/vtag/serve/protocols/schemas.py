@@ -49,8 +49,8 @@ class Schema(BaseModel):
 
 def options_of(asked: Schema, defaults: TagOptions = DEFAULTS) -> TagOptions:
     """The options of `LLM.tag` that a body sets; `defaults` for missing and null fields."""
-    given = {name: value for name in OPTIONS if (value := getattr(asked, name, None)) is not None}
-    return replace(defaults, **given)
+    present = {name: value for name in OPTIONS if (value := getattr(asked, name, None)) is not None}
+    return replace(defaults, **present)
 
 
 class InferenceParameters(Schema):

@@ -36,10 +36,10 @@ class BinaryRoute(Route):
 
     def parse(self, body: bytes, schema: type[BaseModel], headers: Headers, limits: Limits) -> Any:
         """The body as its schema, with the binary tensor inserted into the JSON."""
-        told = headers.get(JSON_SIZE)
-        if told is None:
+        header = headers.get(JSON_SIZE)
+        if header is None:
             return super().parse(body, schema, headers, limits)
-        size = int(told) if told.isdecimal() and len(told) < 20 else -1
+        size = int(header) if header.isdecimal() and len(header) < 20 else -1
         if not 0 <= size <= len(body):
             raise error("bad_binary")
         content, behind = parse_json(body[:size], limits.values), body[size:]

@@ -96,8 +96,10 @@ def _spans(found: Tagged, tagger: Tagger) -> list[bytes]:
 def _as_bytes(outputs: Sequence[RequestOutput] | None, asked: RequestParameters) -> bool:
     if not outputs:
         return bool(asked.binary_data_output)
-    told = outputs[0].parameters
-    return bool(asked.binary_data_output if told is None or told.binary_data is None else told.binary_data)
+    parameters = outputs[0].parameters
+    return bool(
+        asked.binary_data_output if parameters is None or parameters.binary_data is None else parameters.binary_data
+    )
 
 
 @router.get("/v2/models/{name:model}/ready", response_model=ModelReady)
