@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vtag.decode import scores
-from vtag.decode.top_k import likeliest
+from vtag.decode.top_k import most_probable
 from vtag.errors import error
 
 
@@ -44,4 +44,4 @@ class TokenClassificationOutput:
         """The k most probable labels of each token with their probabilities, highest first."""
         if k < 1:
             raise error("bad_top_k", k=k)
-        return likeliest(self.probabilities, list(self.labels.values()), k)
+        return most_probable(self.probabilities, list(self.labels.values()), k)

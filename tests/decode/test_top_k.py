@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vtag.decode import scheme as schemes
-from vtag.decode.top_k import likeliest, span_types
+from vtag.decode.top_k import most_probable, span_types
 from vtag.types import Encoding, Span
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC"]
@@ -36,9 +36,9 @@ SPANS = [Span(0, 7, "PER", 0.6, "Ann Lee"), Span(11, 15, "LOC", 0.5, "Rome")]
 
 
 def test_the_likeliest_come_first_with_their_probabilities() -> None:
-    assert likeliest(np.array([[0.2, 0.5, 0.3]]), ["a", "b", "c"], 2) == [[("b", 0.5), ("c", 0.3)]]
-    assert likeliest(np.array([[0.2, 0.5, 0.3]]), ["a", "b", "c"], 10**30)[0][-1] == ("a", 0.2)
-    assert likeliest(np.zeros((0, 3)), ["a", "b", "c"], 2) == []
+    assert most_probable(np.array([[0.2, 0.5, 0.3]]), ["a", "b", "c"], 2) == [[("b", 0.5), ("c", 0.3)]]
+    assert most_probable(np.array([[0.2, 0.5, 0.3]]), ["a", "b", "c"], 10**30)[0][-1] == ("a", 0.2)
+    assert most_probable(np.zeros((0, 3)), ["a", "b", "c"], 2) == []
 
 
 def test_a_type_is_as_probable_as_its_labels_together_over_the_spans_tokens() -> None:

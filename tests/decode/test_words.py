@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.decode.schemes import make
 from vtag.decode import scheme as schemes
-from vtag.decode.words import choose, pieces, pool
+from vtag.decode.words import choose, pool, word_tokens
 from vtag.errors import SettingError
 from vtag.text.tokenize import FastTokenizer
 from vtag.types import Encoding
@@ -25,7 +25,7 @@ def encode(text: str, tokens: list[tuple[int, int]], word_ids: list[int], words:
 
 
 def words_of(encoding: Encoding) -> list[str]:
-    found = pieces([encoding])
+    found = word_tokens([encoding])
     first = np.flatnonzero(found.begins)
     last = np.append(first, len(found.rows))[1:] - 1
     return [encoding.text[found.start[a] : found.end[b]] for a, b in zip(first, last, strict=True)]
@@ -73,7 +73,7 @@ def test_scripts_without_spaces_and_letters_or_digits_are_never_one_word(
     parts = [part for run in runs for part in (reversed(run) if swap else run)]
     (encoding,) = FastTokenizer(family).encode(["".join(parts)])
     ends = set(itertools.accumulate(map(len, parts)))
-    found = pieces([encoding])
+    found = word_tokens([encoding])
     for at in range(1, len(found.rows)):
         if found.start[at] in ends and found.apart[at]:
             assert found.begins[at]
@@ -83,7 +83,7 @@ def test_words_of_the_caller_stay_whole() -> None:
     own = np.array([[0, 5], [6, 7]], np.int32)
     encoding = encode("a-b c d", [(0, 1), (1, 2), (2, 3), (4, 5), (6, 7)], [0, 0, 0, 0, 1], own)
     assert words_of(encoding) == ["a-b c", "d"]
-    assert pieces([encoding]).word.tolist() == [0, 0, 0, 0, 1]
+    assert word_tokens([encoding]).word.tolist() == [0, 0, 0, 0, 1]
 
 
 def pooled(name: str, rows: list[dict[str, float]], rule: str) -> str:
@@ -92,7 +92,7 @@ def pooled(name: str, rows: list[dict[str, float]], rule: str) -> str:
     chances = np.array([[row.get(label, 0.0) for label in found.labels] for row in rows], np.float32)
     count = len(rows)
     encoding = encode("x" * count, [(at, at + 1) for at in range(count)], [0] * count)
-    distribution, _, _ = pool(chances, pieces([encoding]), found, rule)
+    distribution, _, _ = pool(chances, word_tokens([encoding]), found, rule)
     return found.labels[int(distribution[0].argmax())]
 
 
@@ -140,7 +140,7 @@ def test_particles_are_cut_off_where_the_model_is_sure_of_both(
     rows = np.eye(len(scheme.labels), dtype=np.float32)[[scheme.labels.index(label) for label in said]]
     for sure, expected in ((1.0, words), (0.8, [text])):
         chances = sure * rows + (1 - sure) / len(scheme.labels)
-        found = pieces([encoding])
+        found = word_tokens([encoding])
         _, first, last = pool(chances, found, scheme)
         assert [text[found.start[a] : found.end[b]] for a, b in zip(first, last, strict=True)] == expected
 

@@ -245,5 +245,5 @@ def ray_starts_apart() -> bool:
     """ray.init takes a folder and an address."""
     from vtag.compat import ray_cluster
 
-    private = [name for name in ray_cluster.own("/", 1) if name.startswith("_")]
+    private = [name for name in ray_cluster.private_settings("/", 1) if name.startswith("_")]
     return all(f'"{name}"' in inspect.getsource(resolve("ray:init")) for name in private)

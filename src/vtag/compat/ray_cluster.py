@@ -12,7 +12,7 @@ AUTH_MODE = "RAY_AUTH_MODE"  # read once, as Ray is imported
 LOOPBACK = "127.0.0.2"
 
 
-def own(folder: str, object_store: int) -> dict[str, Any]:
+def private_settings(folder: str, object_store: int) -> dict[str, Any]:
     """Arguments of `ray.init` for a private cluster: its files in a folder, connections from this process only."""
     return {
         "address": "local",

@@ -39,9 +39,9 @@ def with_begin_labels(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> 
     mass = sums(chances[rows - 1], columns(groups)[groups[begin]])
     share = mass / np.maximum(mass.max(axis=1), 1 - mass.sum(axis=1))[:, None]
     share[begins] = 0
-    own = chances[rows]
+    opening = chances[rows]
     _, first, at_text = np.unique(text[rows], return_index=True, return_inverse=True)
-    by_inside, by_begin = own[:, inside], own[:, begin]
+    by_inside, by_begin = opening[:, inside], opening[:, begin]
     # Evidence for a type: its B- anywhere, and its I- at the start of a text or after a word that is certainly outside.
     # After a span of another type, I- is often the rest of that span with a wrong type.
     alone = begins | (chances[rows - 1][:, scheme.outside].sum(axis=1) > _SURE)

@@ -11,7 +11,7 @@ from vtag.decode.iob1 import with_begin_labels
 from vtag.decode.scheme import Scheme, single_type_scheme
 from vtag.decode.scores import columns
 from vtag.decode.viterbi import NO_BIASES, Biases, best_paths
-from vtag.decode.words import WordTokens, pieces, pool
+from vtag.decode.words import WordTokens, pool, word_tokens
 from vtag.types import Encoding, Span, make_many
 
 
@@ -33,17 +33,17 @@ def decode(
     """
     if not len(encodings):
         return []
-    found = pieces(encodings)
+    found = word_tokens(encodings)
     rows = np.concatenate(probabilities)
     if not multi_label:
         return _decode(encodings, rows, found, scheme, words, ignore_labels, biases)
     spans: list[list[Span]] = [[] for _ in encodings]
     for kind in dict.fromkeys(kind for kind in scheme.types if kind):
-        own, columns = single_type_scheme(scheme, kind)
+        of_type, columns = single_type_scheme(scheme, kind)
         outside = np.prod(1 - rows[:, columns], axis=1, keepdims=True)
         chances = np.concatenate([outside, rows[:, columns]], axis=1)
         chances /= np.maximum(chances.sum(axis=1, keepdims=True), np.float32(1e-9))
-        decoded = _decode(encodings, chances, found, own, words, ignore_labels, biases)
+        decoded = _decode(encodings, chances, found, of_type, words, ignore_labels, biases)
         for mine, more in zip(spans, decoded, strict=True):
             mine.extend(more)
     return [sorted(row, key=lambda span: (span.start, span.end)) for row in spans]

@@ -24,9 +24,9 @@ def stitch(
     """
     whole = [np.zeros((0, labels), np.float32)] * len(encodings)
     total: dict[int, np.ndarray] = {}
-    for window, own in zip(windows, rows, strict=True):
+    for window, of_window in zip(windows, rows, strict=True):
         size = len(encodings[window.text].ids)
-        part = own[window.prefix : window.prefix + window.end - window.start]
+        part = of_window[window.prefix : window.prefix + window.end - window.start]
         if len(part) == size:
             whole[window.text] = part
             continue

@@ -14,7 +14,7 @@ OUTSIDE = "O"
 _ROWS = 4096
 
 
-def likeliest(probabilities: np.ndarray, names: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+def most_probable(probabilities: np.ndarray, names: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
     """The k most probable names of each row of float [N, names] with their probabilities, highest first."""
     found: list[list[tuple[str, float]]] = []
     for start in range(0, len(probabilities), _ROWS):
@@ -41,15 +41,15 @@ def span_types(
     columns = [np.flatnonzero(of_label == at) for at in range(len(names))]
     if multi_label or len(scheme.labels) == 1:
         columns[0] = np.flatnonzero(of_label)  # outside: no other label applies
-        any_of = [1 - np.prod(1 - probabilities[:, own], axis=1) for own in columns]
+        any_of = [1 - np.prod(1 - probabilities[:, labels], axis=1) for labels in columns]
         any_of[0] = 1 - any_of[0]
     else:
-        any_of = [probabilities[:, own].sum(axis=1) for own in columns]
+        any_of = [probabilities[:, labels].sum(axis=1) for labels in columns]
     assert encoding.offsets is not None
-    own = np.flatnonzero(~encoding.special)
-    sums = np.zeros((len(own) + 1, len(names)))
-    np.cumsum(np.stack(any_of, axis=1)[own], axis=0, out=sums[1:])
-    starts, ends = (encoding.offsets if encoding.characters is None else encoding.characters)[own].T
+    ordinary = np.flatnonzero(~encoding.special)
+    sums = np.zeros((len(ordinary) + 1, len(names)))
+    np.cumsum(np.stack(any_of, axis=1)[ordinary], axis=0, out=sums[1:])
+    starts, ends = (encoding.offsets if encoding.characters is None else encoding.characters)[ordinary].T
     first = np.searchsorted(ends, [span.start for span in spans], side="right")
     last = np.maximum(np.searchsorted(starts, [span.end for span in spans], side="left"), first)
     return (sums[last] - sums[first]) / np.maximum(last - first, 1)[:, None], names

@@ -51,7 +51,7 @@ class WordTokens:
     word: np.ndarray
 
 
-def pieces(encodings: Sequence[Encoding]) -> WordTokens:
+def word_tokens(encodings: Sequence[Encoding]) -> WordTokens:
     """Find the words of every text; needs at least one text."""
     lengths = np.array([len(encoding.ids) for encoding in encodings], np.int64)
     text = np.repeat(np.arange(len(encodings)), lengths)
@@ -82,18 +82,18 @@ def pieces(encodings: Sequence[Encoding]) -> WordTokens:
     affix = np.zeros(len(rows), bool)
     if len(rows):
         left, right = end[:-1], start[1:]
-        own = ~split[text[1:]]  # the caller's words are not cut again
+        uncut = ~split[text[1:]]  # the caller's words are not cut again
         before, after = classes[left - 1], classes[right]
         mark = (before == PUNCTUATION) | (after == PUNCTUATION)
         space = spaces[right] > spaces[np.minimum(left, right)]
         edge = mark | space | (before == UNSPACED) | (after == UNSPACED)
         # Tokenizers separate letters from digits, digits from digits, and letters from their marks; no word ends there.
         within_word = (before >= LETTER) & (after >= LETTER)
-        cut = np.where(own & within_word, False, word_ids[1:] != word_ids[:-1]) | (own & edge)
-        glued[1:] = own & mark & ~space & (text[1:] == text[:-1])
+        cut = np.where(uncut & within_word, False, word_ids[1:] != word_ids[:-1]) | (uncut & edge)
+        glued[1:] = uncut & mark & ~space & (text[1:] == text[:-1])
         apart[1:] = (right >= left) | (text[1:] != text[:-1])
         begins[1:] = (cut | (text[1:] != text[:-1])) & apart[1:]
-        affix[1:] = own & within_word & ((before == AFFIXED) | (after == AFFIXED)) & ~begins[1:] & apart[1:]
+        affix[1:] = uncut & within_word & ((before == AFFIXED) | (after == AFFIXED)) & ~begins[1:] & apart[1:]
     words = np.where(split[text], word_ids, -1)
     return WordTokens(rows, text, start - base, end - base, begins, apart, glued, affix, words)
 
@@ -163,10 +163,10 @@ def _mean(
     mass /= sizes[:, None].astype(np.float32)
     at_first, at_last = probabilities[rows[first]], probabilities[rows[last]]
     whole = sums(at_first, columns(kinds))[:, kinds]
-    own = _share(at_first, whole)
+    prefix_share = _share(at_first, whole)
     prefixes = np.array(scheme.prefixes)
     if "E" not in prefixes:
-        return np.asarray(mass * own)
+        return np.asarray(mass * prefix_share)
 
     opening, closing = (columns(kinds, np.isin(prefixes, list(letters))) for letters in ("BS", "ES"))
     opens = _share(sums(at_first, opening)[:, kinds], whole)
@@ -176,7 +176,7 @@ def _mean(
     )
     share = np.where(np.isin(prefixes, ["B", "S"]), opens, 1 - opens) if "B" in prefixes else np.ones_like(opens)
     share = share * np.where(np.isin(prefixes, ["E", "S"]), closes, 1 - closes)
-    return np.asarray(mass * np.where(scheme.outside, own, share))
+    return np.asarray(mass * np.where(scheme.outside, prefix_share, share))
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -217,10 +217,10 @@ def _whole_words(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Starts and ends of the caller's words, for the tokens of texts given as words."""
     words = [np.zeros((0, 2), np.int32) if encoding.words is None else encoding.words for encoding in encodings]
-    first = np.cumsum([0] + [len(own) for own in words])[text]
+    first = np.cumsum([0] + [len(of_text) for of_text in words])[text]
     bounds = np.concatenate([*words, np.zeros((1, 2), np.int32)])
-    own = bounds[np.where(split[text], first + word_ids, -1)]
-    return np.where(split[text], own[:, 0], start), np.where(split[text], own[:, 1], end)
+    word_bounds = bounds[np.where(split[text], first + word_ids, -1)]
+    return np.where(split[text], word_bounds[:, 0], start), np.where(split[text], word_bounds[:, 1], end)
 
 
 def _trim(classes: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -111,8 +111,8 @@ class AsyncEngine:
 def _arguments(plan: Plan) -> dict[str, Any]:
     """Engine arguments; on a CPU without a worker process, for which the engine would busy-wait on a core."""
     parallel = any((plan.arguments.get(f"{kind}_parallel_size") or 1) > 1 for kind in ("tensor", "pipeline", "data"))
-    own = {} if parallel or device.on_cuda() else {"distributed_executor_backend": vllm_engine.NO_WORKER}
-    return own | plan.arguments
+    executor = {} if parallel or device.on_cuda() else {"distributed_executor_backend": vllm_engine.NO_WORKER}
+    return executor | plan.arguments
 
 
 def _end_with_server() -> None:

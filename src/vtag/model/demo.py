@@ -65,11 +65,11 @@ def is_whole(folder: Path) -> bool:
 
 def cache_folder() -> Path:
     """vtag's cache: VTAG_CACHE, or `vtag` in the user's cache folder."""
-    if own := os.environ.get("VTAG_CACHE"):
+    if folder_name := os.environ.get("VTAG_CACHE"):
         try:
-            return Path(own).expanduser()
+            return Path(folder_name).expanduser()
         except RuntimeError:  # an unknown ~user
-            raise error("cache_failed", path=own, reason="no such home folder") from None
+            raise error("cache_failed", path=folder_name, reason="no such home folder") from None
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "vtag"
 

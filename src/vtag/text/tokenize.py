@@ -177,8 +177,8 @@ def _encodings(
     cuts = list(map(slice, [0, *ends], ends))
     parts = (map(array.__getitem__, cuts) for array in (ids, special, offsets, word_ids))
     of_words = itertools.repeat(None) if words is None else words
-    own = offsets if characters is None else characters.of(ids, offsets, lengths, texts)
-    return make_many(Encoding, texts, *parts, of_words, map(own.__getitem__, cuts))
+    token_characters = offsets if characters is None else characters.of(ids, offsets, lengths, texts)
+    return make_many(Encoding, texts, *parts, of_words, map(token_characters.__getitem__, cuts))
 
 
 def _words_of(encoding: Encoding) -> list[str] | None:

@@ -189,12 +189,12 @@ def attend(
     row: PackedTexts = _here.row
     q, k, v = query[0], key[0], value[0]
     scale = q.shape[2] ** -0.5 if scaling is None else scaling
-    own = any(kwargs.get(name) is not None for name in ("softcap", "s_aux", "position_bias"))
-    if not own and _takes_varlen(q, v, attention_mask):
+    eager_only = any(kwargs.get(name) is not None for name in ("softcap", "s_aux", "position_bias"))
+    if not eager_only and _takes_varlen(q, v, attention_mask):
         return _varlen(row, q, k, v, attention_mask, scale)[None], None
     out = v.new_empty(q.shape[1], q.shape[0], v.shape[2])
     out[row.tokens :] = 0
-    if own:
+    if eager_only:
         _as_the_module_does(row, out, module, q, k, v, attention_mask, scaling, kwargs)
         return out[None], None
     if len(k) != len(q):

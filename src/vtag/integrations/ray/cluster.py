@@ -118,7 +118,7 @@ def _connected(address: str | None) -> Iterator[None]:
         else:
             stack.enter_context(_private_environment())
             folder = stack.enter_context(TemporaryDirectory(prefix="vtag-ray-", ignore_cleanup_errors=True))
-            settings = ray_cluster.own(folder, OBJECT_STORE)
+            settings = ray_cluster.private_settings(folder, OBJECT_STORE)
         try:
             _check_reachable(address)
             ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)

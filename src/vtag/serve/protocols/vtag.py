@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import Request
 
 from vtag._version import __version__
-from vtag.decode.top_k import likeliest, span_types
+from vtag.decode.top_k import most_probable, span_types
 from vtag.errors import error
 from vtag.options import STRATEGIES
 from vtag.serve.http.responses import as_json, to_json
@@ -88,7 +88,7 @@ class _Results:
             result: dict[str, Any] = {"spans": items, "usage": {"tokens": len(encoding.ids), "windows": count}}
             if k and row is not None:
                 chances, names = span_types(encoding, row, spans, tagger.scheme, multi_label=tagger.multi_label)
-                for item, top in zip(items, likeliest(chances, names, k), strict=True):
+                for item, top in zip(items, most_probable(chances, names, k), strict=True):
                     item["top"] = _top(top)
             if self.return_tokens and row is not None:
                 result["tokens"] = _tokens(encoding, row, tagger, k)
@@ -101,12 +101,12 @@ class _Results:
 
 def _tokens(encoding: Encoding, probabilities: np.ndarray, tagger: Tagger, k: int | None) -> list[dict[str, Any]]:
     """The tokens that are not special, each with its most probable label, or its k most probable ones."""
-    own = np.flatnonzero(~encoding.special)
+    ordinary = np.flatnonzero(~encoding.special)
     pieces = tagger.token_strings(encoding)
-    tops = likeliest(probabilities[own], list(tagger.id2label.values()), k or 1)
+    tops = most_probable(probabilities[ordinary], list(tagger.id2label.values()), k or 1)
     assert encoding.offsets is not None
     rows: list[dict[str, Any]] = []
-    for at, (start, end), top in zip(own.tolist(), encoding.offsets[own].tolist(), tops, strict=True):
+    for at, (start, end), top in zip(ordinary.tolist(), encoding.offsets[ordinary].tolist(), tops, strict=True):
         label, score = top[0]
         row = {"token": pieces[at], "start": start, "end": end, "label": label, "score": score}
         rows.append(row | {"top": _top(top)} if k else row)
