@@ -129,7 +129,7 @@ def test_mistakes_are_one_line_each(tokenizer: Any) -> None:
     logits = logits_for(batch, {})
     cases: list[tuple[Any, type[Exception], str]] = [
         (lambda: prepare(tagger, ["a", 3]), InputError, "text 1 is int, not a string"),
-        (lambda: prepare(tagger), InputError, "give either texts or words"),
+        (lambda: prepare(tagger), InputError, "pass either texts or words"),
         (lambda: prepare(tagger, words=[["a"], "b"]), InputError, r"words\[1\] is not a list of strings"),
         (lambda: prepare(tagger, words=[["a"], None]), InputError, r"words\[1\] is not a list of strings"),
         (lambda: prepare(tagger, words=[["a", 3]]), InputError, r"words\[0\] is not a list of strings"),
@@ -147,7 +147,7 @@ def test_mistakes_are_one_line_each(tokenizer: Any) -> None:
         (
             lambda: prepare(tagger, ["a"], stride=3, aggregation_strategy="none"),
             SettingError,
-            "stride does not go with",
+            "stride is not supported with",
         ),
         (lambda: prepare(tagger, ["a" * 9], stride=64, aggregation_strategy="simple"), SettingError, "stride=64"),
         (
@@ -197,7 +197,7 @@ def test_half_a_surrogate_pair_is_one_line_that_tells_the_place_and_not_the_text
             errors = tagger.prepare(items, words=words).errors
             assert errors.keys() == {1}, kind
             message = str(errors[1])
-            assert message.startswith("text 1 has half of a surrogate pair at character 2: ")
+            assert message.startswith("text 1 has a lone surrogate at character 2: ")
             assert "\n" not in message
             assert "ab" not in message.replace("character", "")
 

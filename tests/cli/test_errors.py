@@ -40,7 +40,7 @@ def test_a_wrong_num_labels_names_both_sizes(tmp_path: Path, capsys: pytest.Capt
     folder = str(good(tmp_path / "model"))
     code, line = fails(capsys, "tag", folder, "text", "--engine", 'model_config={"num_labels": 3}')
     assert code == 3
-    assert "has 2 labels, num_labels=3" in line
+    assert "has 2 labels, not num_labels=3" in line
 
 
 def test_an_engine_argument_that_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,8 +95,8 @@ def test_formats_lists_the_table(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--workers", "2"], "--workers goes with --ray"),
-        (["--gpus-per-worker", "0"], "--gpus-per-worker goes with --ray"),
+        (["--workers", "2"], "--workers needs --ray"),
+        (["--gpus-per-worker", "0"], "--gpus-per-worker needs --ray"),
         (["--ray", "--workers", "4:2"], "--workers must be MIN:MAX"),
         (["--ray", "--workers", "0"], "--workers must be MIN:MAX"),
         (["--ray", "--workers", "many"], "--workers must be MIN:MAX"),

@@ -78,7 +78,7 @@ def test_a_model_config_that_does_not_fit(model: Path, model_config: dict[str, o
 
 
 def test_a_wrong_num_labels_names_both_sizes(model: Path) -> None:
-    with pytest.raises(VtagError, match=r"has 2 labels, num_labels=3"):
+    with pytest.raises(VtagError, match=r"has 2 labels, not num_labels=3"):
         LLM(model, model_config={"num_labels": 3})
 
 

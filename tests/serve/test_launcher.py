@@ -267,7 +267,7 @@ def test_a_taken_port_or_a_broken_model_is_one_line_before_anything_starts(tmp_p
             ("demo", "--api-key", ""): (2, "vtag: --api-key is empty.*"),
             ("demo", "--max-texts", "0"): (2, "vtag: --max-texts must be at least 1"),
             ("demo", "--engine", "enable_lora=true"): (2, "vtag: vtag serve takes no LoRA.*"),
-            ("demo", "--engine", "api_server_count=2"): (2, "vtag: api_server_count > 1: .*"),
+            ("demo", "--engine", "api_server_count=2"): (2, "vtag: api_server_count > 1 is not supported .*"),
         }
         processes = [start(model, tmp_path / str(n), *options) for n, (model, *options) in enumerate(cases)]
         for n, (process, (code, line)) in enumerate(zip(processes, cases.values(), strict=True)):
