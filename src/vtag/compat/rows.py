@@ -7,52 +7,52 @@ from vtag.compat.contract import Row, exists, has, is_variable, passes, source_h
 
 # When a row can be dropped.
 ARGUMENT = "vLLM's LLM takes task= and model_config="
-CLOSE = "vLLM has a public end of an in-process engine"
+CLOSE = "vLLM documents how to end an in-process engine"
 WINDOWS = "vLLM's /pooling answers for prompts of any length"
 CLASSES = "vLLM documents what a pooling model's class needs"
 TOKENS = "vLLM documents a head for every token"
 APP = "vLLM documents how to build its app"
-KERNELS = "torch has documented products for packed weights and int8"
+KERNELS = "torch documents matmuls with packed and int8 weights"
 SMALL_BATCHES = "vLLM runs encoders without padding at this speed"
-LOADING = "transformers can check a checkpoint without reading it"
-STAYS = "never: a documented name, looked at because all depends on it"
+LOADING = "transformers can check a checkpoint without loading it"
+STAYS = "never: a documented name, checked because everything depends on it"
 
 VLLM = (
     # --- from vllm import LLM ---
     Row("vllm.entrypoints.llm:LLM", "add arguments to vllm.LLM", ARGUMENT, has("llm_engine")),
     Row(
         "vllm.entrypoints.pooling.offline:PoolingOfflineMixin",
-        "reach vllm.LLM while it is made",
+        "patch vllm.LLM while it is created",
         ARGUMENT,
         passes(probes.llm_has_the_mixin),
         ("PoolingOfflineMixin",),
     ),
     Row(
         "vllm.entrypoints.llm:LLM.__init__",
-        "pass engine arguments on",
+        "pass engine arguments",
         STAYS,
         takes("model", "runner", "tokenizer", "dtype", "hf_overrides"),
     ),
     Row(
         "vllm.entrypoints.llm:LLM._add_request",
         "refuse prompts that are too long before they reach the engine",
-        "vLLM lets a model limit a prompt apart from max_model_len",
+        "vLLM has a limit of prompts besides max_model_len",
         takes("prompt", "params"),
         ("_add_request",),
     ),
-    Row("vllm.entrypoints.llm:LLM.encode", "give vLLM's own answers", STAYS, takes("pooling_params", "pooling_task")),
-    Row("vllm.entrypoints.llm:LLM.apply_model", "measure a model's products", STAYS, takes("func")),
-    Row("vllm:PoolingParams", "ask for the logits of tokens", STAYS, has("task", "use_activation")),
+    Row("vllm.entrypoints.llm:LLM.encode", "return vLLM's own outputs", STAYS, takes("pooling_params", "pooling_task")),
+    Row("vllm.entrypoints.llm:LLM.apply_model", "measure a model's matmuls", STAYS, takes("func")),
+    Row("vllm:PoolingParams", "request logits of tokens", STAYS, has("task", "use_activation")),
     Row(
         "vllm:PoolingParams",
-        "say where the texts of a request begin",
-        "vLLM takes many texts a request",
+        "pass the lengths of a request's texts",
+        "vLLM accepts many texts in one request",
         has("extra_kwargs"),
     ),
     Row("vllm:PoolingRequestOutput", "answer /pooling", STAYS, takes("request_id", "outputs", "num_cached_tokens")),
-    Row("vllm.outputs:PoolingOutput", "give logits as vLLM does", STAYS, takes("data")),
+    Row("vllm.outputs:PoolingOutput", "return logits as vLLM does", STAYS, takes("data")),
     Row("vllm.lora.request:LoRARequest", "take adapters", STAYS, has("lora_name", "lora_int_id", "lora_path")),
-    Row("vllm.platforms:current_platform", "tell a CPU from a GPU", STAYS, exists),
+    Row("vllm.platforms:current_platform", "distinguish a CPU from a GPU", STAYS, exists),
     Row("vllm.config:VllmConfig", "read the engine's settings", STAYS, has("model_config", "scheduler_config")),
     Row(
         "vllm.config.scheduler:SchedulerConfig",
@@ -62,7 +62,7 @@ VLLM = (
     ),
     Row(
         "vllm.engine.arg_utils:AsyncEngineArgs",
-        "know the engine's arguments",
+        "check engine arguments",
         STAYS,
         has("kv_cache_memory_bytes", "enforce_eager", "enable_chunked_prefill", "use_tqdm_on_load", "quantization"),
     ),
@@ -82,20 +82,20 @@ VLLM = (
     ),
     Row(
         "vllm.v1.engine.llm_engine:LLMEngine.add_request",
-        "hand a window to the engine",
+        "pass a window to the engine",
         STAYS,
         takes("request_id", "prompt", "params", "lora_request"),
     ),
     Row(
         "vllm.inputs:tokens_input",
-        "hand token ids to the engine",
+        "pass token ids to the engine",
         STAYS,
         passes(probes.prompts_are_tokens),
         ("tokens_input",),
     ),
     Row(
         "vllm.v1.engine.core_client:InprocClient",
-        "end an engine when it is closed, and leave it alone in forks",
+        "end an engine when it is closed, but not in forks",
         CLOSE,
         passes(probes.one_finalizer),
         ("_finalizer",),
@@ -109,7 +109,7 @@ VLLM = (
     ),
     Row(
         "vllm.v1.worker.cpu_worker:CPUWorker",
-        "remove the file by which processes find each other",
+        "remove the file of the process groups",
         "vLLM removes it",
         has("distributed_init_method"),
         ("driver_worker", "distributed_init_method"),
@@ -117,58 +117,58 @@ VLLM = (
     ),
     Row(
         "vllm.tokenizers:cached_get_tokenizer",
-        "load the tokenizer that the engine will use, and let go of it",
-        "an engine takes a tokenizer that is loaded",
+        "load the tokenizer that the engine will use, and release it",
+        "an engine accepts a loaded tokenizer",
         takes("runner_type", "tokenizer_mode", "revision", "trust_remote_code"),
         ("cached_get_tokenizer", "cache_clear"),
     ),
     Row(
         "vllm.tokenizers:cached_get_tokenizer",
-        "let go of a closed model's tokenizer",
+        "release a closed model's tokenizer",
         CLOSE,
         passes(probes.tokenizers_are_cached),
     ),
     # --- model classes ---
-    Row("vllm:ModelRegistry.register_model", "make its model classes known", STAYS, takes("model_arch", "model_cls")),
+    Row("vllm:ModelRegistry.register_model", "register its model classes", STAYS, takes("model_arch", "model_cls")),
     Row("vllm:ModelRegistry.get_supported_archs", "register classes once", STAYS, exists),
     Row(
         "vllm:ModelRegistry.models",
         "import vLLM's class of a decoder",
-        "ModelRegistry has a documented way",
+        "ModelRegistry documents it",
         passes(probes.classes_load),
         ("load_model_cls",),
     ),
     Row(
         "vllm.model_executor.models.adapters:as_seq_cls_model",
-        "put a head on vLLM's decoders",
+        "add a head to vLLM's decoders",
         TOKENS,
         exists,
         ("as_seq_cls_model",),
     ),
     Row(
         "vllm.model_executor.models.adapters:as_seq_cls_model",
-        "keep the head from being quantised",
+        "exclude the head from quantisation",
         TOKENS,
         source_has("def _init_pooler("),
         ("_init_pooler",),
     ),
     Row(
         "vllm.model_executor.model_loader.default_loader:DefaultModelLoader",
-        "read one file of weights where a folder has several",
-        "vLLM reads the files that config.json means",
+        "read one weight file of several in a folder",
+        "vLLM reads only the files of the model",
         source_has("allow_patterns_overrides"),
         ("allow_patterns_overrides",),
     ),
     Row(
         "vllm.model_executor.models.adapters:as_seq_cls_model",
-        "make a fresh head where there is none",
+        "initialise a missing head",
         TOKENS,
         source_has("self.score = "),
     ),
     Row("vllm.model_executor.layers.pooler:Pooler", "answer for each token", CLASSES, has("get_supported_tasks")),
     Row(
         "vllm.model_executor.layers.pooler.activations:resolve_classifier_act_fn",
-        "make probabilities of logits as vLLM does",
+        "turn logits into probabilities as vLLM does",
         CLASSES,
         takes("model_config"),
         ("resolve_classifier_act_fn",),
@@ -190,14 +190,14 @@ VLLM = (
     ),
     Row(
         "vllm.v1.pool.metadata:PoolingMetadata",
-        "know where requests begin",
+        "find where requests begin",
         CLASSES,
         has("get_pooling_cursor", "pooling_params"),
         ("get_pooling_cursor",),
     ),
     Row(
         "vllm.v1.pool.metadata:PoolingCursor",
-        "know where requests begin",
+        "find where requests begin",
         CLASSES,
         has("num_scheduled_tokens_cpu"),
         ("num_scheduled_tokens_cpu",),
@@ -205,14 +205,14 @@ VLLM = (
     Row(
         "vllm.model_executor.layers.linear:LinearBase",
         "find vLLM's linear layers",
-        "vLLM's int8 is right without VNNI",
+        "vLLM's int8 matmuls are right without VNNI",
         has("quant_method"),
         ("LinearBase", "quant_method"),
     ),
     Row(
         "vllm.model_executor.layers.linear:UnquantizedLinearMethod",
         "run int8 weights dequantised",
-        "vLLM's int8 is right without VNNI",
+        "vLLM's int8 matmuls are right without VNNI",
         exists,
         ("UnquantizedLinearMethod", "logical_widths", "weight_scale"),
     ),
@@ -241,16 +241,16 @@ VLLM = (
     Row("vllm._custom_ops:onednn_scaled_mm", "multiply int8", KERNELS, passes(probes.int8_multiplies), on="cpu"),
     Row(
         "vllm.model_executor.layers.utils:dispatch_cpu_unquantized_gemm",
-        "look at vLLM's products before the first text",
-        "vLLM looks at them itself",
+        "check vLLM's matmuls before the first text",
+        "vLLM checks them itself",
         passes(probes.vllm_multiplies),
         ("dispatch_cpu_unquantized_gemm", "cpu_linear"),
         on="cpu",
     ),
     Row(
         "vllm.model_executor.kernels.linear:init_int8_linear_kernel",
-        "look at vLLM's int8 products before the first text",
-        "vLLM looks at them itself",
+        "check vLLM's int8 matmuls before the first text",
+        "vLLM checks them itself",
         passes(probes.vllm_multiplies_int8),
         ("init_int8_linear_kernel", "layer_param_names", "process_weights_after_loading"),
         on="cpu",
@@ -258,7 +258,7 @@ VLLM = (
     Row(
         "vllm.v1.attention.backends.cpu_attn:CPUAttentionBackend.get_supported_head_sizes",
         "choose the route of a decoder",
-        "vLLM says which models it runs",
+        "vLLM documents which models it runs",
         passes(probes.head_sizes),
         ("CPUAttentionBackend", "get_supported_head_sizes"),
     ),
@@ -296,29 +296,31 @@ VLLM = (
     Row("vllm.usage.usage_lib:UsageContext", "start the server's engine", STAYS, has("OPENAI_API_SERVER")),
     Row(
         "vllm.v1.engine.core:EngineCoreProc.run_engine_core",
-        "tell why an engine did not start",
-        "vLLM hands the cause to the parent",
+        "report why an engine did not start",
+        "vLLM reports the cause to the parent",
         exists,
         ("EngineCoreProc", "run_engine_core"),
     ),
     Row(
         "vllm.utils.system_utils:get_mp_context",
-        "start the server's engine as a fork, or where that would not do as vLLM does",
-        "vLLM hands the cause to the parent",
+        "start the server's engine as a fork where that is safe",
+        "vLLM reports the cause to the parent",
         exists,
         ("get_mp_context",),
     ),
     Row(
         "vllm.v1.engine.utils:CoreEngineProcManager",
-        "tell why an engine did not start",
-        "vLLM hands the cause to the parent",
+        "report why an engine did not start",
+        "vLLM reports the cause to the parent",
         source_has("target=EngineCoreProc.run_engine_core"),
     ),
-    Row("vllm.v1.engine.core:logger", "keep stack traces out of the log", "vLLM hands the cause to the parent", exists),
+    Row(
+        "vllm.v1.engine.core:logger", "keep stack traces out of the log", "vLLM reports the cause to the parent", exists
+    ),
     Row(
         "vllm.v1.engine.async_llm:logger",
         "keep stack traces out of the log",
-        "vLLM hands the cause to the parent",
+        "vLLM reports the cause to the parent",
         exists,
     ),
     Row(
@@ -347,13 +349,13 @@ VLLM = (
     Row(
         "vllm.entrypoints.openai.models.protocol:BaseModelPath",
         "name the model without its path",
-        "vLLM serves a folder by its name",
+        "vLLM serves a folder under its name",
         takes("name", "model_path"),
         ("BaseModelPath", "base_model_paths"),
     ),
     Row(
         "vllm.entrypoints.openai.models.serving:OpenAIServingModels",
-        "know the adapters of a server that vLLM starts",
+        "find the adapters of a server that vLLM starts",
         APP,
         has("registry", "lora_requests"),
         ("openai_serving_models",),
@@ -361,20 +363,20 @@ VLLM = (
     Row(
         "vllm.entrypoints.openai.models.serving:OpenAIModelRegistry",
         "name the model without its path",
-        "vLLM serves a folder by its name",
+        "vLLM serves a folder under its name",
         has("model_config", "base_model_paths"),
     ),
     Row(
         "vllm.entrypoints.serve.tokenize.serving:ServingTokenization",
-        "tell how long a text may be",
-        "vLLM lets a model limit a prompt apart from max_model_len",
+        "report the limit of a text",
+        "vLLM has a limit of prompts besides max_model_len",
         has("model_config"),
         ("serving_tokenization",),
     ),
     *(
         Row(
             name,
-            "find what the app has made",
+            "find the app's handlers",
             APP,
             source_has(f"{said} = "),
         )
@@ -404,7 +406,7 @@ VLLM = (
     ),
     Row(
         "vllm.entrypoints.pooling.base.serving:PoolingBaseServing._prepare_generators",
-        "know which request a prompt is of",
+        "find the request of a prompt",
         WINDOWS,
         source_has("{ctx.request_id}-{i}"),
     ),
@@ -431,7 +433,7 @@ VLLM = (
     ),
     Row(
         "vllm.config:ModelConfig.get_pooling_task",
-        "tell models for tokens from those for whole texts",
+        "distinguish token classifiers from sequence classifiers",
         APP,
         takes("supported_tasks"),
         ("get_pooling_task",),
@@ -440,16 +442,16 @@ VLLM = (
         Row(name, use, STAYS, is_variable)
         for name, use in {
             "VLLM_ENABLE_V1_MULTIPROCESSING": "start an engine in this process",
-            "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "put many texts into a request",
-            "VLLM_LOGGING_LEVEL": "start without a word",
-            "VLLM_NO_USAGE_STATS": "report to nobody",
+            "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "send many texts in one request",
+            "VLLM_LOGGING_LEVEL": "start without log messages",
+            "VLLM_NO_USAGE_STATS": "send no usage statistics",
             "VLLM_CPU_OMP_THREADS_BIND": "use all cores",
             "VLLM_WORKER_MULTIPROC_METHOD": "start the server's engine as a fork",
             "VLLM_PLUGINS": "load vtag's plugins",
-            "VLLM_TARGET_DEVICE": "say why vllm.LLM does not take its arguments",
-            "VLLM_API_KEY": "ask for the key that vLLM's users have set",
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "leave out routes that load adapters",
-            "VLLM_SERVER_DEV_MODE": "leave out routes that reset the engine",
+            "VLLM_TARGET_DEVICE": "report why vllm.LLM does not accept its arguments",
+            "VLLM_API_KEY": "require the key in VLLM_API_KEY",
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "remove routes that load adapters",
+            "VLLM_SERVER_DEV_MODE": "remove routes that reset the engine",
             "VLLM_RPC_BASE_PATH": "put the server's sockets where they are removed",
         }.items()
     ),
@@ -459,7 +461,7 @@ TRANSFORMERS = (
     Row(
         "transformers.models.auto.configuration_auto:CONFIG_MAPPING_NAMES",
         "read a config by Hugging Face's class",
-        "vLLM leaves AutoConfig alone",
+        "vLLM does not change AutoConfig",
         exists,
         ("CONFIG_MAPPING_NAMES",),
     ),
@@ -503,7 +505,7 @@ TRANSFORMERS = (
     ),
     Row(
         "transformers.models.llama.modeling_llama:LlamaRotaryEmbedding",
-        "know ropes that stretch with the longest text",
+        "detect RoPE types that depend on the longest text",
         SMALL_BATCHES,
         has("rope_type"),
     ),
@@ -518,16 +520,16 @@ TRANSFORMERS = (
     Row(
         "transformers.models.big_bird.modeling_big_bird:BigBirdModel.set_attention_type",
         "run BigBird after a short text",
-        "BigBird turns back by itself",
+        "BigBird switches back itself",
         takes("value"),
     ),
-    Row("transformers.utils:logging.is_progress_bar_enabled", "start without a word", STAYS, exists),
+    Row("transformers.utils:logging.is_progress_bar_enabled", "start without log messages", STAYS, exists),
 )
 
 TORCH = (
     Row(
         "torch:ops.mkldnn._linear_pointwise",
-        "multiply by weights in oneDNN's layout",
+        "run matmuls with weights in oneDNN's layout",
         KERNELS,
         passes(probes.onednn_multiplies),
         ("_linear_pointwise", "_reorder_linear_weight"),
@@ -535,7 +537,7 @@ TORCH = (
     ),
     Row(
         "torch:ops.mkldnn._is_mkldnn_bf16_supported",
-        "know whether oneDNN takes bfloat16",
+        "check whether oneDNN supports bfloat16",
         KERNELS,
         passes(probes.onednn_says_bf16),
         ("_is_mkldnn_bf16_supported",),
@@ -543,30 +545,30 @@ TORCH = (
     ),
     Row(
         "torch.cpu:_is_amx_tile_supported",
-        "know whether the CPU has AMX",
-        "torch.cpu has a documented way",
+        "check whether the CPU has AMX",
+        "torch.cpu documents it",
         exists,
         ("_is_amx_tile_supported",),
     ),
     Row(
         "torch:_C.set_num_threads",
-        "give each core rows of its own",
-        "vLLM leaves torch.set_num_threads alone",
+        "run different rows on each core",
+        "vLLM does not change torch.set_num_threads",
         passes(probes.threads_set),
         on="cpu",
     ),
     Row(
         "torch.lib.libc10:FLAGS_caffe2_log_level",
-        "keep warnings of C++ from stderr",
-        "torch sets the level of C++ from Python",
+        "suppress C++ warnings on stderr",
+        "torch can set the C++ log level from Python",
         passes(probes.cpp_level, imported=False),
         ("FLAGS_caffe2_log_level",),
         on="cpu",
     ),
     Row(
         "torch.distributed.distributed_c10d:_world.pg_map",
-        "end a fork of a process that has an engine",
-        "Gloo can be left in a fork",
+        "end a fork of a process with an engine",
+        "Gloo supports forks",
         passes(probes.groups_found),
         ("distributed_c10d", "_world", "pg_map"),
     ),
@@ -581,7 +583,7 @@ TORCH = (
 SERVER = (
     Row(
         "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol",
-        "end connections that say nothing or too much",
+        "close silent and oversized connections",
         "uvicorn has limits for slow heads and bodies",
         has(
             *("parser", "transport", "loop", "url", "headers", "cycle", "_unset_keepalive_if_required"),
@@ -592,24 +594,24 @@ SERVER = (
     ),
     Row(
         "uvicorn.protocols.http.httptools_impl:RequestResponseCycle",
-        "know whether somebody waits for an answer",
+        "detect a client that is gone",
         "uvicorn has limits for slow heads and bodies",
         has("more_body", "response_started", "response_complete", "keep_alive", "scope"),
         ("response_started", "response_complete"),
     ),
     Row(
         "uvicorn.protocols.http.httptools_impl:STATUS_LINE",
-        "refuse what is no request",
-        "uvicorn lets its refusals be written",
+        "refuse invalid requests",
+        "uvicorn's error responses can be changed",
         passes(probes.status_lines),
         ("STATUS_LINE",),
     ),
-    Row("uvicorn:Server.startup", "say when it listens", STAYS, takes("sockets")),
-    Row("uvicorn:Server.shutdown", "end with the requests under way", STAYS, takes("sockets")),
+    Row("uvicorn:Server.startup", "report when it listens", STAYS, takes("sockets")),
+    Row("uvicorn:Server.shutdown", "finish pending requests at the end", STAYS, takes("sockets")),
     Row("uvicorn:Config", "serve", STAYS, takes("http", "timeout_graceful_shutdown", "timeout_keep_alive")),
     Row(
         "fastapi.routing:APIRoute",
-        "check bodies by vtag's rules",
+        "check bodies itself",
         STAYS,
         has("dependant", "handle", "methods", "path"),
     ),
@@ -618,14 +620,14 @@ SERVER = (
 RAY = (
     Row(
         "ray:init",
-        "start a cluster of its own that nobody else reaches",
+        "start a private cluster",
         "ray.init documents them",
         passes(probes.ray_starts_apart, imported=False),
         ("_temp_dir", "_node_ip_address"),
         on="ray",
     ),
     Row("ray.util:get_node_ip_address", "name the node of a worker", STAYS, exists, on="ray"),
-    Row("ray.exceptions:RayTaskError", "tell an error from a death", STAYS, exists, on="ray"),
+    Row("ray.exceptions:RayTaskError", "distinguish errors from dead processes", STAYS, exists, on="ray"),
 )
 
 ROWS = VLLM + TRANSFORMERS + TORCH + SERVER + RAY
