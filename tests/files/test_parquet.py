@@ -16,13 +16,13 @@ import pytest
 from tests.files.rows import decode, encode, spans_of
 from vtag.errors import InputError
 from vtag.files import formats, parquet
-from vtag.files.records import Record, Row
+from vtag.files.records import Record, TaggedRecord
 from vtag.types import Span
 
 
 def table_of(chunks: list[list[dict[str, Any]]], folder: Path) -> pa.Table:
     """What becomes of records that are none of Parquet's, without spans."""
-    rows: list[list[Row]] = [[(Record(1, fields), []) for fields in chunk] for chunk in chunks]
+    rows: list[list[TaggedRecord]] = [[(Record(1, fields), []) for fields in chunk] for chunk in chunks]
     return pq.read_table(io.BytesIO(encode("parquet", rows, folder)))
 
 
@@ -140,7 +140,7 @@ STORED = [
 def test_strings_are_strings_however_they_are_stored(
     first: pa.Array, second: pa.Array, chunks: int, tmp_path: Path
 ) -> None:
-    rows: list[Row] = []
+    rows: list[TaggedRecord] = []
     for array in (first, second):
         nested = pa.array([["x"]] * 2, pa.list_(array.type))
         file = io.BytesIO()
@@ -171,7 +171,7 @@ def test_no_records_make_an_empty_file(tmp_path: Path) -> None:
 
 def test_small_chunks_become_large_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "GROUP_ROWS", 10)
-    rows: list[Row] = [(Record(i, {"text": str(i)}), []) for i in range(35)]
+    rows: list[TaggedRecord] = [(Record(i, {"text": str(i)}), []) for i in range(35)]
     file = pq.ParquetFile(io.BytesIO(encode("parquet", [rows[i : i + 5] for i in range(0, 35, 5)], tmp_path)))
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [10, 10, 10, 5]
 

@@ -13,7 +13,7 @@ import pytest
 from tests.files.rows import decode
 from vtag.errors import InputError
 from vtag.files import formats
-from vtag.files.records import Bad, Record, Row
+from vtag.files.records import Bad, Record, TaggedRecord
 from vtag.files.table import DELIMITERS, Writer
 
 
@@ -131,7 +131,10 @@ def test_halves_of_surrogate_pairs_are_spelt_out_and_name_no_column() -> None:
 
 
 def test_columns_are_those_of_the_first_chunk_also_after_a_stop(tmp_path: Path) -> None:
-    first: list[Row] = [(Record(1, {"text": "a", "n": 1.5}), []), (Record(2, {"text": "b", "list": [1, None]}), [])]
+    first: list[TaggedRecord] = [
+        (Record(1, {"text": "a", "n": 1.5}), []),
+        (Record(2, {"text": "b", "list": [1, None]}), []),
+    ]
     writer = Writer("spans")
     (tmp_path / "out.csv").write_bytes(writer.encode(first))
     assert (tmp_path / "out.csv").read_text("utf-8") == 'text,n,list,spans\na,1.5,,[]\nb,,"[1, null]",[]\n'

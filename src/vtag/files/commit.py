@@ -16,7 +16,7 @@ from vtag.files.chunks import Fields
 from vtag.files.inputs import STDIN
 from vtag.files.journal import Journal, State
 from vtag.files.jsonl import dumps
-from vtag.files.records import Row, Writer
+from vtag.files.records import TaggedRecord, Writer
 from vtag.files.store import Appended, Parts, Pipe, Store, beside
 
 
@@ -69,7 +69,7 @@ class Target:
                 self.writer = formats.writer(self.kind)(self._fields.spans, words=words, begun=begun)
         return self.state
 
-    def commit(self, state: State, rows: Sequence[Row], errors: Sequence[Mapping[str, Any]]) -> State:
+    def commit(self, state: State, rows: Sequence[TaggedRecord], errors: Sequence[Mapping[str, Any]]) -> State:
         """Write a chunk, wait for the disk, and only then add it to the journal; `state` is the end of the chunk."""
         with self._writing():
             if rows:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vtag.errors import error
-from vtag.files.records import Bad, Record, Row
+from vtag.files.records import Bad, Record, TaggedRecord
 from vtag.types import Span
 
 BLANK = " \t\n\r"
@@ -58,7 +58,7 @@ class Writer:
     def refuses(self, record: Record) -> None:
         """Nothing: an object holds all fields."""
 
-    def encode(self, rows: Sequence[Row]) -> bytes:
+    def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """These rows as lines."""
         return "".join(self._line(record, spans) for record, spans in rows).encode()
 

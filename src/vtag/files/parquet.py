@@ -10,8 +10,7 @@ from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.jsonl import dumps
-from vtag.files.records import DamagedError, Record, has_surrogate
-from vtag.files.records import Row as Tagged
+from vtag.files.records import DamagedError, Record, TaggedRecord, has_surrogate
 from vtag.types import Span
 
 try:
@@ -42,7 +41,7 @@ def read(file: BinaryIO, after: int) -> Iterator[Record]:
                 for i in range(batch.num_rows):
                     number += 1
                     if number > after:
-                        yield Record(number, Row(columns, i), (batch, i), size)
+                        yield Record(number, BatchRow(columns, i), (batch, i), size)
     except (pa.ArrowException, OSError) as cause:  # Arrow's own exceptions have no errno
         if isinstance(cause, OSError) and cause.errno is not None:
             raise
@@ -79,7 +78,7 @@ class Columns:
         return self.lists[name]
 
 
-class Row(Mapping[str, Any]):
+class BatchRow(Mapping[str, Any]):
     """One row of a batch."""
 
     def __init__(self, columns: Columns, row: int) -> None:
@@ -127,7 +126,7 @@ class Writer:
     def refuses(self, record: Record) -> None:
         """Nothing: `join` finds a type for every column."""
 
-    def encode(self, rows: Sequence[Tagged]) -> bytes:
+    def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """These rows as a file."""
         tables = [_table(part) for part in _runs([record for record, _ in rows])]
         tables = [table.drop_columns([self._field]) if self._field in table.column_names else table for table in tables]

@@ -55,7 +55,8 @@ class DamagedError(Exception):
     """A file cannot be read any further."""
 
 
-Row = tuple[Record, Sequence[Span]]
+# A record and its spans.
+TaggedRecord = tuple[Record, Sequence[Span]]
 
 
 class Writer(Protocol):
@@ -64,7 +65,7 @@ class Writer(Protocol):
     def refuses(self, record: Record) -> str | None:
         """Why the format cannot hold this record with all its fields: a key of REASONS; else None."""
 
-    def encode(self, rows: Sequence[Row]) -> bytes:
+    def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """The bytes of these rows, to follow those of the rows before."""
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:

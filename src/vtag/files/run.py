@@ -24,7 +24,7 @@ from vtag.files.chunks import Chunk, Fields
 from vtag.files.commit import Target
 from vtag.files.inputs import Input
 from vtag.files.journal import State
-from vtag.files.records import REASONS, Bad, Row
+from vtag.files.records import REASONS, Bad, TaggedRecord
 from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
 from vtag.tagger import Tagger
 from vtag.types import Answer
@@ -149,7 +149,7 @@ def _work(
     with closing(llm.answers(texts(), options, words=fields.words is not None)) as answered:
         for answers, tokens in answered:
             chunk = ahead.popleft()
-            rows: list[Row] = []
+            rows: list[TaggedRecord] = []
             bad = chunk.bad
             for (file, record), spans in zip(chunk.records, answers, strict=True):
                 if isinstance(spans, InputError):

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from vtag.errors import error
 from vtag.files.compression import unpacked
 from vtag.files.jsonl import dump_spans, dumps, plain
-from vtag.files.records import Bad, Record, Row, has_surrogate
+from vtag.files.records import Bad, Record, TaggedRecord, has_surrogate
 
 DELIMITERS = ",;\t|"
 # The delimiter is guessed from so many lines, or so many characters.
@@ -144,7 +144,7 @@ class Writer:
         known = not self._begun or all(name in self._columns or name == self._field for name in record.fields)
         return None if known and not any(map(has_surrogate, record.fields)) else "new_field"
 
-    def encode(self, rows: Sequence[Row]) -> bytes:
+    def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """These rows; the header before the first ones."""
         lines = []
         if not self._begun:
