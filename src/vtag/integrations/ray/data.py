@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from vtag.errors import InputError, error
 from vtag.files.chunks import Fields, input_of
-from vtag.files.parquet import Columns, Row, spans_column
+from vtag.files.parquet import BatchRow, Columns, spans_column
 from vtag.files.records import REASONS, Bad, Record
 from vtag.integrations.ray.worker import limit_tokenizer_threads
 from vtag.options import DEFAULT_STRATEGY, TagOptions
@@ -91,7 +91,7 @@ def _records(batch: pa.Table) -> list[Record]:
     rows: list[Record] = []
     for part in batch.to_batches():
         columns = Columns(part)
-        rows += [Record(len(rows) + i + 1, Row(columns, i)) for i in range(part.num_rows)]
+        rows += [Record(len(rows) + i + 1, BatchRow(columns, i)) for i in range(part.num_rows)]
     return rows
 
 
