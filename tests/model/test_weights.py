@@ -38,7 +38,7 @@ def padded(folder: Path) -> None:
 
 
 def words_added(folder: Path, resize: bool) -> None:
-    """Words and a special token that the tokenizer was is_patched later; the embedding with them, or not."""
+    """Words and a special token that the tokenizer was taught later; the embedding with them, or not."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.add_tokens(["Okonkwo", "Larkspur"])
     tokenizer.add_special_tokens({"additional_special_tokens": ["<entity>"]})

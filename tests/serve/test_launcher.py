@@ -142,7 +142,7 @@ def test_without_the_key_only_monitors_and_the_page_come_in(guarded: Server, rou
     page = guarded.get("/playground/", follow_redirects=True)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "some-decoder" not in page.text
-    assert guarded.get("/nowhere", headers=known).json()["error_type"] == "unknown_route"
+    assert guarded.get("/nowhere", headers=known).json()["error_type"] == "no_route"
     assert guarded.post("/", {"inputs": "a"}, headers={"Authorization": "bearer another"}).status_code == 200
 
 

@@ -91,7 +91,7 @@ def onednn_multiplies() -> bool:
     from vtag.compat import torch_cpu
 
     weight, bias, x = _numbers()
-    return _near(torch_cpu.product(x, torch_cpu.laid_out(weight, len(x)), bias), x @ weight.t() + bias, BOUND)
+    return _near(torch_cpu.matmul(x, torch_cpu.laid_out(weight, len(x)), bias), x @ weight.t() + bias, BOUND)
 
 
 def onednn_says_bf16() -> bool:

@@ -14,12 +14,12 @@ CPP_LEVEL = "FLAGS_caffe2_log_level"
 
 
 def laid_out(weight: torch.Tensor, tokens: int) -> torch.Tensor:
-    """A weight [out, in] in oneDNN's layout for so many tokens; only `product` reads it."""
+    """A weight [out, in] in oneDNN's layout for so many tokens; only `matmul` reads it."""
     out: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, tokens)
     return out
 
 
-def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+def matmul(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """The matmul of [..., in] and a weight that is `laid_out`: [..., out]."""
     out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return out

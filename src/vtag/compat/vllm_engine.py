@@ -94,7 +94,7 @@ def stop_workers(core: Any) -> None:
 
 
 def rendezvous(core: Any) -> Path | None:
-    """The file through which the engine's process groups are made, if it is a file."""
+    """The file behind the engine's process groups, if it is a file."""
     worker = getattr(core.model_executor, "driver_worker", None)  # None where the workers are processes
     scheme, _, path = getattr(worker, "distributed_init_method", "").partition("://")
     return Path(path) if scheme == "file" else None

@@ -34,7 +34,7 @@ def with_begin_labels(chances: np.ndarray, text: np.ndarray, scheme: Scheme) -> 
     if not len(rows):
         return chances
     begins = (rows == 0) | (text[rows] != text[rows - 1])
-    # How much the word before looks like a part of the same span: 1 where that is its most probable type.
+    # Similarity of the word before to a part of the same span: 1 where its most probable type is this one.
     _, groups = np.unique(scheme.type_ids, return_inverse=True)
     mass = sums(chances[rows - 1], columns(groups)[groups[begin]])
     share = mass / np.maximum(mass.max(axis=1), 1 - mass.sum(axis=1))[:, None]

@@ -215,7 +215,7 @@ def _whole_words(
     start: np.ndarray,
     end: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of the caller's words, for the tokens of texts given as words."""
+    """Starts and ends of the caller's words, for the tokens of texts that were passed as words."""
     words = [np.zeros((0, 2), np.int32) if encoding.words is None else encoding.words for encoding in encodings]
     first = np.cumsum([0] + [len(of_text) for of_text in words])[text]
     bounds = np.concatenate([*words, np.zeros((1, 2), np.int32)])

@@ -1,4 +1,4 @@
-"""What the command line is given: stdin, stdout and options that only commands have."""
+"""Input of the command line: stdin, stdout and options that only commands have."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ TABLE: dict[str, Kind] = {
     "bad_json": Kind(InputError, 400, 4, "the body is not JSON in UTF-8: use a JSON library"),
     "wrong_key": Kind(SettingError, 401, 2, "no API key, or a wrong one: send the header Authorization: Bearer KEY"),
     "other_model": Kind(ModelError, 404, 3, "this server runs another model: GET /info names it"),
-    "unknown_route": Kind(InputError, 404, 4, "no such route: GET /docs lists all routes"),
+    "no_route": Kind(InputError, 404, 4, "no such route: GET /docs lists all routes"),
     "wrong_method": Kind(SettingError, 405, 2, "this route accepts only {methods}: use that method"),
     "body_too_large": Kind(
         InputError, 413, 4, "the body has more than {limit} bytes: send less at once, or raise --max-body-bytes"

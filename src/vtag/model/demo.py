@@ -135,7 +135,7 @@ def _package_files() -> dict[str, Path]:
 
 
 def _put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename `made` to `folder`, unless another process was faster."""
+    """Rename `temporary` to `folder`, unless another process was faster."""
     if folder.is_dir() and not is_whole(folder):
         shutil.rmtree(folder)
     try:

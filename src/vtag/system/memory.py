@@ -10,7 +10,7 @@ import torch
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 TRIM_THRESHOLD = TOP_PAD = 128 << 10
 KEPT = 512 << 20
-# Threads other than the main one allocate in heaps of 64 MiB, and return each heap when it is empty, unless told to
+# Threads other than the main one allocate in heaps of 64 MiB, and return each heap when it is empty, unless they must
 # keep that much in reserve. (This is address space: untouched pages take no memory.)
 HEAP = 64 << 20
 

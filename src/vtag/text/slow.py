@@ -35,7 +35,7 @@ class SlowTokenizer:
         return result
 
     def encode_words(self, texts: Sequence[list[str]], delimiter: str) -> list[Encoding]:
-        """Encode texts given as words, each word by itself; a token's offsets are those of its whole word."""
+        """Encode texts passed as words, each word by itself; a token's offsets are those of its whole word."""
         result = []
         for words, bounds in zip(texts, word_offsets(texts, delimiter), strict=True):
             parts = [self._tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]

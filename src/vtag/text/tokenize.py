@@ -52,7 +52,7 @@ class FastTokenizer:
         return _encodings(raw, texts, characters=self._characters)
 
     def encode_words(self, texts: Sequence[list[str]], delimiter: str) -> list[Encoding]:
-        """Encode texts given as words; offsets refer to `delimiter.join(words)`, as in Hugging Face's pipeline."""
+        """Encode texts passed as words; offsets refer to `delimiter.join(words)`, as in Hugging Face's pipeline."""
         raw = _encode_batch(self._backend, texts, split=True)
         return _encodings(raw, [delimiter.join(words) for words in texts], word_offsets(texts, delimiter))
 

@@ -116,7 +116,7 @@ def check_stride(stride: int, room: int) -> None:
 
 
 class _Room:
-    """Counts the tokens of windows before they are made."""
+    """Counts the tokens of windows before they exist."""
 
     def __init__(self, most: int | None) -> None:
         self._most = most

@@ -145,7 +145,7 @@ def test_routes_of_vllms_that_nobody_needs_are_not_there(server: Server) -> None
     ):
         for method in ("GET", "POST"):
             answer = server.get(path) if method == "GET" else server.post(path, {"input": "a"})
-            assert (answer.status_code, answer.json()["error_type"]) == (404, "unknown_route"), path
+            assert (answer.status_code, answer.json()["error_type"]) == (404, "no_route"), path
 
 
 def test_the_model_is_told_of_by_its_name_and_its_own_limit(server: Server) -> None:

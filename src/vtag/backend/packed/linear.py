@@ -37,7 +37,7 @@ class PackedLinear(nn.Module):
         tokens = x.numel() // x.shape[-1]
         more = rounded(tokens, TOKENS_PER_OCTAVE) - tokens if tokens else 0
         padded = nn.functional.pad(x.reshape(tokens, -1), (0, 0, 0, more)) if more else x
-        out = torch_cpu.product(padded, self.weight, self.bias)
+        out = torch_cpu.matmul(padded, self.weight, self.bias)
         return out[:tokens].view(*x.shape[:-1], -1) if more else out
 
 

@@ -59,7 +59,7 @@ async def unknown_route(request: Request, raised: Exception) -> Response:
     """
     assert isinstance(raised, HTTPException)
     if raised.status_code == 404 and hasattr(request.app.state, "served"):
-        return refusal(error("unknown_route"))
+        return refusal(error("no_route"))
     return await http_exception_handler(request, raised)
 
 

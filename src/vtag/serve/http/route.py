@@ -1,4 +1,4 @@
-"""A route: how its request is with_body, parsed and answered."""
+"""A route: how its request is admitted, parsed and answered."""
 
 from __future__ import annotations
 

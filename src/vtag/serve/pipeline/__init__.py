@@ -1,1 +1,1 @@
-"""A request's texts on their way: with_body, prepared, run in shared steps of the engine, decoded."""
+"""A request's texts on their way: admitted, prepared, run in shared steps of the engine, decoded."""

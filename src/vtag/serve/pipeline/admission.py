@@ -84,7 +84,7 @@ class Admission:
         """Context of the work on windows; the function that it yields counts tokens, and raises EngineError for too
         many.
 
-        most: limit of one request's tokens. Short requests are always with_body.
+        most: limit of one request's tokens. Short requests are always admitted.
         """
         held = 0
 

@@ -19,7 +19,7 @@ from vtag.serve import metrics
 from vtag.serve.pipeline.coalescer import Coalescer
 from vtag.types import Window
 
-# How long a step waits for the clients of the steps before it, who are likely to send more: fuller steps are cheaper.
+# How long a step waits for the clients of the steps before it, who often send more: fuller steps are cheaper.
 COLLECT_SECONDS = 0.002
 # Requests up to so many tokens are small.
 FEW_TOKENS = 512
@@ -30,7 +30,7 @@ LEAST_QUANTUM = 128.0  # tokens: below, the fixed cost of a step dominates
 LONE_QUANTA = 5
 # Pauses of large requests: as a multiple of the time by which their step was too long, and the longest in seconds.
 PAUSE, LONGEST_PAUSE = 4, 1.0
-# A client that sent a request within this time is likely to send another.
+# A client that sent a request within this time may soon send another.
 RECENT_SECONDS = 1.0
 
 

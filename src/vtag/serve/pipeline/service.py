@@ -189,7 +189,7 @@ class Service:
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:
         if text is not None:
             batch = self.tagger.prepare_prompts(text, self.most_tokens)
-            # else the ids were made differently, for example without special tokens
+            # the ids were computed differently, for example without special tokens
             if batch.encodings[0].ids.tolist() == ids:
                 return batch
         return self.tagger.prepare_prompts(ids, self.most_tokens)

@@ -44,7 +44,7 @@ class AnalyzeRequest(Schema):
 
 
 class AnalysisExplanation(Schema):
-    """Presidio's trace of a decision: which model made it."""
+    """Presidio's trace of a decision: the model's name."""
 
     recognizer: str
     pattern_name: str | None = None
