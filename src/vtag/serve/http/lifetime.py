@@ -24,15 +24,15 @@ class RequestLifetime:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task(self._loop)
         self._watch: asyncio.Task[Message] | None = None
-        self._why: Exception | None = None
-        self._clocks: list[asyncio.TimerHandle] = []
+        self._reason: Exception | None = None
+        self._timers: list[asyncio.TimerHandle] = []
         if (seconds := _deadline(request.headers)) is not None:
             self.cancel_after(seconds, error("too_late", header=DEADLINE))
 
     def cancel_after(self, seconds: float, why: Exception) -> asyncio.TimerHandle:
         """Cancel the task after so many seconds, unless the returned timer is cancelled."""
-        self._clocks.append(self._loop.call_later(seconds, self.cancel, why))
-        return self._clocks[-1]
+        self._timers.append(self._loop.call_later(seconds, self.cancel, why))
+        return self._timers[-1]
 
     def watch(self) -> None:
         """Watch for a disconnect, once the body has arrived: it is the next message."""
@@ -43,14 +43,14 @@ class RequestLifetime:
         """The exception for a cancelled task: this object's reason, or CancelledError if others cancelled it, as when
         the server ends.
         """
-        if self._why is None or self._task is None or self._task.uncancel():
+        if self._reason is None or self._task is None or self._task.uncancel():
             return asyncio.CancelledError()
-        return self._why
+        return self._reason
 
     def close(self) -> None:
         """Stop all timers and the watch."""
-        for clock in self._clocks:
-            clock.cancel()
+        for timer in self._timers:
+            timer.cancel()
         if self._watch is not None:
             self._watch.remove_done_callback(self._gone)
             self._watch.cancel()
@@ -60,8 +60,8 @@ class RequestLifetime:
 
     def cancel(self, why: Exception) -> None:
         """Cancel the task for this reason."""
-        if self._why is None and self._task is not None:
-            self._why = why
+        if self._reason is None and self._task is not None:
+            self._reason = why
             self._task.cancel()
 
 

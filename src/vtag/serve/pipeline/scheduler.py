@@ -22,7 +22,7 @@ from vtag.types import Window
 # How long a step waits for the clients of the steps before it, who often send more: fuller steps are cheaper.
 COLLECT_SECONDS = 0.002
 # Requests up to so many tokens are small.
-FEW_TOKENS = 512
+SMALL_TOKENS = 512
 # Engine time of one step for large requests while small ones arrive.
 QUANTUM_SECONDS = 0.02
 LEAST_QUANTUM = 128.0  # tokens: below, the fixed cost of a step dominates
@@ -115,38 +115,38 @@ class Scheduler:
         self._prepare = prepare
         self._finish = finish
         # Small and large requests, whose steps alternate.
-        self._few, self._many = FairQueue(), FairQueue()
-        self._last = self._many
+        self._small, self._large = FairQueue(), FairQueue()
+        self._last = self._large
         self._driver: asyncio.Task[None] | None = None
         # Until when large requests have no step.
         self._paused = -math.inf
         # Clients of the last steps, and those of them without a new request yet.
         self._recent: deque[set[Hashable]] = deque(maxlen=2)
-        self._missing: set[Hashable] = set()
-        self._complete = asyncio.Event()
+        self._expected_clients: set[Hashable] = set()
+        self._all_back = asyncio.Event()
         # When the last small request arrived, and its event; the size of a step for large requests while small ones
         # arrive.
-        self._little = -math.inf
+        self._last_small_at = -math.inf
         self._arrived = asyncio.Event()
         self._quantum = LEAST_QUANTUM
 
     def arrived(self, client: Hashable) -> None:
         """Announce that a request of this client is on its way to `run`."""
-        self._missing.discard(client)
-        if not self._missing:
-            self._complete.set()
+        self._expected_clients.discard(client)
+        if not self._expected_clients:
+            self._all_back.set()
 
-    async def run(self, windows: Sequence[Window], client: Hashable, *, much: bool) -> list[np.ndarray]:
-        """Logits of each window, float32 [tokens, labels]; much: the windows are part of a large request."""
+    async def run(self, windows: Sequence[Window], client: Hashable, *, large: bool) -> list[np.ndarray]:
+        """Logits of each window, float32 [tokens, labels]; large: the windows are part of a large request."""
         if not windows:
             return []
         loop = asyncio.get_running_loop()
         job = Job(client, windows, loop.create_future())
-        if much or job.tokens > FEW_TOKENS:
-            self._many.add(job)
+        if large or job.tokens > SMALL_TOKENS:
+            self._large.add(job)
         else:
-            self._little = job.since
-            self._few.add(job)
+            self._last_small_at = job.since
+            self._small.add(job)
             self._arrived.set()
         if self._driver is None:
             self._driver = loop.create_task(self._drive())
@@ -157,7 +157,7 @@ class Scheduler:
             while True:
                 await self._collect()
                 step, room = self._next_step()
-                if not step and not self._many.clients:
+                if not step and not self._large.clients:
                     break
                 if not step:
                     self._arrived.clear()
@@ -166,8 +166,8 @@ class Scheduler:
                             await self._arrived.wait()
                     continue
                 self._recent.append({job.client for job, _ in step})
-                self._missing = set().union(*self._recent)
-                self._complete.clear()
+                self._expected_clients = set().union(*self._recent)
+                self._all_back.clear()
                 await self._run_step(step, room)
         finally:
             self._driver = None
@@ -175,9 +175,9 @@ class Scheduler:
     def _next_step(self) -> tuple[list[tuple[Job, int]], int]:
         """The windows of the next step, and the number of tokens that were allowed."""
         full = self._engine.step_tokens
-        queues = [(self._few, full)]
+        queues = [(self._small, full)]
         if time.perf_counter() >= self._paused:
-            queues.insert(0 if self._last is self._few else 1, (self._many, self._step_limit()))
+            queues.insert(0 if self._last is self._small else 1, (self._large, self._step_limit()))
         for queue, room in queues:
             if step := queue.take(room, self._engine.step_windows):
                 self._last = queue
@@ -191,7 +191,7 @@ class Scheduler:
 
     def _mixed(self) -> bool:
         """Whether small requests arrive while large ones run."""
-        return self._little > time.perf_counter() - RECENT_SECONDS
+        return self._last_small_at > time.perf_counter() - RECENT_SECONDS
 
     async def _collect(self) -> None:
         """Before a step, deliver the answers of the last steps, and give their clients time to send more.
@@ -200,15 +200,15 @@ class Scheduler:
         """
         await asyncio.sleep(0)
         full = self._engine.step_tokens
-        while self._few.tokens < full and self._finish.busy:
+        while self._small.tokens < full and self._finish.busy:
             await self._finish.pause()
             await asyncio.sleep(0)
-        self._missing.difference_update(self._few.clients, self._many.clients)
-        if self._few.tokens < full and self._missing:
+        self._expected_clients.difference_update(self._small.clients, self._large.clients)
+        if self._small.tokens < full and self._expected_clients:
             with suppress(TimeoutError):
                 async with asyncio.timeout(COLLECT_SECONDS):
-                    await self._complete.wait()
-        while self._few.tokens < full and self._prepare.busy:
+                    await self._all_back.wait()
+        while self._small.tokens < full and self._prepare.busy:
             await self._prepare.pause()
             await asyncio.sleep(0)
 
@@ -232,7 +232,7 @@ class Scheduler:
             _fail(step, failed)
             return
         seconds = time.perf_counter() - start
-        if self._last is self._many and tokens > room / 2:
+        if self._last is self._large and tokens > room / 2:
             # Shrink at once, grow slowly: most steps are shorter then.
             self._quantum *= min(max(QUANTUM_SECONDS * tokens / self._quantum / seconds, 0.5), 1.05)
             self._quantum = max(min(self._quantum, self._engine.step_tokens), LEAST_QUANTUM)

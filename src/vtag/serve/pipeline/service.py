@@ -121,14 +121,14 @@ class Service:
         pieces = list(cut(items, sizes, render, options=bound, words=words, most=most))
         budget = Budget(tokens=most, each=scores, scores=self.limits.scores)
         if len(pieces) == 1:
-            return await self._run_piece(pieces[0], budget, client, much=False)
+            return await self._run_piece(pieces[0], budget, client, large=False)
         results: list[bytes] = []
         running: deque[asyncio.Task[list[bytes]]] = deque()
         try:
             for piece in pieces:
                 if len(running) == AHEAD:
                     results += await running.popleft()
-                running.append(asyncio.create_task(self._run_piece(piece, budget, client, much=True)))
+                running.append(asyncio.create_task(self._run_piece(piece, budget, client, large=True)))
             while running:
                 results += await running.popleft()
         finally:
@@ -136,7 +136,7 @@ class Service:
                 task.cancel()
         return results
 
-    async def _run_piece(self, piece: Piece, budget: Budget, client: Hashable, *, much: bool) -> list[bytes]:
+    async def _run_piece(self, piece: Piece, budget: Budget, client: Hashable, *, large: bool) -> list[bytes]:
         """Run one piece through the three stages; returns the JSON of its texts."""
         self._scheduler.arrived(client)
         with self.admission.windows(self.most_tokens) as take:
@@ -145,12 +145,12 @@ class Service:
                 tokens = sum(len(window.ids) for window in windows)
                 budget.take(tokens, of_texts)
                 take(tokens)
-                return await self._scheduler.run(windows, client, much=much)
+                return await self._scheduler.run(windows, client, large=large)
 
             if self._long is not None and piece.long:
                 done = await self._long.run(piece, run)
             else:
-                stages = self._other if much or piece.size > SHORT_SIZE else self._short
+                stages = self._other if large or piece.size > SHORT_SIZE else self._short
                 batch = await stages.prepare(piece)
                 logits = await run(batch.windows, sum(len(encoding.ids) for encoding in batch.encodings))
                 done = await stages.finish((piece, batch, logits))
@@ -174,16 +174,16 @@ class Service:
             finally:
                 await asyncio.sleep(3 * (loop.time() - began))
 
-    async def logits(self, ids: Sequence[int], text: str | None, client: Hashable, *, much: bool) -> np.ndarray:
+    async def logits(self, ids: Sequence[int], text: str | None, client: Hashable, *, large: bool) -> np.ndarray:
         """As `LLM.encode`, for token ids and the text they come from, if any: float32 [tokens, labels]."""
         if len(ids) <= self.tagger.max_length:
             window = Window(np.array(ids, np.int32), 0, 0, len(ids))
-            return (await self._scheduler.run([window], client, much=much))[0]
+            return (await self._scheduler.run([window], client, large=large))[0]
         loop = asyncio.get_running_loop()
         batch = await loop.run_in_executor(self._other.threads, self._windows, ids, text)
         with self.admission.windows(self.most_tokens) as take:
             take(sum(len(window.ids) for window in batch.windows))
-            logits = await self._scheduler.run(batch.windows, client, much=True)
+            logits = await self._scheduler.run(batch.windows, client, large=True)
             return (await loop.run_in_executor(self._other.threads, self.tagger.rows, batch, logits))[0]
 
     def _windows(self, ids: Sequence[int], text: str | None) -> Batch:

@@ -68,7 +68,7 @@ class WindowedEngineClient:
             return
         request = request_of(request_id)
         try:
-            logits = await self._service.logits(ids, prompt.get("prompt"), request, much=self.prompts[request] > 1)
+            logits = await self._service.logits(ids, prompt.get("prompt"), request, large=self.prompts[request] > 1)
         except VtagError as refused:
             raise (LimitExceededError(refused) if refused.status in (413, 429) else refused) from None
         rows = torch.from_numpy(logits)
