@@ -2,7 +2,7 @@
 
 python scripts/picture.py
 
-docs/tagged.svg: `vtag tag demo --examples`. docs/run.svg: `vtag run` on 49,500 records (the texts of
+docs/tagged.svg: `vtag tag demo --examples`. docs/run.svg: `vtag run` on 29,700 records (the texts of
 tests/data/pii_synth_gold.jsonl a hundred times), interrupted on its way.
 """
 
@@ -95,9 +95,10 @@ def tagged() -> list[list[Cell]]:
     """The lines of the first picture."""
     from vtag import LLM
     from vtag.model.demo import EXAMPLES
-    from vtag.view import render_terminal
+    from vtag.view import colors, render_terminal
 
     with LLM("demo", dtype="float32") as llm:
+        colors(llm.tagger.scheme.span_labels)  # as the command does, so that colors are those of every run
         spans = llm.tag(EXAMPLES)
     lines = [cells(f"$ {COMMAND}")]
     for text, row in zip(EXAMPLES, spans, strict=True):
@@ -110,8 +111,8 @@ def run() -> list[list[Cell]]:
     texts = [json.loads(line)["text"] for line in (ROOT / "tests" / "data" / "pii_synth_gold.jsonl").open("rb")]
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/corpus.jsonl", "w", encoding="utf-8") as file:
-            file.writelines(json.dumps({"id": i, "text": text}) + "\n" for i, text in enumerate(texts * 100))
-        stopped = on_a_terminal(RUN_COMMAND, folder, stop_at="58%")
+            file.writelines(json.dumps({"id": i, "text": text}) + "\n" for i, text in enumerate(texts * 60))
+        stopped = on_a_terminal(RUN_COMMAND, folder, stop_at="55%")
         finished = on_a_terminal(RUN_COMMAND, folder)
     shown = [f"$ {RUN_COMMAND}", *stopped, "", f"$ {RUN_COMMAND}", *finished]
     return [part for line in shown for part in wrap(cells(line), COLUMNS)]

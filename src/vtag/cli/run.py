@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         bar.close()
         safe = f"interrupted after {bar.state.records if bar.state else 0:,} records"
-        say(safe if piped else f"{safe}: the same command goes on from there")
+        say(safe if piped else f"{safe}: the same command continues from there")
         return INTERRUPTED
     finally:
         bar.close()
