@@ -14,7 +14,7 @@ TWICE := -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests $(TWICE)
 # What imports no vLLM.
 FAST := tests/decode tests/text tests/files tests/cli/test_bar.py tests/test_types.py tests/test_view.py \
-	tests/test_packaging.py tests/system/test_imports.py
+	tests/test_packaging.py tests/system/test_imports.py --ignore tests/files/test_run.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo play test test-fast test-long test-shuffled test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster release-check lint lock clean
@@ -43,10 +43,10 @@ test-shuffled: .venv/ready ## Run the tests in random order
 	$(TESTS) -p randomly
 
 test-avx2: .venv/ready ## Run the tests of kernels as on a CPU that has AVX2 and no more
-	$(BIN)/python scripts/lower_cpu.py AVX2 $(PYTEST) tests/engine -m kernels
+	$(BIN)/python scripts/lower_cpu.py AVX2 $(PYTEST) tests/backend tests/system -m kernels
 
 test-cpus: .venv/ready ## The same for each kind of CPU that this one can stand for, with a table of errors
-	$(BIN)/python scripts/lower_cpu.py all $(PYTEST) tests/engine -m kernels
+	$(BIN)/python scripts/lower_cpu.py all $(PYTEST) tests/backend tests/system -m kernels
 	$(BIN)/python scripts/lower_cpu.py all $(BIN)/python scripts/kernel_errors.py
 
 fuzz: .venv/ready ## Run the property tests with many more examples

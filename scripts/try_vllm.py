@@ -56,7 +56,7 @@ TESTS: dict[str, Sequence[str]] = {
     "ultrabert": ["tests/parity/test_architectures.py", "-m", "long", "-k", "test_row_equals and ultrabert"],
     "adapters": ["tests/engine/test_lora.py"],
     "ends and forks": ["tests/engine/test_thread.py"],
-    "int8 and kernels": ["tests/engine/packed/test_linear.py", "tests/backend/test_kernels.py"],
+    "int8 and kernels": ["tests/backend/packed/test_linear.py", "tests/backend/test_kernels.py"],
     "vtag serve": ["tests/serve/protocols/test_vtag.py", "tests/serve/test_launcher.py"],
     "/pooling": ["tests/serve/protocols/test_vllm_pooling.py"],
     "stock server with the plugin": ["tests/serve/test_plugin.py", "-m", "long or not long"],
