@@ -172,6 +172,13 @@ def test_lock_names_no_host_and_nothing_that_breaks_a_cpu() -> None:
     assert not re.search(r"^(torchvision|torchaudio|torchcodec|triton|nvidia|cuda|onnxruntime)\b", LOCK, re.MULTILINE)
 
 
+def test_the_tests_that_make_and_scripts_name_are_there() -> None:
+    for path in (ROOT / "Makefile", ROOT / "scripts" / "try_vllm.py"):
+        named = re.findall(r"\btests(?:/\w+)+(?:\.py|\b(?!\.))", path.read_text("utf-8"))
+        assert named
+        assert [name for name in named if not (ROOT / name).exists()] == [], path.name
+
+
 def test_setup_sees_a_cuda_build_by_what_it_asks_for() -> None:
     needs_cuda = runpy.run_path(str(ROOT / "scripts" / "install_torch.py"))["needs_cuda"]
 
