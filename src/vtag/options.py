@@ -6,14 +6,13 @@ model once; nothing checks it again on the way to the decoder.
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, NewType
 
 from vtag.decode.hf import HF_STRATEGIES
-from vtag.errors import error
+from vtag.errors import error, short
 from vtag.types import Span
 
 DEFAULT_STRATEGY = "viterbi"
@@ -65,11 +64,6 @@ class TagOptions:
 
 # Options that fit a model; only `Tagger.bind` creates them.
 BoundOptions = NewType("BoundOptions", TagOptions)
-
-
-def short(value: object) -> str:
-    """A short form of a caller's value, for a message: one line of limited length."""
-    return " ".join(reprlib.repr(value).split())
 
 
 def _strategy(value: Any) -> str:

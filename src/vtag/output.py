@@ -44,4 +44,4 @@ class TokenClassificationOutput:
         """The k most probable labels of each token with their probabilities, highest first."""
         if k < 1:
             raise error("bad_top_k", k=k)
-        return most_probable(self.probabilities, list(self.labels.values()), k)
+        return most_probable(self.probabilities, list(self.labels.values()), k, multi_label=self.multi_label)

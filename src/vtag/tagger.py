@@ -14,11 +14,12 @@ import numpy as np
 from vtag.decode import scheme as schemes
 from vtag.decode import scores, spans
 from vtag.decode.hf import hf_spans, merge_windows
+from vtag.decode.names import names_of
 from vtag.decode.stitch import stitch
 from vtag.decode.viterbi import NO_BIASES, Biases
 from vtag.decode.words import choose
-from vtag.errors import InputError, error, input_error
-from vtag.options import DEFAULTS, BoundOptions, TagOptions, short
+from vtag.errors import InputError, error, input_error, listed, short
+from vtag.options import DEFAULTS, BoundOptions, TagOptions
 from vtag.text.inputs import readable
 from vtag.text.prompts import encode_ids, split_prompts
 from vtag.text.slow import SlowTokenizer
@@ -26,8 +27,6 @@ from vtag.text.tokenize import FastTokenizer, TokenizerError
 from vtag.text.windows import body_size, check_stride, hf_windows, make_windows
 from vtag.types import Answer, Encoding, Span, Window
 
-# How many labels a message lists at most.
-SHOWN = 24
 # Stands for a text that cannot be tagged: no tokens, so no windows.
 NOTHING = Encoding("", np.zeros(0, np.int32), np.zeros(0, bool), np.zeros((0, 2), np.int32), np.zeros(0, np.int32))
 
@@ -78,6 +77,7 @@ class Tagger:
         id2label: Mapping[int, str],
         max_length: int,
         *,
+        label_map: Mapping[str, str] | None = None,
         causal: bool = False,
         multi_label: bool = False,
         scheme: str | None = None,
@@ -85,18 +85,17 @@ class Tagger:
         biases: Biases = NO_BIASES,
         vocabulary: int = 1 << 30,
     ) -> None:
-        self.id2label = dict(id2label)
         self.max_length = max_length
         self.causal = causal
         self.multi_label = multi_label
-        self.scheme = schemes.read(self.id2label, scheme)
+        self.scheme = schemes.read(id2label, scheme)
+        self.names = names_of(self.scheme, label_map)
+        self.id2label = dict(enumerate(self.names.labels))
         self.words = choose(words, self.scheme)
         self.biases = biases
         self.vocabulary = vocabulary
-        # Names that options may use: a span's label is a type; under Hugging Face's strategies, a label without its
-        # prefix.
-        types = [*self.scheme.span_labels, *(label.split("-", 1)[-1] for label in self.id2label.values())]
-        self.labels = list(dict.fromkeys([*types, *self.id2label.values()]))
+        # Names that options may use.
+        self.labels = list(dict.fromkeys([*self.names.of_spans, *self.names.groups, *self.names.labels]))
         self._known = set(self.labels)
         self.fast = bool(tokenizer.is_fast)
         self._text = FastTokenizer(tokenizer) if self.fast else SlowTokenizer(tokenizer)
@@ -107,9 +106,7 @@ class Tagger:
         """Check the options against this model; raises SettingError for labels and strides that do not fit."""
         if (found := self.unknown_label(options)) is not None:
             option, label = found
-            more = len(self.labels) - SHOWN
-            names = ", ".join(self.labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-            raise error("no_such_label", option=option, label=short(label), names=names)
+            raise error("no_such_label", option=option, label=short(label), names=listed(self.labels))
         strategy, stride = options.aggregation_strategy, options.stride
         if not self.fast and strategy in ("first", "average", "max"):
             raise error("needs_fast_tokenizer", strategy=strategy)
@@ -278,6 +275,7 @@ class Tagger:
             batch.encodings,
             stitch(batch.encodings, batch.windows, parts, len(self.id2label), causal=self.causal),
             self.scheme,
+            names=self.names.types,
             words=self.words,
             ignore_labels=options.ignore_labels,
             biases=self.biases,
@@ -287,4 +285,6 @@ class Tagger:
     def _hf_one(self, encoding: Encoding, logits: np.ndarray, options: TagOptions) -> list[Span]:
         pieces, unk, subword = self._text.pieces(encoding)
         strategy, ignored = options.aggregation_strategy, options.ignore_labels
-        return hf_spans(encoding, pieces, unk, subword, logits, strategy, self.id2label, ignored, self._text.to_string)
+        names = self.names.labels if strategy == "none" else self.names.groups
+        labels, to_string = self.scheme.labels, self._text.to_string
+        return hf_spans(encoding, pieces, unk, subword, logits, strategy, labels, names, ignored, to_string)

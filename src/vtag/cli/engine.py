@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vtag.errors import error
@@ -28,8 +30,11 @@ TAGGING: dict[str, dict[str, Any]] = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--dtype` and `--engine`."""
+    """Add `--dtype`, `--label-map` and `--engine`."""
     parser.add_argument("--dtype", metavar="TYPE", help="float32, bfloat16 or float16 (default: suits the machine)")
+    parser.add_argument(
+        "--label-map", metavar="FILE", help='TOML or JSON: other names of types (PER = "PERSON"); "" leaves one out'
+    )
     parser.add_argument(
         "--engine",
         metavar="NAME=VALUE",
@@ -77,7 +82,20 @@ def check_model_path(args: argparse.Namespace) -> None:
 
 def arguments(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `LLM` besides the model."""
-    return pairs(args.engine) | ({"dtype": args.dtype} if args.dtype else {})
+    found = pairs(args.engine) | ({"dtype": args.dtype} if args.dtype else {})
+    return found | ({"label_map": read_label_map(args.label_map)} if args.label_map else {})
+
+
+def read_label_map(path: str) -> Any:
+    """The content of a label map's file."""
+    file = Path(path)
+    try:
+        text = file.read_text("utf-8")
+        return tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+    except OSError as cause:
+        raise error("label_map_unreadable", path=path, reason=cause.strerror or type(cause).__name__) from cause
+    except (ValueError, RecursionError) as cause:
+        raise error("label_map_broken", path=path, format="TOML" if file.suffix == ".toml" else "JSON") from cause
 
 
 def pairs(items: list[str]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         from vtag import view
 
         # registers the model's types in order, so that colours are the same in every run
-        view.colors(llm.tagger.scheme.span_labels)
+        view.colors(llm.tagger.names.of_spans)
         if args.model == "demo" and not args.json:
             from vtag.model.demo import ATTRIBUTION
 

@@ -5,7 +5,7 @@ Tokens, words and groups are arrays here; strings are built only for groups that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,20 +36,21 @@ def hf_spans(
     subword: np.ndarray,
     logits: np.ndarray,
     strategy: str,
-    id2label: Mapping[int, str],
+    labels: tuple[str, ...],
+    names: Sequence[str],
     ignore_labels: Container[str],
     to_string: Callable[[list[str]], str],
 ) -> list[Span]:
     """The entities of one text, or of one of its windows.
 
     pieces: T token strings; unk, subword: bool [T]; logits: float32 [T, labels];
+    labels: the model's own, which decide what is grouped; names: of the spans, by label.
     to_string: the tokenizer's convert_tokens_to_string.
     """
     tokens = np.flatnonzero(~encoding.special)
     if len(tokens) == 0:
         return []
     units = _units(tokens, softmax(logits[tokens]), (subword & ~unk)[tokens], strategy)
-    labels = tuple(id2label[i] for i in range(logits.shape[1]))
     assert encoding.offsets is not None
     starts, ends = encoding.offsets[:, 0], encoding.offsets[:, 1]
 
@@ -65,11 +66,11 @@ def hf_spans(
 
     if strategy == "none":
         return [
-            span(token, token, labels[label], score, piece(token), token)
+            span(token, token, names[label], score, piece(token), token)
             for token, label, score in zip(
                 units.first.tolist(), units.label.tolist(), units.score.tolist(), strict=True
             )
-            if labels[label] not in ignore_labels
+            if names[label] not in ignore_labels
         ]
 
     def word_of(unit: int) -> str:
@@ -83,7 +84,7 @@ def hf_spans(
     stops = np.append(begins[1:], len(units.label))
     spans = []
     for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True):
-        name = labels[units.label[begin]].split("-", 1)[-1]
+        name = names[units.label[begin]]
         if name in ignore_labels:
             continue
         # Sum in NumPy's float32 order, so that ties under stride break as in Hugging Face.

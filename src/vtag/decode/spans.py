@@ -20,6 +20,7 @@ def decode(
     probabilities: Sequence[np.ndarray],
     scheme: Scheme,
     *,
+    names: Sequence[str] | None = None,
     words: str = "auto",
     ignore_labels: Container[str] = ("O",),
     biases: Biases = NO_BIASES,
@@ -27,26 +28,39 @@ def decode(
 ) -> list[list[Span]]:
     """The spans of each text, sorted; with `multi_label`, spans of different types may overlap.
 
+    names: the label of a span of each label, "" for none; None: the types. Types that share a name stay apart.
     probabilities: float32 [T, L] per text, from `scores.softmax` (or `scores.sigmoid` for `multi_label`).
     words: how the tokens of a word are combined, see `words.pool`.
-    ignore_labels: types to leave out; "O" means outside, not a type of that name.
+    ignore_labels: names to leave out; "O" means outside, not a type of that name.
     """
     if not len(encodings):
         return []
     found = word_tokens(encodings)
     rows = np.concatenate(probabilities)
+    names = names or scheme.types
     if not multi_label:
-        return _decode(encodings, rows, found, scheme, words, ignore_labels, biases)
+        return _decode(encodings, rows, found, scheme, names, words, ignore_labels, biases)
     spans: list[list[Span]] = [[] for _ in encodings]
     for kind in dict.fromkeys(kind for kind in scheme.types if kind):
         of_type, columns = single_type_scheme(scheme, kind)
         outside = np.prod(1 - rows[:, columns], axis=1, keepdims=True)
         chances = np.concatenate([outside, rows[:, columns]], axis=1)
         chances /= np.maximum(chances.sum(axis=1, keepdims=True), np.float32(1e-9))
-        decoded = _decode(encodings, chances, found, of_type, words, ignore_labels, biases)
+        of_columns = ["", *(names[column] for column in columns)]
+        decoded = _decode(encodings, chances, found, of_type, of_columns, words, ignore_labels, biases)
         for mine, more in zip(spans, decoded, strict=True):
             mine.extend(more)
-    return [sorted(row, key=lambda span: (span.start, span.end)) for row in spans]
+    return [_sorted(row) for row in spans]
+
+
+def _sorted(spans: Sequence[Span]) -> list[Span]:
+    """By position; of spans that types with one name have at the same place, the most probable."""
+    best: dict[tuple[int, int, str], Span] = {}
+    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+        held = best.setdefault((span.start, span.end, span.label), span)
+        if span.score > held.score:
+            best[span.start, span.end, span.label] = span
+    return list(best.values())
 
 
 def _decode(
@@ -54,6 +68,7 @@ def _decode(
     rows: np.ndarray,
     found: WordTokens,
     scheme: Scheme,
+    names: Sequence[str],
     words: str,
     ignore_labels: Container[str],
     biases: Biases,
@@ -63,7 +78,7 @@ def _decode(
     text = found.text[first]
     chances = with_begin_labels(chances, text, scheme)
     path = best_paths(chances, np.bincount(text, minlength=len(encodings)), scheme, biases)
-    kept = ~scheme.outside & np.array([kind == "O" or kind not in ignore_labels for kind in scheme.types])
+    kept = ~scheme.outside & np.array([name == "O" or (bool(name) and name not in ignore_labels) for name in names])
     inside = kept[path]
     goes_on = np.zeros(len(path) + 1, bool)
     goes_on[1:-1] = scheme.joined[path[:-1], path[1:]] & (text[1:] == text[:-1])
@@ -76,7 +91,6 @@ def _decode(
     end = np.flatnonzero(inside & ~goes_on[1:])
     score = _scores(chances, scheme.type_ids, path, np.flatnonzero(inside), begin, end)
 
-    names = scheme.types
     texts = text[begin]
     bounds = found.start[first[begin]].tolist(), found.end[last[end]].tolist()
     labels = [names[label] for label in path[begin].tolist()]

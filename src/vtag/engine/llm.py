@@ -22,11 +22,11 @@ from vtag.compat.vllm_engine import CheckedLLM
 from vtag.engine.pipeline import TextBatch, batches_of, flow
 from vtag.engine.runner import Runner
 from vtag.engine.thread import EngineThread, free, libraries_frozen
-from vtag.errors import InputError, VtagError, error
+from vtag.errors import InputError, VtagError, error, short
 from vtag.model import arguments
 from vtag.model.identity import identity
 from vtag.model.plan import TASK, Plan, make_plan
-from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions, short
+from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions
 from vtag.output import TokenClassificationOutput
 from vtag.system import device, environment
 from vtag.text.batching import batches
@@ -45,13 +45,15 @@ class LLM(CheckedLLM):
         task: "token_classification".
         model_config: `{"num_labels": n}` and `{"id2label": {...}}`. If the checkpoint has a head, n must be its
             size; if it has none, a head of n labels is newly initialised.
+        label_map: other names of types in all answers, `{"PER": "PERSON"}`; "" leaves a type out. Several types may
+            share a name; their spans stay apart.
         scheme: tag scheme of the labels, if their names do not show it ("BIO", "BIOES", ...).
         words_rule: how the tokens of a word become one label: "auto", "first", "mean" or "token".
         operating_point: a point of the model's viterbi_calibration.json, if it ships one.
         kwargs: engine arguments of `vllm.LLM`; vtag's defaults suit this machine.
 
     Attributes:
-        id2label: the labels.
+        id2label: the labels, as answers have them.
         packed: whether many texts share a request, or vLLM runs its own decoder.
     """
 
@@ -64,6 +66,7 @@ class LLM(CheckedLLM):
         *,
         task: str = TASK,
         model_config: dict[str, Any] | None = None,
+        label_map: Mapping[str, str] | None = None,
         scheme: str | None = None,
         words_rule: str = "auto",
         operating_point: str = "default",
@@ -75,6 +78,7 @@ class LLM(CheckedLLM):
                     model,
                     task=task,
                     model_config=model_config,
+                    label_map=label_map,
                     scheme=scheme,
                     words_rule=words_rule,
                     operating_point=operating_point,
@@ -92,7 +96,7 @@ class LLM(CheckedLLM):
     def _begin(self, plan: Plan) -> None:
         self.plan = plan
         self.tagger = plan.tagger
-        self.id2label = plan.id2label
+        self.id2label = plan.tagger.id2label
         self.packed = plan.packed
 
         def start() -> Any:

@@ -5,6 +5,8 @@ Every message is one line, names the fix, and never holds text of the user's.
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Sequence
 from typing import Any
 
 from vtag.errors import command_line, engine, files, integrations, model, options, server, texts
@@ -30,13 +32,17 @@ __all__ = [
     "VtagError",
     "error",
     "input_error",
+    "listed",
     "reason",
+    "short",
 ]
 
 # Exit codes: 2 a command or option, 3 the model, 4 the input, 5 the machine or its set-up. No error has 6: `vtag run`
 # ended, and some records could not be tagged.
 TABLES = (model, engine, options, texts, command_line, files, server, integrations)
 TABLE: dict[str, Kind] = {kind: row for table in TABLES for kind, row in table.TABLE.items()}
+# How many names a message lists at most.
+SHOWN = 24
 # The exit code after Ctrl-C, as shells have it.
 INTERRUPTED = 130
 
@@ -54,6 +60,17 @@ def input_error(kind: str, **fields: object) -> InputError:
     refused = error(kind, **fields)
     assert isinstance(refused, InputError)
     return refused
+
+
+def short(value: object) -> str:
+    """A short form of a caller's value, for a message: one line of limited length."""
+    return " ".join(reprlib.repr(value).split())
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names of a list, for a message."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def reason(cause: BaseException) -> str:

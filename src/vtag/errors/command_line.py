@@ -17,6 +17,12 @@ TABLE: dict[str, Kind] = {
     "stdout_failed": Kind(EngineError, 500, 5, "stdout cannot be written ({reason}): fix that, or write to a file"),
     "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),
     "bad_pair": Kind(SettingError, 422, 2, "{option} takes NAME=VALUE, for example {option} max_num_seqs=8"),
+    "label_map_unreadable": Kind(
+        SettingError, 422, 2, "{path}: cannot be read ({reason}): name a TOML or JSON file after --label-map"
+    ),
+    "label_map_broken": Kind(
+        SettingError, 422, 2, '{path}: not {format}: write lines such as PER = "PERSON" into a file that ends in .toml'
+    ),
     "page_failed": Kind(EngineError, 500, 5, "{path}: cannot be written ({reason}): name another file after --html"),
     "ray_to_stdout": Kind(SettingError, 422, 2, "--ray writes to files: name one after -o"),
     "ray_only": Kind(SettingError, 422, 2, "{option} needs --ray: add --ray, or leave {option} out"),

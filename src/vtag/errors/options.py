@@ -30,6 +30,19 @@ TABLE: dict[str, Kind] = {
         SettingError, 422, 2, 'ignore_labels={given}: must be a list of labels: pass for example ["O", "DATE"], or []'
     ),
     "no_such_label": Kind(SettingError, 422, 2, "{option}: the model has no label {label}: choose among {names}"),
+    "bad_label_map": Kind(
+        SettingError,
+        422,
+        2,
+        'label_map must be a dict of types and their names, such as {{"PER": "PERSON", "MISC": ""}}',
+    ),
+    "no_such_type": Kind(SettingError, 422, 2, "label_map: the model has no type {type}: choose among {names}"),
+    "bad_label_name": Kind(
+        SettingError,
+        422,
+        2,
+        'label_map: the name of {type} must be one line of text and not "O"; "" leaves the type out',
+    ),
     "stride_number": Kind(SettingError, 422, 2, "stride={stride}: must be a whole number of tokens"),
     "stride_without_groups": Kind(
         SettingError, 422, 2, "stride is not supported with aggregation_strategy=none: leave stride out, or use simple"

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from vtag.errors import VtagError, error
+from vtag.errors import VtagError, error, short
 from vtag.files import formats, inputs
 from vtag.files.inputs import Input
 from vtag.files.records import Bad, Record, has_surrogate
-from vtag.options import short
 from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS, BatchFill
 
 # A chunk is one batch, or so many characters in all fields: it stays in memory until it is written.

@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from vtag.errors import error
+from vtag.errors import error, short
 from vtag.files import formats
 from vtag.files.compression import unpacked
 from vtag.files.records import Bad, DamagedError, Record
-from vtag.options import short
 
 STDIN = "-"
 EDGE = 1 << 20  # bytes at the start and at the end that identify an input

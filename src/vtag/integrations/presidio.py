@@ -78,7 +78,7 @@ class VtagRecognizer(EntityRecognizer):
 
 def _in_process(llm: LLM) -> tuple[list[str], Tag]:
     """The labels of its spans, and the function that finds them."""
-    return llm.tagger.scheme.span_labels, lambda text: llm.tag(text, use_tqdm=False)[0]
+    return llm.tagger.names.of_spans, lambda text: llm.tag(text, use_tqdm=False)[0]
 
 
 def _behind_http(url: str, client: httpx.Client) -> tuple[list[str], Tag]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vtag.errors import VtagError, error, reason
-from vtag.options import TagOptions, short
+from vtag.errors import VtagError, error, reason, short
+from vtag.options import TagOptions
 
 DTYPES = ("auto", "float32", "float", "bfloat16", "float16", "half")
 NUMBERS = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size")

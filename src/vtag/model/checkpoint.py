@@ -14,11 +14,10 @@ from huggingface_hub import metadata_load
 from yaml import YAMLError
 
 from vtag.compat import transformers_models
-from vtag.errors import ModelError, error, reason
+from vtag.errors import ModelError, error, reason, short
 from vtag.model import weights
 from vtag.model.architectures import ARCHITECTURES, Architecture, max_length
 from vtag.model.demo import demo_model
-from vtag.options import short
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 TOKENIZER_AND_CONFIG = ["*.json", "*.txt", "*.model", "*.jinja", "README.md"]

@@ -40,6 +40,8 @@ def shared_identity(plan: Plan) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     found["scheme"] = plan.tagger.scheme.name
+    names = plan.tagger.names
+    found["label_map"] = _short([names.labels, names.types, names.groups])
     found["words_rule"] = plan.tagger.words
     found["operating_point"] = _short(plan.tagger.biases)
     found["dtype"] = str(plan.arguments["dtype"])

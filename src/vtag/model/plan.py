@@ -29,6 +29,7 @@ class Plan:
     name: the model as the user calls it.
     packed: whether it runs on the packed route, with many texts a request, or natively.
     limit: the longest window, in tokens.
+    id2label: the model's own labels.
     tagger: its Tagger.
     arguments: vLLM's engine arguments, `model` (the folder) included.
     """
@@ -57,6 +58,7 @@ def make_plan(
     *,
     task: str = TASK,
     model_config: dict[str, Any] | None = None,
+    label_map: Mapping[str, str] | None = None,
     scheme: str | None = None,
     words_rule: str = "auto",
     operating_point: str = "default",
@@ -100,7 +102,9 @@ def make_plan(
     limit = min(max_length(found.config), engine.pop("max_model_len", None) or longest)
 
     biases = calibration.load(folder, operating_point)
-    tagger = _tagger(found, tokenizer, id2label, limit, scheme=scheme, words=words_rule, biases=biases)
+    tagger = _tagger(
+        found, tokenizer, id2label, limit, label_map=label_map, scheme=scheme, words=words_rule, biases=biases
+    )
     settings = engine_settings.packed(limit, found.config) if packed else engine_settings.native(limit, found.config)
     settings |= {"served_model_name": name, "runner": "pooling"} | engine | {"model": str(folder)}
     settings["hf_overrides"] = {

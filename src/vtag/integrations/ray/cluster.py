@@ -76,7 +76,7 @@ class Cluster:
     def identity(self) -> dict[str, str]:
         """What its answers depend on, without the nodes' processors: nodes of a cluster come and go."""
         arguments = {name: str(value) for name, value in self._engine.items()}
-        return {"machine": "a Ray cluster"} | shared_identity(self._plan) | arguments
+        return {"machine": "a Ray cluster"} | arguments | shared_identity(self._plan)
 
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False

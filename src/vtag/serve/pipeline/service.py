@@ -91,7 +91,7 @@ class Service:
         self.waiting: set[RequestLifetime] = set()
         self._body_thread = ThreadPoolExecutor(1, thread_name_prefix="vtag-body")
         self._parsing = ShortestFirstLimit(1)
-        self.types = tagger.scheme.span_labels
+        self.types = tagger.names.of_spans
         self.most_tokens = limits.tokens_of(limits.body_bytes, len(tagger.id2label))
         # Slower requests have threads, or a process, of their own, so that others overtake them.
         self._short, self._other = Stages(tagger, most=128), Stages(tagger, most=1)

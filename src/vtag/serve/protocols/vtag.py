@@ -51,9 +51,9 @@ async def info(request: Request) -> dict[str, Any]:
     return {
         "model": service.model,
         "version": __version__,
-        "labels": list(tagger.id2label.values()),
+        "labels": list(dict.fromkeys(tagger.names.labels)),
         "types": service.types,
-        "colors": colors([*service.types, *tagger.id2label.values()]),
+        "colors": colors([*service.types, *tagger.names.labels]),
         "scheme": tagger.scheme.name,
         "aggregation_strategies": list(STRATEGIES),
         "offset_units": list(UNITS),
@@ -87,7 +87,7 @@ class _Results:
             items = [span.to_dict() for span in spans]
             result: dict[str, Any] = {"spans": items, "usage": {"tokens": len(encoding.ids), "windows": count}}
             if k and row is not None:
-                chances, names = span_types(encoding, row, spans, tagger.scheme, multi_label=tagger.multi_label)
+                chances, names = span_types(encoding, row, spans, tagger.names.types, multi_label=tagger.multi_label)
                 for item, top in zip(items, most_probable(chances, names, k), strict=True):
                     item["top"] = _top(top)
             if self.return_tokens and row is not None:
@@ -103,7 +103,7 @@ def _tokens(encoding: Encoding, probabilities: np.ndarray, tagger: Tagger, k: in
     """The tokens that are not special, each with its most probable label, or its k most probable ones."""
     ordinary = np.flatnonzero(~encoding.special)
     pieces = tagger.token_strings(encoding)
-    tops = most_probable(probabilities[ordinary], list(tagger.id2label.values()), k or 1)
+    tops = most_probable(probabilities[ordinary], tagger.names.labels, k or 1, multi_label=tagger.multi_label)
     assert encoding.offsets is not None
     rows: list[dict[str, Any]] = []
     for at, (start, end), top in zip(ordinary.tolist(), encoding.offsets[ordinary].tolist(), tops, strict=True):
