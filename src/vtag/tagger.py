@@ -24,8 +24,8 @@ from vtag.text.inputs import readable
 from vtag.text.prompts import encode_ids, split_prompts
 from vtag.text.slow import SlowTokenizer
 from vtag.text.tokenize import FastTokenizer, TokenizerError
-from vtag.text.windows import body_size, check_stride, hf_windows, make_windows
-from vtag.types import Answer, Encoding, Span, Window
+from vtag.text.windows import body_size, check_stride, coverage, hf_windows, make_windows
+from vtag.types import Answer, Coverage, Encoding, Span, Window
 
 # Stands for a text that cannot be tagged: no tokens, so no windows.
 NOTHING = Encoding("", np.zeros(0, np.int32), np.zeros(0, bool), np.zeros((0, 2), np.int32), np.zeros(0, np.int32))
@@ -47,6 +47,10 @@ class Batch:
     options: BoundOptions | None = None
     errors: Mapping[int, InputError] = field(default_factory=dict)
     hf_parts: tuple[Encoding, ...] | None = None
+
+    def coverage(self) -> list[Coverage]:
+        """How each text is read. Raises EngineError if a token of one is in no window."""
+        return coverage(self.encodings, self.windows)
 
     @staticmethod
     def joined(batches: Sequence[Batch]) -> Batch:

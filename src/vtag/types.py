@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, make_dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -77,8 +77,32 @@ class Span:
         return self.start, self.end, self.label
 
 
+class Coverage(NamedTuple):
+    """How a text was read, to its end: its tokens, special ones included, and the windows in which they ran."""
+
+    tokens: int
+    windows: int
+
+    @classmethod
+    def sum(cls, of_texts: Iterable[Coverage]) -> Coverage:
+        """Of several texts together."""
+        return cls(*map(sum, zip(*of_texts, strict=True))) if of_texts else cls(0, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As records and responses have it."""
+        return {"tokens": self.tokens, "windows": self.windows, "complete": True}
+
+
 # The answer for a text: its spans, or why it cannot be tagged.
 Answer = list[Span] | InputError
+
+
+class ChunkAnswers(NamedTuple):
+    """The answers for the texts of a chunk, how each was read, and how many tokens the engine ran for them."""
+
+    answers: list[Answer]
+    coverage: list[Coverage]
+    tokens: int
 
 
 @overload

@@ -42,18 +42,20 @@ def test_the_likeliest_come_first_with_their_probabilities() -> None:
 
 
 def test_a_type_is_as_probable_as_its_labels_together_over_the_spans_tokens() -> None:
-    found, names = span_types(ENCODING, ROWS, SPANS, SCHEME, multi_label=False)
+    found, names = span_types(ENCODING, ROWS, SPANS, SCHEME.types, multi_label=False)
     assert names == ["O", "PER", "LOC"]
     assert found == pytest.approx(np.array([[0.15, 0.8, 0.05], [0.3, 0.2, 0.5]]))
 
 
 def test_of_labels_that_do_not_exclude_each_other_any_makes_the_type() -> None:
-    found, _ = span_types(ENCODING, ROWS, SPANS[1:], SCHEME, multi_label=True)
+    found, _ = span_types(ENCODING, ROWS, SPANS[1:], SCHEME.types, multi_label=True)
     per, loc = 0.2, 0.5
     outside = (0.8 * 0.4 + 0.8 * 0.6) / 2
     assert found == pytest.approx(np.array([[outside, per, loc]]))
 
 
 def test_a_text_without_spans_and_a_span_without_tokens_have_their_rows() -> None:
-    assert span_types(ENCODING, ROWS, [], SCHEME, multi_label=False)[0].shape == (0, 3)
-    assert span_types(ENCODING, ROWS, [Span(7, 8, "PER", 0.5, " ")], SCHEME, multi_label=False)[0].tolist() == [[0] * 3]
+    assert span_types(ENCODING, ROWS, [], SCHEME.types, multi_label=False)[0].shape == (0, 3)
+    assert span_types(ENCODING, ROWS, [Span(7, 8, "PER", 0.5, " ")], SCHEME.types, multi_label=False)[0].tolist() == [
+        [0] * 3
+    ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from vtag.files import formats
-from vtag.files.records import Bad, Record
-from vtag.types import Span
+from vtag.files.records import Bad, Fields, Record, TaggedRecord
+from vtag.types import Coverage, Span
 
+SPANS = Fields()
 # Emoji, combining marks, line ends of all kinds, right to left, quotes, separators, what looks like a header.
 TEXTS = [
     "",
@@ -42,13 +42,17 @@ def spans_of(text: str) -> list[Span]:
     return [Span(i, i + 1, f'L-{i % 3}"', 0.1 + i / 7 % 0.9, text[i]) for i in places]
 
 
-def rows_of(texts: Sequence[str]) -> list[tuple[Record, list[Span]]]:
-    return [(Record(i, {"id": str(i), "text": text}), spans_of(text)) for i, text in enumerate(texts, 1)]
+def tagged(record: Record, spans: Sequence[Span] = ()) -> TaggedRecord:
+    return TaggedRecord(record, spans, Coverage(7, 1))
 
 
-def encode(name: str, chunks: Sequence[Sequence[Any]], folder: Path, **options: Any) -> bytes:
+def rows_of(texts: Sequence[str]) -> list[TaggedRecord]:
+    return [tagged(Record(i, {"id": str(i), "text": text}), spans_of(text)) for i, text in enumerate(texts, 1)]
+
+
+def encode(name: str, chunks: Sequence[Sequence[TaggedRecord]], folder: Path, fields: Fields = SPANS) -> bytes:
     """The file that a format's writer makes of these chunks."""
-    writer = formats.writer(name)(options.pop("spans_field", "spans"), **options)
+    writer = formats.writer(name)(fields)
     parts = [writer.encode(chunk) for chunk in chunks]
     join = formats.joiner(name)
     if join is None:
@@ -57,7 +61,7 @@ def encode(name: str, chunks: Sequence[Sequence[Any]], folder: Path, **options: 
     for path, part in zip(paths, parts, strict=True):
         path.write_bytes(part)
     out = io.BytesIO()
-    join(paths, out, "spans", options.get("words", False))
+    join(paths, out, fields)
     return out.getvalue()
 
 

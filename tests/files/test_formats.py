@@ -10,45 +10,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.files.rows import TEXTS, decode, encode, rows_of, spans_of
+from tests.files.rows import TEXTS, decode, encode, rows_of, spans_of, tagged
 from vtag.files import formats
 from vtag.files.formats import FORMATS, by_extension, output
-from vtag.files.records import Record
+from vtag.files.records import Fields, Record
 
 WRITTEN = [name for name, row in FORMATS.items() if row.writes]
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-def spans_in(record: Record) -> Any:
-    spans = record.fields["spans"]
-    return json.loads(spans) if isinstance(spans, str) else spans
+def value_in(record: Record, field: str) -> Any:
+    value = record.fields[field]
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def texts_for(name: str) -> list[str]:
     """Those that the format can hold."""
-    writer = formats.writer(name)("spans")
+    writer = formats.writer(name)(Fields())
     return [text for text in TEXTS if writer.refuses(Record(1, {"text": text})) is None]
 
 
+@pytest.mark.parametrize("fields", [Fields(), Fields(coverage="read")], ids=["spans", "spans and coverage"])
 @pytest.mark.parametrize("name", WRITTEN)
-def test_text_and_spans_are_equal_after_write_and_read(name: str, tmp_path: Path) -> None:
+def test_text_and_spans_are_equal_after_write_and_read(name: str, fields: Fields, tmp_path: Path) -> None:
     texts = texts_for(name)
     rows = rows_of(texts)
-    found = decode(name, encode(name, [rows[:7], rows[7:]], tmp_path))
+    found = decode(name, encode(name, [rows[:7], rows[7:]], tmp_path, fields))
     assert [record.fields["text"] for record in found if isinstance(record, Record)] == texts
-    for (wanted, spans), record in zip(rows, found, strict=True):
+    for (wanted, spans, coverage), record in zip(rows, found, strict=True):
         assert isinstance(record, Record)
+        assert list(record.fields) == [*wanted.fields, *fields.written]
         assert {key: record.fields[key] for key in wanted.fields} == wanted.fields
-        assert spans_in(record) == [span.to_dict() for span in spans]
+        assert value_in(record, "spans") == [span.to_dict() for span in spans]
+        if fields.coverage:
+            assert value_in(record, "read") == coverage.to_dict() == {"tokens": 7, "windows": 1, "complete": True}
+
+
+def test_the_fields_that_are_added_replace_fields_of_their_names(tmp_path: Path) -> None:
+    fields = Fields(coverage="read", overwrite=True)
+    rows = [tagged(Record(i, {"read": "old", "text": "a", "spans": "old", "id": "1"})) for i in (1, 2)]
+    for name in WRITTEN:
+        (one, other) = decode(name, encode(name, [rows[:1], rows[1:]], tmp_path, fields))
+        assert isinstance(one, Record)
+        assert list(one.fields) == ["text", "id", "spans", "read"]
+        assert "old" not in str(dict(one.fields))
+        assert isinstance(other, Record)
 
 
 @pytest.mark.parametrize("name", ["jsonl", "csv", "tsv"])
 @given(texts=st.lists(ANY_TEXT, max_size=5), key=ANY_TEXT)
 def test_any_text_is_equal_after_write_and_read(name: str, texts: list[str], key: str) -> None:
-    rows: list[Any] = [(Record(i, {"text": text, key: text}), spans_of(text)) for i, text in enumerate(texts)]
-    writer = formats.writer(name)("spans")
-    rows = [row for row in rows if writer.refuses(row[0]) is None]
-    texts = [record.fields["text"] for record, _ in rows]
+    rows: list[Any] = [tagged(Record(i, {"text": text, key: text}), spans_of(text)) for i, text in enumerate(texts)]
+    writer = formats.writer(name)(Fields())
+    rows = [row for row in rows if writer.refuses(row.record) is None]
+    texts = [record.fields["text"] for record, *_ in rows]
     found = decode(name, encode(name, [rows], Path()))
     assert [record.fields["text"] for record in found if isinstance(record, Record)] == texts
     assert [record.fields[key] for record in found if isinstance(record, Record)] == (texts if key != "spans" else [])

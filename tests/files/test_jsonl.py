@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.files.rows import decode, spans_of
+from tests.files.rows import decode, spans_of, tagged
 from vtag.files.jsonl import Writer, dump_spans
-from vtag.files.records import Bad, Record
+from vtag.files.records import Bad, Fields, Record
 from vtag.types import Span
 
 
@@ -18,7 +18,7 @@ def again(line: str, spans_field: str = "spans") -> str:
     """The line as it is written with no spans."""
     (record,) = decode("jsonl", line.encode())
     assert isinstance(record, Record)
-    return Writer(spans_field).encode([(record, [])]).decode()
+    return Writer(Fields(spans=spans_field)).encode([tagged(record)]).decode()
 
 
 @pytest.mark.parametrize(
@@ -72,5 +72,5 @@ def test_spans_are_written_as_to_dict_says() -> None:
 
 def test_values_that_json_has_no_word_for() -> None:
     fields = {"day": date(2026, 1, 2), "price": Decimal("1.10"), "raw": b"\x00\xff"}
-    (line,) = Writer("spans").encode([(Record(1, fields), [])]).decode().splitlines()
+    (line,) = Writer(Fields()).encode([tagged(Record(1, fields))]).decode().splitlines()
     assert json.loads(line) == {"day": "2026-01-02", "price": "1.10", "raw": "AP8=", "spans": []}

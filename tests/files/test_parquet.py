@@ -13,16 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.files.rows import decode, encode, spans_of
+from tests.files.rows import decode, encode, spans_of, tagged
 from vtag.errors import InputError
 from vtag.files import formats, parquet
-from vtag.files.records import Record, TaggedRecord
+from vtag.files.records import Fields, Record, TaggedRecord
 from vtag.types import Span
 
 
 def table_of(chunks: list[list[dict[str, Any]]], folder: Path) -> pa.Table:
     """What becomes of records that are none of Parquet's, without spans."""
-    rows: list[list[TaggedRecord]] = [[(Record(1, fields), []) for fields in chunk] for chunk in chunks]
+    rows: list[list[TaggedRecord]] = [[tagged(Record(1, fields)) for fields in chunk] for chunk in chunks]
     return pq.read_table(io.BytesIO(encode("parquet", rows, folder)))
 
 
@@ -41,7 +41,8 @@ def test_columns_of_a_parquet_file_keep_their_types(tmp_path: Path) -> None:
     file = io.BytesIO()
     pq.write_table(given, file, row_group_size=2)
     records = decode("parquet", file.getvalue())
-    chunks = [[(record, spans_of(record.fields["text"])) for record in part] for part in (records[:1], records[1:])]  # type: ignore[union-attr]
+    rows = [tagged(record, spans_of(record.fields["text"])) for record in records if isinstance(record, Record)]
+    chunks = [rows[:1], rows[1:]]
     found = pq.read_table(io.BytesIO(encode("parquet", chunks, tmp_path)))
     assert found.drop_columns(["spans"]).equals(given)
     assert found.schema.metadata[b"made by"] == b"somebody"
@@ -71,7 +72,8 @@ def test_its_values_are_words_of_json_too(tmp_path: Path) -> None:
     file = io.BytesIO()
     pq.write_table(given, file)
     (record,) = decode("parquet", file.getvalue())
-    row = json.loads(encode("jsonl", [[(record, [])]], tmp_path))
+    assert isinstance(record, Record)
+    row = json.loads(encode("jsonl", [[tagged(record)]], tmp_path))
     assert row["day"] == "2026-01-02"
     assert row["when"] == "1970-01-01T00:00:00.000000001"
     assert (row["noon"], row["price"], row["raw"]) == ("2026-01-02T12:00:00", "1.10", "/w==")
@@ -119,7 +121,7 @@ def test_fields_that_come_late_or_go_are_empty_elsewhere(tmp_path: Path) -> None
 
 def test_spans_of_words_have_their_words(tmp_path: Path) -> None:
     spans = [Span(0, 3, "A", 0.1, "a b", words=(0, 2))]
-    data = encode("parquet", [[(Record(1, {"words": ["a", "b"]}), spans)]], tmp_path, words=True)
+    data = encode("parquet", [[tagged(Record(1, {"words": ["a", "b"]}), spans)]], tmp_path, Fields(words="words"))
     (record,) = decode("parquet", data)
     assert isinstance(record, Record)
     assert record.fields["spans"] == [span.to_dict() for span in spans]
@@ -145,7 +147,7 @@ def test_strings_are_strings_however_they_are_stored(
         nested = pa.array([["x"]] * 2, pa.list_(array.type))
         file = io.BytesIO()
         pq.write_table(pa.table({"text": ["t", "u"], "kind": array, "all": nested}), file)
-        rows += [(record, []) for record in decode("parquet", file.getvalue()) if isinstance(record, Record)]
+        rows += [tagged(record) for record in decode("parquet", file.getvalue()) if isinstance(record, Record)]
     parts = [rows] if chunks == 1 else [rows[:2], rows[2:]]
     found = pq.read_table(io.BytesIO(encode("parquet", parts, tmp_path)))
     assert found.column("kind").to_pylist() == ["a", "b", "a", "b"]
@@ -158,11 +160,11 @@ def test_no_records_keep_the_columns_and_their_types(tmp_path: Path) -> None:
     file = io.BytesIO()
     pq.write_table(schema.empty_table(), file)
     known = parquet.columns(file)
-    data = parquet.Writer("spans").empty(known)
+    data = parquet.Writer(Fields()).empty(known)
     assert pq.read_schema(io.BytesIO(data)).names == ["text", "id", "tags", "spans"]
     assert pq.read_schema(io.BytesIO(data)).types[:3] == [pa.large_string(), pa.int16(), pa.list_(pa.string())]
-    assert formats.writer("csv")("spans").empty(known) == b"text,id,tags,spans\n"
-    assert pq.read_schema(io.BytesIO(parquet.Writer("s").empty({"text": None}))).types[0] == pa.string()
+    assert formats.writer("csv")(Fields()).empty(known) == b"text,id,tags,spans\n"
+    assert pq.read_schema(io.BytesIO(parquet.Writer(Fields(spans="s")).empty({"text": None}))).types[0] == pa.string()
 
 
 def test_no_records_make_an_empty_file(tmp_path: Path) -> None:
@@ -171,7 +173,7 @@ def test_no_records_make_an_empty_file(tmp_path: Path) -> None:
 
 def test_small_chunks_become_large_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "GROUP_ROWS", 10)
-    rows: list[TaggedRecord] = [(Record(i, {"text": str(i)}), []) for i in range(35)]
+    rows: list[TaggedRecord] = [tagged(Record(i, {"text": str(i)})) for i in range(35)]
     file = pq.ParquetFile(io.BytesIO(encode("parquet", [rows[i : i + 5] for i in range(0, 35, 5)], tmp_path)))
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [10, 10, 10, 5]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.rows import decode
+from tests.files.rows import decode, tagged
 from vtag.errors import InputError
 from vtag.files import formats
-from vtag.files.records import Bad, Record, TaggedRecord
+from vtag.files.records import Bad, Fields, Record, TaggedRecord
 from vtag.files.table import DELIMITERS, Writer
 
 
@@ -96,7 +96,7 @@ def test_values_that_are_no_strings_stand_as_they_are_said() -> None:
         ["a", 1],
         {"b": None},
     ]
-    line = Writer("spans").encode([(Record(1, {str(at): value for at, value in enumerate(values)}), [])]).decode()
+    line = Writer(Fields()).encode([tagged(Record(1, {str(at): value for at, value in enumerate(values)}))]).decode()
     (row,) = csv.DictReader(io.StringIO(line))
     assert list(row.values()) == [
         *("2024-01-02", "1.50", "2024-01-02T03:04:00", "YWI=", "1.5", "true", "", '["a", 1]', '{"b": null}', "[]")
@@ -117,7 +117,7 @@ def test_tsv_has_no_quotes() -> None:
 
 @pytest.mark.parametrize("value", ["a\tb", "a\nb", "a\r"])
 def test_what_tsv_cannot_hold_is_a_record_of_the_errors_file(value: str) -> None:
-    writer = formats.writer("tsv")("spans")
+    writer = formats.writer("tsv")(Fields())
     assert writer.refuses(Record(1, {"text": value})) == "not_for_tsv"
     assert writer.refuses(Record(1, {value: "text"})) == "not_for_tsv"
     assert writer.refuses(Record(1, {"text": "a", "spans": value})) is None
@@ -125,20 +125,20 @@ def test_what_tsv_cannot_hold_is_a_record_of_the_errors_file(value: str) -> None
 
 
 def test_halves_of_surrogate_pairs_are_spelt_out_and_name_no_column() -> None:
-    writer = Writer("spans")
-    assert writer.encode([(Record(1, {"text": "a", "odd": "\ud800"}), [])]) == b"text,odd,spans\na,\\ud800,[]\n"
-    assert Writer("spans").refuses(Record(1, {"text": "a", "\ud800": 1})) == "new_field"
+    writer = Writer(Fields())
+    assert writer.encode([tagged(Record(1, {"text": "a", "odd": "\ud800"}))]) == b"text,odd,spans\na,\\ud800,[]\n"
+    assert Writer(Fields()).refuses(Record(1, {"text": "a", "\ud800": 1})) == "new_field"
 
 
 def test_columns_are_those_of_the_first_chunk_also_after_a_stop(tmp_path: Path) -> None:
     first: list[TaggedRecord] = [
-        (Record(1, {"text": "a", "n": 1.5}), []),
-        (Record(2, {"text": "b", "list": [1, None]}), []),
+        tagged(Record(1, {"text": "a", "n": 1.5})),
+        tagged(Record(2, {"text": "b", "list": [1, None]})),
     ]
-    writer = Writer("spans")
+    writer = Writer(Fields())
     (tmp_path / "out.csv").write_bytes(writer.encode(first))
     assert (tmp_path / "out.csv").read_text("utf-8") == 'text,n,list,spans\na,1.5,,[]\nb,,"[1, null]",[]\n'
-    for same in (writer, Writer("spans", begun=tmp_path / "out.csv")):
+    for same in (writer, Writer(Fields(), begun=tmp_path / "out.csv")):
         assert same.refuses(Record(3, {"list": None, "text": "c"})) is None
         assert same.refuses(Record(3, {"text": "c", "new": 1})) == "new_field"
-        assert same.encode([(Record(3, {"list": "x", "text": "c"}), [])]) == b"c,,x,[]\n"
+        assert same.encode([tagged(Record(3, {"list": "x", "text": "c"}))]) == b"c,,x,[]\n"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtag.errors import SettingError
+from vtag.errors import EngineError, SettingError
 from vtag.text.tokenize import FastTokenizer
-from vtag.text.windows import hf_windows, make_windows, special_ends
+from vtag.text.windows import coverage, hf_windows, make_windows, special_ends
 from vtag.types import Encoding, Window
 
 
@@ -48,6 +48,21 @@ def stretch(window: Window) -> np.ndarray:
 encodings = st.builds(
     plain_encoding, st.lists(st.integers(1, 12), min_size=1, max_size=60), st.integers(0, 2), st.integers(0, 2)
 )
+
+
+@given(st.lists(encodings, max_size=4), st.integers(6, 40), st.data())
+def test_coverage_counts_tokens_and_windows_and_an_uncovered_token_is_an_error(
+    texts: list[Encoding], limit: int, data: st.DataObject
+) -> None:
+    windows = make_windows(texts, limit, 0)
+    counts = [sum(window.text == text for window in windows) for text in range(len(texts))]
+    assert coverage(texts, windows) == [(len(one.ids), count) for one, count in zip(texts, counts, strict=True)]
+    data.draw(st.randoms()).shuffle(windows)
+    assert coverage(texts, windows)
+    if windows:  # without overlap each of them has tokens of its own
+        del windows[data.draw(st.integers(0, len(windows) - 1))]
+        with pytest.raises(EngineError, match="leave out some of it"):
+            coverage(texts, windows)
 
 
 @given(encodings, st.integers(6, 40), st.data())

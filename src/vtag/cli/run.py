@@ -28,7 +28,12 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     )
     new.add_argument("--words-field", metavar="NAME", help="field with words to tag instead of the text")
     new.add_argument("--spans-field", metavar="NAME", default="spans", help="field for the spans (default: spans)")
-    new.add_argument("--overwrite-field", action="store_true", help="replace the input's field of that name")
+    new.add_argument(
+        "--coverage-field",
+        metavar="NAME",
+        help="field for each text's tokens and windows, and that it was read to its end",
+    )
+    new.add_argument("--overwrite-field", action="store_true", help="replace the input's fields of these names")
     new.add_argument("--strict", action="store_true", help="stop at the first record that cannot be tagged")
     new.add_argument("--restart", action="store_true", help="discard an earlier run and its output, start over")
     new.add_argument("--quiet", action="store_true", help="neither progress nor summary")
@@ -85,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
                 text_field=args.text_field,
                 words_field=args.words_field,
                 spans_field=args.spans_field,
+                coverage_field=args.coverage_field,
                 overwrite_field=args.overwrite_field,
                 strict=args.strict,
                 restart=args.restart,

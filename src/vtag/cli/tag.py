@@ -92,10 +92,10 @@ def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Itera
             ahead.append(run)
             yield run
 
-    for answers, _ in llm.answers(lists_of_texts(), options, words=False):
+    for answered in llm.answers(lists_of_texts(), options, words=False):
         texts = ahead.popleft()
         spans: list[list[Span]] = []
-        for answer in answers:
+        for answer in answered.answers:
             if isinstance(answer, InputError):
                 yield texts[: len(spans)], spans
                 raise error("bad_line", line=done + len(spans) + 1, reason=REASONS[answer.kind])

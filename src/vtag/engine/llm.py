@@ -31,7 +31,7 @@ from vtag.output import TokenClassificationOutput
 from vtag.system import device, environment
 from vtag.text.batching import batches
 from vtag.text.inputs import validate_texts
-from vtag.types import Answer, Span, Window, to_hf
+from vtag.types import Answer, ChunkAnswers, Span, Window, to_hf
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
@@ -290,12 +290,13 @@ class LLM(CheckedLLM):
                 `tag_stream`.
         """
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
-        return self.answers(chunks, self.tagger.bind(options), words=words)
+        answered = self.answers(chunks, self.tagger.bind(options), words=words)
+        return ((chunk.answers, chunk.tokens) for chunk in answered)
 
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
-    ) -> Generator[tuple[list[Answer], int]]:
-        """As `tag_chunks`, with bound options."""
+    ) -> Generator[ChunkAnswers]:
+        """As `tag_chunks`, with bound options, and with how each text was read."""
         return self._flow(batches_of(chunks), words, options)
 
     def _spans(
@@ -311,8 +312,8 @@ class LLM(CheckedLLM):
 
         def stream() -> Iterator[list[Span]]:
             with closing(answered):
-                for answers, _ in answered:
-                    for answer in answers:
+                for chunk in answered:
+                    for answer in chunk.answers:
                         if isinstance(answer, InputError):
                             raise answer
                         yield answer
@@ -326,7 +327,7 @@ class LLM(CheckedLLM):
         options: BoundOptions,
         delimiter: str = " ",
         lora_request: LoRARequest | None = None,
-    ) -> Generator[tuple[list[Answer], int]]:
+    ) -> Generator[ChunkAnswers]:
         """The answers of each chunk."""
         self._engine_thread.check()
         return flow(

@@ -18,7 +18,7 @@ import numpy as np
 from vtag.errors import error
 from vtag.tagger import Batch
 from vtag.text.batching import batches, one_ahead
-from vtag.types import Answer, Window
+from vtag.types import Answer, ChunkAnswers, Coverage, Window
 
 Prepare = Callable[..., Batch]
 Start = Callable[[Sequence[Window]], Future[list[np.ndarray]]]
@@ -53,8 +53,8 @@ def batches_of(chunks: Iterable[Sequence[Any]]) -> Iterator[TextBatch]:
 
 def flow(
     source: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, *, apart: bool
-) -> Generator[tuple[list[Answer], int]]:
-    """The answers of each chunk, in order, and its number of tokens; exceptions are raised after all earlier answers.
+) -> Generator[ChunkAnswers]:
+    """The answers of each chunk, in order; exceptions are raised after all earlier answers.
 
     `source` is read, and answers are decoded, in this thread, while `helper` prepares the next batch. `apart`: the
     engine runs only when neither is active. With two cores or fewer, concurrent work stalls OpenMP's evenly split
@@ -78,7 +78,7 @@ def _close_open() -> None:
 
 def _flow(
     source: Iterable[TextBatch], prepare: Prepare, start: Start, finish: Finish, helper: Executor, apart: bool
-) -> Generator[tuple[list[Answer], int]]:
+) -> Generator[ChunkAnswers]:
     process = os.getpid()  # a fork must not wait for the parent's work
     in_hand: deque[Future[Begun]] = deque(maxlen=2)
     decoded = Event()  # whether the batch before the current one is decoded
@@ -93,18 +93,20 @@ def _flow(
         return block, in_hand[-1]
 
     answers: list[Answer] = []
+    covered: list[Coverage] = []
     tokens = 0
     try:
         for block, begun in one_ahead(map(begin, source)):
             batch, logits = begun.result()
             answers += finish(batch, logits.result())
+            covered += batch.coverage()
             tokens += sum(len(window.ids) for window in batch.windows)
             decoded.set()
             if block.last:
-                yield answers, tokens
+                yield ChunkAnswers(answers, covered, tokens)
                 if os.getpid() != process:
                     raise error("forked")
-                answers, tokens = [], 0
+                answers, covered, tokens = [], [], 0
     finally:
         if os.getpid() == process:
             decoded.set()

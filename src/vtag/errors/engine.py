@@ -68,6 +68,9 @@ TABLE: dict[str, Kind] = {
         2,
         "LoRA is not supported for this architecture: merge the adapter into the model first (peft's merge_and_unload)",
     ),
+    "text_not_covered": Kind(
+        EngineError, 500, 70, "the windows of a text leave out some of it, so that it is not answered: report this"
+    ),
     "lora_off": Kind(SettingError, 422, 2, "this engine was started without LoRA: pass enable_lora=True to LLM"),
     "lora_count": Kind(
         SettingError,

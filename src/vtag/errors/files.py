@@ -37,11 +37,15 @@ TABLE: dict[str, Kind] = {
         4,
         "{path}: has no field {field!r}: pass --text-field or --words-field with one of its fields: {names}",
     ),
+    "fields_equal": Kind(
+        SettingError, 422, 2, "spans and coverage cannot both be in the field {field!r}: name two fields"
+    ),
     "field_taken": Kind(
         InputError,
         422,
         4,
-        "{path}: already has a field {field!r}: choose another with --spans-field, or pass --overwrite-field",
+        "{path}: already has a field {field!r}: choose another with --spans-field or --coverage-field, or pass"
+        " --overwrite-field",
     ),
     "bad_record": Kind(
         InputError, 422, 4, "{path}: record {record}: {reason}: fix it, or run without --strict to skip it"

@@ -11,7 +11,7 @@ from typing import Any
 from vtag.errors import VtagError, error, short
 from vtag.files import formats, inputs
 from vtag.files.inputs import Input
-from vtag.files.records import Bad, Record, has_surrogate
+from vtag.files.records import Bad, Fields, Record, has_surrogate
 from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS, BatchFill
 
 # A chunk is one batch, or so many characters in all fields: it stays in memory until it is written.
@@ -23,21 +23,6 @@ PEEK = 100
 # How many field names the message lists.
 SHOWN = 12
 MISSING = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """The fields of a record that are read and written; `words` is read instead of `text`."""
-
-    text: str = "text"
-    words: str | None = None
-    spans: str = "spans"
-    overwrite: bool = False
-
-    @property
-    def read(self) -> str:
-        """The field that is tagged."""
-        return self.text if self.words is None else self.words
 
 
 @dataclass(slots=True)
@@ -103,8 +88,9 @@ def check(sources: Sequence[Input], fields: Fields) -> None:
             without = error("no_text_field", path=source.path, field=fields.read, names=names)
             if formats.FORMATS[source.format].columns or len(first) == PEEK:
                 raise without
-        if not fields.overwrite and any(fields.spans in item.fields for item in first):
-            raise error("field_taken", path=source.path, field=fields.spans)
+        taken = [name for name in fields.written if any(name in item.fields for item in first)]
+        if taken and not fields.overwrite:
+            raise error("field_taken", path=source.path, field=taken[0])
     if without is not None and not some:
         raise without
 
@@ -134,7 +120,7 @@ def input_of(item: Record | Bad, fields: Fields) -> Any:
     """The text or the words of a record, or why it has none."""
     if isinstance(item, Bad):
         return item
-    if fields.spans in item.fields and not fields.overwrite:
+    if not fields.overwrite and any(name in item.fields for name in fields.written):
         return Bad(item.number, "spans_field")
     value = value_of(item.fields, fields.read)
     if value is MISSING:

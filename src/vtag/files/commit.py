@@ -12,11 +12,10 @@ from typing import Any, Self
 
 from vtag.errors import error
 from vtag.files import formats
-from vtag.files.chunks import Fields
 from vtag.files.inputs import STDIN
 from vtag.files.journal import Journal, State
 from vtag.files.jsonl import dumps
-from vtag.files.records import TaggedRecord, Writer
+from vtag.files.records import Fields, TaggedRecord, Writer
 from vtag.files.store import Appended, Parts, Pipe, Store, beside
 
 
@@ -44,8 +43,7 @@ class Target:
         self.files = tuple(beside(path, end) for end in ("", ".journal", ".errors.jsonl", ".parts"))
         self.kind = formats.output(path.name)
         join = formats.joiner(self.kind)
-        words = fields.words is not None
-        joined = partial(join, spans_field=fields.spans, words=words) if join else None
+        joined = partial(join, fields=fields) if join else None
         self._store = Parts(path, self.files[3], joined) if joined else Appended(path)
         self._errors = Appended(self.files[2])
 
@@ -65,8 +63,7 @@ class Target:
                 self._store.resume(self.state.size)
                 self._errors.resume(self.state.errors_size)
                 begun = self.files[0] if self.state.size else None
-                words = self._fields.words is not None
-                self.writer = formats.writer(self.kind)(self._fields.spans, words=words, begun=begun)
+                self.writer = formats.writer(self.kind)(self._fields, begun=begun)
         return self.state
 
     def commit(self, state: State, rows: Sequence[TaggedRecord], errors: Sequence[Mapping[str, Any]]) -> State:

@@ -90,5 +90,5 @@ def _function(name: str, function: str, delimiter: str | None) -> Any:
 
 
 def joiner(name: str) -> Any:
-    """`join(parts, out, spans_field, words)`, or None where chunks are appended to each other."""
+    """`join(parts, out, fields)`, or None where chunks are appended to each other."""
     return getattr(importlib.import_module(FORMATS[name].module), "join", None)

@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring as quote
+from operator import add
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from vtag.errors import error
-from vtag.files.records import Bad, Record, TaggedRecord
+from vtag.files.records import Bad, Fields, Record, TaggedRecord
 from vtag.types import Span
 
 BLANK = " \t\n\r"
@@ -49,29 +50,38 @@ def parsed(number: int, text: str) -> Record | Bad:
 
 
 class Writer:
-    """One object a line, the spans as its last field: `"spans": [{"start", "end", "label", "score", "text"}]`."""
+    """One object a line, the spans after its own fields: `"spans": [{"start", "end", "label", "score", "text"}]`."""
 
-    def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
-        self._field = spans_field
-        self._key = f"{json.dumps(spans_field, ensure_ascii=False)}: "
+    def __init__(self, fields: Fields, begun: Path | None = None) -> None:
+        self._written = fields.written
+        self._keys = [f"{json.dumps(name, ensure_ascii=False)}: " for name in fields.written]
 
     def refuses(self, record: Record) -> None:
         """Nothing: an object holds all fields."""
 
     def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """These rows as lines."""
-        return "".join(self._line(record, spans) for record, spans in rows).encode()
+        return "".join(map(self._line, rows)).encode()
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
         """No lines."""
         return b""
 
-    def _line(self, record: Record, spans: Sequence[Span]) -> str:
+    def _line(self, row: TaggedRecord) -> str:
+        record = row.record
         rest = record.source if isinstance(record.source, str) else dumps(dict(record.fields))
-        if self._field in record.fields:
-            rest = _without(rest, self._field)
+        for name in self._written:
+            if name in record.fields:
+                rest = _without(rest, name)
         body = rest[:-1].rstrip(BLANK)
-        return f"{body}{'' if body == '{' else ', '}{self._key}{dump_spans(spans)}}}\n"
+        added = ", ".join(map(add, self._keys, cells(row)))
+        return f"{body}{'' if body == '{' else ', '}{added}}}\n"
+
+
+def cells(row: TaggedRecord) -> Iterator[str]:
+    """The JSON of the fields that are added to a record, in the order of `Fields.written`."""
+    yield dump_spans(row.spans)
+    yield dumps(row.coverage.to_dict())
 
 
 def dump_spans(spans: Sequence[Span]) -> str:

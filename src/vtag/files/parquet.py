@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.jsonl import dumps
-from vtag.files.records import DamagedError, Record, TaggedRecord, has_surrogate
+from vtag.files.records import DamagedError, Fields, Record, TaggedRecord, has_surrogate
 from vtag.types import Span
 
 try:
@@ -22,6 +22,7 @@ except ImportError as cause:
 ROWS = 1024  # read at once
 # Limits of the output's row groups: rows, and bytes in memory.
 GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26
+COVERAGE = pa.struct([("tokens", pa.int64()), ("windows", pa.int64()), ("complete", pa.bool_())])
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record]:
@@ -118,38 +119,48 @@ def _scalar(value: Any) -> Any:
 
 
 class Writer:
-    """The spans as a list of structs in the last column. Each chunk is a Parquet file of its own, until `join`."""
+    """The spans as a list of structs in a column after the others. Each chunk is a file of its own, until `join`."""
 
-    def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
-        self._field, self._words = spans_field, words
+    def __init__(self, fields: Fields, begun: Path | None = None) -> None:
+        self._fields = fields
 
     def refuses(self, record: Record) -> None:
         """Nothing: `join` finds a type for every column."""
 
     def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """These rows as a file."""
-        tables = [_table(part) for part in _runs([record for record, _ in rows])]
-        tables = [table.drop_columns([self._field]) if self._field in table.column_names else table for table in tables]
-        return self._file(_stacked(tables), [spans for _, spans in rows])
+        tables = [_table(part) for part in _runs([row.record for row in rows])]
+        tables = [table.select([n for n in table.column_names if n not in self._fields.written]) for table in tables]
+        return self._file(_stacked(tables), rows)
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
         """A file without rows; columns without a type become text."""
-        fields = [pa.field(name, kind or pa.string()) for name, kind in columns.items() if name != self._field]
+        fields = [pa.field(name, kind or pa.string()) for name, kind in columns.items()]
+        fields = [field for field in fields if field.name not in self._fields.written]
         return self._file(pa.schema(fields).empty_table(), [])
 
-    def _file(self, table: pa.Table, rows: Sequence[Sequence[Span]]) -> bytes:
-        spans = spans_column(rows, self._words)
+    def _file(self, table: pa.Table, rows: Sequence[TaggedRecord]) -> bytes:
+        for name, column in _added(rows, self._fields).items():
+            table = table.append_column(pa.field(name, column.type), column)
         out = io.BytesIO()
-        pq.write_table(table.append_column(pa.field(self._field, spans.type), spans), out)
+        pq.write_table(table, out)
         return out.getvalue()
 
 
-def join(parts: Sequence[Path], out: BinaryIO, spans_field: str, words: bool = False) -> None:
+def _added(rows: Sequence[TaggedRecord], fields: Fields) -> dict[str, pa.Array]:
+    """The columns that are added, by name."""
+    spans = spans_column([row.spans for row in rows], fields.words is not None)
+    coverage = pa.array([row.coverage.to_dict() for row in rows], COVERAGE)
+    return dict(zip(fields.written, (spans, coverage), strict=False))
+
+
+def join(parts: Sequence[Path], out: BinaryIO, fields: Fields) -> None:
     """Join all parts to one file. A column without a common type is written as JSON."""
     as_json: set[str] = set()
-    schemas = [pq.read_schema(part) for part in parts] or [pa.schema([(spans_field, spans_column([], words).type)])]
+    added = pa.schema([(name, column.type) for name, column in _added([], fields).items()])
+    schemas = [pq.read_schema(part) for part in parts] or [added]
     while True:
-        schema = _common(schemas, as_json, last=spans_field)
+        schema = _common(schemas, as_json, last=fields.written)
         out.seek(0)
         out.truncate()
         try:
@@ -238,13 +249,12 @@ def _stacked(tables: Sequence[pa.Table]) -> pa.Table:
             as_json.add(str(mixed))
 
 
-def _common(schemas: Sequence[pa.Schema], as_json: set[str], last: str | None = None) -> pa.Schema:
+def _common(schemas: Sequence[pa.Schema], as_json: set[str], last: Sequence[str] = ()) -> pa.Schema:
     """One schema for all parts, with `last` after the other columns."""
     # Most are equal, and a long run has tens of thousands.
     schemas = list({schema.to_string(show_schema_metadata=False): schema for schema in schemas}.values())
     names = _names(schema.names for schema in schemas)
-    if last is not None:
-        names = [name for name in names if name != last] + [last]
+    names = [name for name in names if name not in last] + list(last)
     fields = [_field(name, [s.field(name) for s in schemas if name in s.names], as_json) for name in names]
     return pa.schema(fields, metadata=schemas[0].metadata)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from vtag.types import Span
+from vtag.errors import error
+from vtag.types import Coverage, Span
 
 
 class Record(NamedTuple):
@@ -21,6 +23,34 @@ class Record(NamedTuple):
     fields: Mapping[str, Any]
     source: Any = None
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of a record that are read and written; `words` is read instead of `text`.
+
+    coverage: None: it is not written. overwrite: whether fields that are written may exist before.
+    """
+
+    text: str = "text"
+    words: str | None = None
+    spans: str = "spans"
+    coverage: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.spans == self.coverage:
+            raise error("fields_equal", field=self.spans)
+
+    @property
+    def read(self) -> str:
+        """The field that is tagged."""
+        return self.text if self.words is None else self.words
+
+    @property
+    def written(self) -> list[str]:
+        """The fields that are added, in order."""
+        return [self.spans] if self.coverage is None else [self.spans, self.coverage]
 
 
 class Bad(NamedTuple):
@@ -41,7 +71,7 @@ REASONS = {
     "not_a_string": "the text is not a string",
     "not_words": "the words are not a list of strings",
     "lone_surrogate": "a lone surrogate",
-    "spans_field": "already has a field with the name of the spans' field",
+    "spans_field": "already has a field with the name of the one for spans or coverage",
     "new_field": "has a field that is not, or cannot be, in the output's header",
     "not_for_tsv": "a tab or a line end in a field, which TSV cannot hold: write another format",
     "kills_process": "kills the process that tags it",
@@ -55,8 +85,12 @@ class DamagedError(Exception):
     """A file cannot be read any further."""
 
 
-# A record and its spans.
-TaggedRecord = tuple[Record, Sequence[Span]]
+class TaggedRecord(NamedTuple):
+    """A record, its spans, and how its text was read."""
+
+    record: Record
+    spans: Sequence[Span]
+    coverage: Coverage
 
 
 class Writer(Protocol):

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vtag.errors import InputError, error
 from vtag.files import chunks, inputs
-from vtag.files.chunks import Chunk, Fields
+from vtag.files.chunks import Chunk
 from vtag.files.commit import Target
 from vtag.files.inputs import Input
 from vtag.files.journal import State
-from vtag.files.records import REASONS, Bad, TaggedRecord
+from vtag.files.records import REASONS, Bad, Fields, TaggedRecord
 from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
 from vtag.tagger import Tagger
-from vtag.types import Answer
+from vtag.types import ChunkAnswers
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
@@ -44,8 +44,8 @@ class Tags(Protocol):
 
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions, *, words: bool
-    ) -> Generator[tuple[list[Answer], int]]:
-        """For each chunk the answers, and how many tokens were run. Chunks may be read ahead."""
+    ) -> Generator[ChunkAnswers]:
+        """For each chunk the answers and how its texts were read. Chunks may be read ahead."""
 
 
 # Called with the state and with the share of the input that was read, from 0 to 1 (None if unknown).
@@ -62,6 +62,7 @@ def tag_files(
     text_field: str = "text",
     words_field: str | None = None,
     spans_field: str = "spans",
+    coverage_field: str | None = None,
     overwrite_field: bool = False,
     aggregation_strategy: str = DEFAULT_STRATEGY,
     ignore_labels: Sequence[str] = ("O",),
@@ -87,6 +88,7 @@ def tag_files(
         text_field, words_field: the field with the text, or the one with its words instead; "data.text" is the
             field `text` of the record in `data`.
         spans_field: the field for the spans; an input with such a field is refused unless `overwrite_field`.
+        coverage_field: a field for how each text was read: its tokens and windows, and that it was read to its end.
         aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
         strict: stop at the first record that cannot be tagged.
         restart: discard what an earlier run has written to this output.
@@ -99,7 +101,7 @@ def tag_files(
     asked = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
     if engine and not isinstance(model, str | Path):
         raise error("engine_is_made", names=", ".join(engine))
-    fields = Fields(text_field, words_field, spans_field, overwrite_field)
+    fields = Fields(text_field, words_field, spans_field, coverage_field, overwrite_field)
     paths = [sources] if isinstance(sources, str | Path) else sources
     with ExitStack() as stack:
         target = stack.enter_context(Target(str(output), fields))
@@ -147,17 +149,17 @@ def _work(
             yield chunk.texts
 
     with closing(llm.answers(texts(), options, words=fields.words is not None)) as answered:
-        for answers, tokens in answered:
+        for answers, coverage, tokens in answered:
             chunk = ahead.popleft()
             rows: list[TaggedRecord] = []
             bad = chunk.bad
-            for (file, record), spans in zip(chunk.records, answers, strict=True):
+            for (file, record), spans, covered in zip(chunk.records, answers, coverage, strict=True):
                 if isinstance(spans, InputError):
                     bad.append((file, Bad(record.number, spans.kind)))
                 elif (reason := target.writer.refuses(record)) is not None:
                     bad.append((file, Bad(record.number, reason)))
                 else:
-                    rows.append((record, spans))
+                    rows.append(TaggedRecord(record, spans, covered))
             errors = [
                 {"file": sources[file].path, "record": record.number, "reason": REASONS[record.reason]}
                 for file, record in sorted(bad)
@@ -172,7 +174,7 @@ def _work(
                 failures=state.failures + len(bad),
                 tokens=state.tokens + tokens,
                 seconds=before + time.monotonic() - start,
-                labels=dict(Counter(state.labels) + Counter(span.label for _, spans in rows for span in spans)),
+                labels=dict(Counter(state.labels) + Counter(span.label for row in rows for span in row.spans)),
             )
             state = target.commit(state, rows, errors)
             watch(state, chunk.share)
@@ -198,7 +200,7 @@ def _start(plan: Plan) -> LLM:
 
 def _key(sources: Sequence[Input], fields: Fields, options: TagOptions) -> dict[str, str]:
     """What the output depends on besides the model: a run continues only if all of it is unchanged."""
-    names = ("text_field", "words_field", "spans_field", "overwrite_field")
+    names = ("text_field", "words_field", "spans_field", "coverage_field", "overwrite_field")
     key = {"input": inputs.fingerprint(sources), **dict(zip(names, map(str, astuple(fields)), strict=True))}
     key |= {name: json.dumps(value, sort_keys=True, default=str) for name, value in asdict(options).items()}
     for package in ("pyarrow", "zstandard"):

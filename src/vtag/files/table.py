@@ -7,14 +7,14 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.compression import unpacked
-from vtag.files.jsonl import dump_spans, dumps, plain
-from vtag.files.records import Bad, Record, TaggedRecord, has_surrogate
+from vtag.files.jsonl import cells, dumps, plain
+from vtag.files.records import Bad, Fields, Record, TaggedRecord, has_surrogate
 
 DELIMITERS = ",;\t|"
 # The delimiter is guessed from so many lines, or so many characters.
@@ -127,38 +127,38 @@ def _agreed(head: list[str]) -> str:
 
 
 class Writer:
-    """The spans as JSON in the last column; values that are no strings as JSON too. The first rows determine the
+    """The spans as JSON in a column after the others, as are values that are no strings. The first rows determine the
     columns.
     """
 
-    def __init__(self, spans_field: str, words: bool = False, begun: Path | None = None) -> None:
-        self._field = spans_field
+    def __init__(self, fields: Fields, begun: Path | None = None) -> None:
+        self._written = fields.written
         self._columns: dict[str, None] = {}
         if begun is not None:
             with open(begun, "rb") as raw, io.TextIOWrapper(unpacked(raw, begun.name), "utf-8", newline="") as lines:
-                self._columns = dict.fromkeys(self.header(lines)[:-1])
+                self._columns = dict.fromkeys(self.header(lines)[: -len(self._written)])
         self._begun = begun is not None
 
     def refuses(self, record: Record) -> str | None:
         """The columns are those of the first chunk, as the header comes first, and their names must be UTF-8."""
-        known = not self._begun or all(name in self._columns or name == self._field for name in record.fields)
+        known = not self._begun or all(name in self._columns or name in self._written for name in record.fields)
         return None if known and not any(map(has_surrogate, record.fields)) else "new_field"
 
     def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """These rows; the header before the first ones."""
         lines = []
         if not self._begun:
-            lines.append(self.empty(dict.fromkeys(n for record, _ in rows for n in record.fields)))
-        for record, spans in rows:
-            values = [cell(record.fields.get(name)) for name in self._columns]
-            lines.append(self._line([*values, dump_spans(spans)]))
+            lines.append(self.empty(dict.fromkeys(name for row in rows for name in row.record.fields)))
+        for row in rows:
+            values = [cell(row.record.fields.get(name)) for name in self._columns]
+            lines.append(self._line([*values, *islice(cells(row), len(self._written))]))
         return b"".join(lines)
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
-        """The header of these columns and the spans."""
-        self._columns = dict.fromkeys(name for name in columns if name != self._field)
+        """The header of these columns and of what is added."""
+        self._columns = dict.fromkeys(name for name in columns if name not in self._written)
         self._begun = True
-        return self._line([*self._columns, self._field])
+        return self._line([*self._columns, *self._written])
 
     def _line(self, values: Sequence[str]) -> bytes:
         return self.line(values).encode(errors="backslashreplace")  # JSON can escape lone surrogates

@@ -44,7 +44,10 @@ class Writer(table.Writer):
     def refuses(self, record: Record) -> str | None:
         """As in CSV; besides, tabs and line ends cannot be quoted."""
         cells = (
-            part for name, value in record.fields.items() if name != self._field for part in (name, table.cell(value))
+            part
+            for name, value in record.fields.items()
+            if name not in self._written
+            for part in (name, table.cell(value))
         )
         if any(end in part for part in cells for end in _ENDS):
             return "not_for_tsv"

@@ -10,7 +10,7 @@ import numpy as np
 
 from vtag.errors import error
 from vtag.text.line_breaks import stretches
-from vtag.types import Encoding, Window, make_many
+from vtag.types import Coverage, Encoding, Window, make_many
 
 # Cut long stretches well below the limit: unrelated context costs more accuracy than missing distant context.
 _SHARE, _LEAST = 4, 64
@@ -91,6 +91,20 @@ def hf_windows(
             room_left.take(stop - start + prefix + suffix)
             places.append(_Place(text, prefix + start, prefix + stop, prefix, suffix))
     return [_window(encodings[place.text], place) for place in places]
+
+
+def coverage(encodings: Sequence[Encoding], windows: Sequence[Window]) -> list[Coverage]:
+    """How the windows cover each text. Raises EngineError if a token of a text is in no window."""
+    sizes = np.array([len(encoding.ids) for encoding in encodings], np.int64)
+    first, total = np.cumsum(sizes) - sizes, int(sizes.sum())
+    places = np.array([(window.text, window.start, window.end) for window in windows], np.int64).reshape(-1, 3)
+    text = places[:, 0]
+    opened = np.bincount(first[text] + places[:, 1], minlength=total + 1)
+    closed = np.bincount(first[text] + places[:, 2], minlength=total + 1)
+    if (np.cumsum(opened - closed)[:total] < 1).any():
+        raise error("text_not_covered")
+    counts = np.bincount(text, minlength=len(encodings))
+    return list(map(Coverage, sizes.tolist(), counts.tolist()))
 
 
 def special_ends(encoding: Encoding) -> tuple[int, int]:

@@ -62,7 +62,7 @@ def by_value() -> None:
 
 
 def answers_of(tagger: Cluster | LLM) -> list[Any]:
-    return [answers for answers, _ in tagger.answers(CHUNKS)]
+    return [chunk.answers for chunk in tagger.answers(CHUNKS)]
 
 
 def close_to(answers: list[Any]) -> list[Any]:
@@ -74,10 +74,10 @@ def close_to(answers: list[Any]) -> list[Any]:
 def test_a_text_of_which_its_process_dies_costs_itself_alone(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "Worker", Mortal)
     found: list[Any] = [
-        answers for answers, _ in Cluster("demo", address=nodes.address, dtype="float32").answers(CHUNKS)
+        chunk.answers for chunk in Cluster("demo", address=nodes.address, dtype="float32").answers(CHUNKS)
     ]
     with LLM("demo", dtype="float32") as llm:
-        wanted: list[Any] = [answers for answers, _ in llm.answers(CHUNKS)]
+        wanted: list[Any] = [chunk.answers for chunk in llm.answers(CHUNKS)]
     lost = found[1][1]
     assert isinstance(lost, InputError)
     assert lost.kind == "kills_process"

@@ -138,7 +138,7 @@ def test_nothing_gives_nothing(server: Server) -> None:
     assert server.post("/", {"inputs": ["", ""], "parameters": {}}).json() == [[], []]
     assert server.post("/v1/tag", {"input": []}).json()["results"] == []
     assert server.post("/v1/tag", {"words": []}).json()["results"] == []
-    nothing = {"spans": [], "usage": {"tokens": 2, "windows": 1}}
+    nothing = {"spans": [], "usage": {"tokens": 2, "windows": 1, "complete": True}}
     assert server.post("/v1/tag", {"input": ["", "\0"]}).json()["results"] == [nothing, nothing]
     assert server.post("/v1/tag", {"words": [[]]}).json()["results"] == [nothing]
 

@@ -31,7 +31,7 @@ except ImportError as cause:
 
 from vtag.integrations.ray.pool import Pool, PoolConfig
 from vtag.options import DEFAULTS, BoundOptions
-from vtag.types import Answer
+from vtag.types import ChunkAnswers
 
 # For a cluster that vtag starts: the size of its object store (Ray's minimum, because chunks and answers are small),
 # and its token, which Ray keeps for the lifetime of the process.
@@ -80,7 +80,7 @@ class Cluster:
 
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
-    ) -> Generator[tuple[list[Answer], int]]:
+    ) -> Generator[ChunkAnswers]:
         """As `LLM.answers`, and equal to it; several chunks are read ahead.
 
         A text that kills its process each time has an InputError in the place of its spans.

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from vtag.errors import InputError, error
-from vtag.files.chunks import Fields, input_of
+from vtag.files.chunks import input_of
 from vtag.files.parquet import BatchRow, Columns, spans_column
-from vtag.files.records import REASONS, Bad, Record
+from vtag.files.records import REASONS, Bad, Fields, Record
 from vtag.integrations.ray.worker import limit_tokenizer_threads
 from vtag.options import DEFAULT_STRATEGY, TagOptions
 
@@ -77,8 +77,8 @@ class TagWorker:
         records = _records(batch)
         values = [input_of(record, self._fields) for record in records]
         good = [value for value in values if not isinstance(value, Bad)]
-        ((answers, _),) = self.llm.answers([good], self._options, words=self._fields.words is not None)
-        coming = iter(answers)
+        (answered,) = self.llm.answers([good], self._options, words=self._fields.words is not None)
+        coming = iter(answered.answers)
         found = [value if isinstance(value, Bad) else next(coming) for value in values]
         spans = [None if isinstance(one, Bad | InputError) else one for one in found]
         errors = [REASONS[_reason(one)] if isinstance(one, Bad | InputError) else None for one in found]

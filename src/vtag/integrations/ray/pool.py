@@ -18,7 +18,7 @@ from ray.exceptions import OutOfDiskError, RayError, RayTaskError
 from vtag.errors import EngineError, VtagError, error, input_error
 from vtag.integrations.ray.worker import Worker, pack, unpack
 from vtag.options import BoundOptions
-from vtag.types import Answer
+from vtag.types import Answer, ChunkAnswers, Coverage
 
 DEATHS = 3
 # Chunks per worker that may be waiting, running or done, counted from the one that the reader needs next.
@@ -102,8 +102,8 @@ class Pool:
         self._placed_at = time.monotonic()
         self._notified = False
 
-    def run(self, chunks: Iterable[Sequence[Any]]) -> Generator[tuple[list[Answer], int]]:
-        """The answers of each chunk and its number of tokens, in order."""
+    def run(self, chunks: Iterable[Sequence[Any]]) -> Generator[ChunkAnswers]:
+        """The answers of each chunk, in order."""
         numbered = enumerate(chunks)
         number, more = 0, True
         while True:
@@ -112,7 +112,7 @@ class Pool:
                 more = self._read(next(numbered, None))
             while number in self._chunks and not self._chunks[number].left:
                 done = self._chunks.pop(number)
-                yield [answer for first in sorted(done.packed) for answer in unpack(done.packed[first])], done.tokens
+                yield _joined(done)
                 number += 1
             if not more and not self._chunks:
                 return
@@ -217,7 +217,8 @@ class Pool:
         if task.deaths < DEATHS:
             self._waiting.appendleft(task)
         elif len(task.texts) == 1:
-            self._store(task, pack([input_error("kills_process", index=task.first)]), 0)
+            killed = input_error("kills_process", index=task.first)
+            self._store(task, pack([killed], [Coverage(0, 0)]), 0)
         else:
             half = len(task.texts) // 2
             for at, texts in ((half, task.texts[half:]), (0, task.texts[:half])):
@@ -243,6 +244,16 @@ class Pool:
         if now - self._placed_at > SAY_SECONDS and not self._notified:
             self._notified = True
             self._config.notify(f"waiting: no node of the cluster has {wants} free for a worker")
+
+
+def _joined(done: PartialChunk) -> ChunkAnswers:
+    answers: list[Answer] = []
+    coverage: list[Coverage] = []
+    for first in sorted(done.packed):
+        some, covered = unpack(done.packed[first])
+        answers += some
+        coverage += covered
+    return ChunkAnswers(answers, coverage, done.tokens)
 
 
 def _failure(cause: BaseException) -> str:

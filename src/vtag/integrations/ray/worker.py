@@ -11,7 +11,7 @@ import ray
 
 from vtag.model.identity import processor, shared_identity
 from vtag.options import BoundOptions
-from vtag.types import Answer, Span
+from vtag.types import Answer, Coverage, Span
 
 
 class Worker:
@@ -30,20 +30,22 @@ class Worker:
         return shared_identity(self._llm.plan), processor()
 
     def tag(self, texts: Sequence[Any], options: BoundOptions, words: bool) -> tuple[bytes, int]:
-        """The result of `LLM.answers` for one chunk, with the answers packed."""
-        ((answers, tokens),) = self._llm.answers([texts], options, words=words)
-        return pack(answers), tokens
+        """The result of `LLM.answers` for one chunk, packed, and its number of tokens."""
+        (answered,) = self._llm.answers([texts], options, words=words)
+        return pack(answered.answers, answered.coverage), answered.tokens
 
 
-def pack(answers: Sequence[Answer]) -> bytes:
+def pack(answers: Sequence[Answer], coverage: Sequence[Coverage]) -> bytes:
     """Answers in transit, and while they wait: a fraction of their size in memory, and of pickle's time."""
-    return pickle.dumps([[*map(_row, answer)] if isinstance(answer, list) else answer for answer in answers])
+    rows = [[*map(_row, answer)] if isinstance(answer, list) else answer for answer in answers]
+    return pickle.dumps((rows, list(map(tuple, coverage))))
 
 
-def unpack(packed: bytes) -> list[Answer]:
+def unpack(packed: bytes) -> tuple[list[Answer], list[Coverage]]:
     """The inverse of `pack`."""
-    rows = pickle.loads(packed)
-    return [[Span(*row) for row in answer] if isinstance(answer, list) else answer for answer in rows]
+    rows, coverage = pickle.loads(packed)
+    answers = [[Span(*row) for row in answer] if isinstance(answer, list) else answer for answer in rows]
+    return answers, [Coverage(*each) for each in coverage]
 
 
 def limit_tokenizer_threads() -> None:

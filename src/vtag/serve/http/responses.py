@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from vtag.errors import VtagError, error
 from vtag.serve.metrics import REFUSED
+from vtag.types import Coverage
 
 # Items of a list that are serialised in one call, which holds the GIL for a millisecond or two.
 ITEMS_AT_ONCE = 4096
@@ -50,6 +51,19 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         500: "a mistake of vtag's",
         503: "the engine is gone, or the deadline of X-Request-Timeout is past",
     }.items()
+}
+
+
+# Headers of every response with spans: all tokens of the texts and their windows, and that all was read to its end.
+TOKENS, WINDOWS, COMPLETE = "X-Vtag-Tokens", "X-Vtag-Windows", "X-Vtag-Complete"
+TAGGED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            TOKENS: {"schema": {"type": "integer"}, "description": "tokens of all texts, special ones included"},
+            WINDOWS: {"schema": {"type": "integer"}, "description": "windows in which they ran"},
+            COMPLETE: {"schema": {"const": True}, "description": "every text was read to its end"},
+        }
+    }
 }
 
 
@@ -97,6 +111,16 @@ def _unwrapped(fragment: orjson.Fragment) -> Any:
 def as_json(rows: Sequence[bytes]) -> list[Any]:
     """JSON of rows that are already serialised, for use inside of other JSON."""
     return [orjson.Fragment(row) for row in rows]
+
+
+def coverage_headers(coverage: Coverage) -> dict[str, str]:
+    """The headers that say how all texts of a request were read."""
+    return {TOKENS: str(coverage.tokens), WINDOWS: str(coverage.windows), COMPLETE: "true"}
+
+
+def tagged_response(content: Any, coverage: Coverage) -> Response:
+    """The response with spans; coverage: of all its texts together."""
+    return json_response(content, headers=coverage_headers(coverage))
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Container, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,9 +22,9 @@ from vtag.serve.pipeline.admission import Admission
 from vtag.serve.pipeline.coalescer import Coalescer
 from vtag.serve.pipeline.long_texts import LongTexts, ShortestFirstLimit
 from vtag.serve.pipeline.scheduler import Scheduler
-from vtag.serve.pipeline.stages import Piece, Render, characters, cut, finish, prepare
+from vtag.serve.pipeline.stages import Done, Piece, Render, characters, cut, finish, prepare
 from vtag.tagger import Batch, Tagger
-from vtag.types import Window
+from vtag.types import Coverage, Window
 
 # Pieces of a request that are in progress at once, so that the engine never waits for the next one.
 AHEAD = 4
@@ -32,6 +32,13 @@ SMALL_BODY = 1 << 16  # bytes
 # Requests of so few characters have threads of their own.
 SHORT_SIZE = 2_000
 Parsed = TypeVar("Parsed")
+
+
+class Found(NamedTuple):
+    """The result of a request: the JSON of each text, and how all texts together were read."""
+
+    rows: list[bytes]
+    coverage: Coverage
 
 
 class Stages:
@@ -107,7 +114,7 @@ class Service:
         client: Hashable,
         words: bool = False,
         scores: int = 0,
-    ) -> list[bytes]:
+    ) -> Found:
         """As `LLM.tag`, for texts or lists of words: the JSON that `render` returns for each, in order.
 
         `render` is called in a thread, one piece at a time, so that memory stays bounded.
@@ -121,23 +128,31 @@ class Service:
         pieces = list(cut(items, sizes, render, options=bound, words=words, most=most))
         budget = Budget(tokens=most, each=scores, scores=self.limits.scores)
         if len(pieces) == 1:
-            return await self._run_piece(pieces[0], budget, client, large=False)
-        results: list[bytes] = []
-        running: deque[asyncio.Task[list[bytes]]] = deque()
+            done = await self._run_piece(pieces[0], budget, client, large=False)
+            return Found(done.rows, done.coverage)
+        rows: list[bytes] = []
+        coverage: list[Coverage] = []
+        running: deque[asyncio.Task[Done]] = deque()
+
+        async def collect() -> None:
+            done = await running.popleft()
+            rows.extend(done.rows)
+            coverage.append(done.coverage)
+
         try:
             for piece in pieces:
                 if len(running) == AHEAD:
-                    results += await running.popleft()
+                    await collect()
                 running.append(asyncio.create_task(self._run_piece(piece, budget, client, large=True)))
             while running:
-                results += await running.popleft()
+                await collect()
         finally:
             for task in running:
                 task.cancel()
-        return results
+        return Found(rows, Coverage.sum(coverage))
 
-    async def _run_piece(self, piece: Piece, budget: Budget, client: Hashable, *, large: bool) -> list[bytes]:
-        """Run one piece through the three stages; returns the JSON of its texts."""
+    async def _run_piece(self, piece: Piece, budget: Budget, client: Hashable, *, large: bool) -> Done:
+        """Run one piece through the three stages."""
         self._scheduler.arrived(client)
         with self.admission.windows(self.most_tokens) as take:
 
@@ -157,7 +172,7 @@ class Service:
         metrics.TEXTS.inc(len(done.rows))
         for label, count in done.labels.items():
             metrics.SPANS.labels(label).inc(count)
-        return done.rows
+        return done
 
     async def parsed(self, parse: Callable[[], Parsed], size: int) -> Parsed:
         """The result of `parse` for a body of this size, in a thread if that takes more than a millisecond.

@@ -14,7 +14,7 @@ from vtag.options import BoundOptions
 from vtag.serve.limits import LONG_TEXT
 from vtag.tagger import Batch, Tagger
 from vtag.text.batching import BatchFill
-from vtag.types import Span
+from vtag.types import Coverage, Span
 
 Item = TypeVar("Item")
 
@@ -25,11 +25,12 @@ PIECE_SIZE = LONG_TEXT
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tagged:
-    """Texts with their results: the spans, and the logits of each window of the batch."""
+    """Texts with their results: the spans, the logits of each window of the batch, and how each text was read."""
 
     batch: Batch
     logits: Sequence[np.ndarray]
     spans: list[list[Span]]
+    coverage: list[Coverage]
 
 
 # Returns the JSON of each text.
@@ -59,10 +60,11 @@ class Piece:
 
 
 class Done(NamedTuple):
-    """The result of a piece: JSON of each text, and the number of spans of each label."""
+    """The result of a piece: JSON of each text, the number of spans of each label, and how all texts were read."""
 
     rows: list[bytes]
     labels: Counter[str]
+    coverage: Coverage
 
 
 def characters(item: str | Sequence[str]) -> int:
@@ -115,8 +117,10 @@ def finish(tagger: Tagger, waiting: Sequence[tuple[Piece, Batch, Sequence[np.nda
         for piece, batch, rows in group:
             spans = [next(found) for _ in piece.items]
             try:
-                rendered = piece.render(Tagged(batch, rows, spans), tagger)
-                done[piece] = Done(rendered, Counter(span.label for row in spans for span in row))
+                coverage = batch.coverage()
+                rendered = piece.render(Tagged(batch, rows, spans, coverage), tagger)
+                labels = Counter(span.label for row in spans for span in row)
+                done[piece] = Done(rendered, labels, Coverage.sum(coverage))
             except Exception as failed:
                 done[piece] = failed
     return [done[piece] for piece, _, _ in waiting]

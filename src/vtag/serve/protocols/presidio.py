@@ -6,12 +6,12 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import ConfigDict, Field
 
 from vtag.errors import error
 from vtag.options import TagOptions
-from vtag.serve.http.responses import as_json, to_json
+from vtag.serve.http.responses import TAGGED, as_json, tagged_response, to_json
 from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
 from vtag.serve.protocols.schemas import EXAMPLE, Probability, Schema, Strings, Whole
@@ -68,8 +68,8 @@ class RecognizerResult(Schema):
     analysis_explanation: AnalysisExplanation | None
 
 
-@router.post("/analyze", response_model=list[RecognizerResult] | list[list[RecognizerResult]])
-async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
+@router.post("/analyze", response_model=list[RecognizerResult] | list[list[RecognizerResult]], responses=TAGGED)
+async def analyze(request: Request, body: AnalyzeRequest) -> Response:
     """Presidio's analyzer, with the model as its only recognizer: a list of spans for a text, a list
     of lists for many.
     """
@@ -79,13 +79,14 @@ async def analyze(request: Request, body: AnalyzeRequest) -> list[Any]:
         raise error("unknown_label", field="entities")
     recognizer = service.model if body.return_decision_process else None
     render = _Analysis(frozenset(body.entities or service.types), frozenset(body.allow_list or ()), recognizer)
-    rows = await service.tag(
+    found = await service.tag(
         [body.text] if isinstance(body.text, str) else body.text,
         TagOptions(threshold=body.score_threshold),
         render,
         client=client_of(request),
     )
-    return as_json(rows)[0] if isinstance(body.text, str) else as_json(rows)
+    rows = as_json(found.rows)
+    return tagged_response(rows[0] if isinstance(body.text, str) else rows, found.coverage)
 
 
 @router.get("/supportedentities", response_model=list[str])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -153,10 +153,11 @@ class TaggedToken(Schema):
 
 
 class Usage(Schema):
-    """Tokens of the text, special ones included, and the number of windows in which they ran."""
+    """Tokens of the text, special ones included, the number of windows in which they ran, and that none is left out."""
 
     tokens: int
     windows: int
+    complete: Literal[True]
 
 
 class TaggedText(Schema):
@@ -179,7 +180,7 @@ class TagResponse(Schema):
                     "results": [
                         {
                             "spans": [{"start": 8, "end": 15, "label": "GIVEN_NAME", "score": 0.99, "text": "Marisol"}],
-                            "usage": {"tokens": 14, "windows": 1},
+                            "usage": {"tokens": 14, "windows": 1, "complete": True},
                         }
                     ],
                 }

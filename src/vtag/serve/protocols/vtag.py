@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from fastapi import Request
+from fastapi import Request, Response
 
 from vtag._version import __version__
 from vtag.decode.top_k import most_probable, span_types
 from vtag.errors import error
 from vtag.options import STRATEGIES
-from vtag.serve.http.responses import as_json, to_json
+from vtag.serve.http.responses import TAGGED, as_json, tagged_response, to_json
 from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
 from vtag.serve.protocols import schemas
@@ -24,15 +24,15 @@ from vtag.view import colors
 router = routes_of("vtag")
 
 
-@router.post("/v1/tag", response_model=schemas.TagResponse, response_model_exclude_unset=True)
-async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
+@router.post("/v1/tag", response_model=schemas.TagResponse, response_model_exclude_unset=True, responses=TAGGED)
+async def tag(request: Request, body: schemas.TagRequest) -> Response:
     """Labelled spans of texts, or of texts already split into words, with offsets in the requested unit."""
     if (body.input is None) == (body.words is None):
         raise error("input_or_words", input="input")
     texts = [body.input] if isinstance(body.input, str) else body.input
     words = [body.words] if body.words and isinstance(body.words[0], str) else body.words
     service = service_of(request)
-    results = await service.tag(
+    found = await service.tag(
         texts or words or [],
         schemas.options_of(body),
         _Results(body.top_k, body.return_tokens, body.offset_unit, service.limits.scores),
@@ -40,7 +40,8 @@ async def tag(request: Request, body: schemas.TagRequest) -> dict[str, Any]:
         words=words is not None,
         scores=min(body.top_k or 1, len(service.tagger.id2label)) if body.return_tokens else 0,
     )
-    return {"model": service.model, "offset_unit": body.offset_unit, "results": as_json(results)}
+    content = {"model": service.model, "offset_unit": body.offset_unit, "results": as_json(found.rows)}
+    return tagged_response(content, found.coverage)
 
 
 @router.get("/info", response_model=schemas.Info)
@@ -80,12 +81,11 @@ class _Results:
             self.scores_left -= min(k, len(tagger.id2label)) * sum(map(len, found.spans))
             if self.scores_left < 0:
                 raise error("too_many_scores", limit=most)
-        windows = np.bincount([window.text for window in batch.windows], minlength=len(batch.encodings))
         rows = tagger.probabilities(batch, found.logits) if k or self.return_tokens else [None] * len(found.spans)
         results: list[bytes] = []
-        for encoding, spans, count, row in zip(batch.encodings, found.spans, windows.tolist(), rows, strict=True):
+        for encoding, spans, coverage, row in zip(batch.encodings, found.spans, found.coverage, rows, strict=True):
             items = [span.to_dict() for span in spans]
-            result: dict[str, Any] = {"spans": items, "usage": {"tokens": len(encoding.ids), "windows": count}}
+            result: dict[str, Any] = {"spans": items, "usage": coverage.to_dict()}
             if k and row is not None:
                 chances, names = span_types(encoding, row, spans, tagger.names.types, multi_label=tagger.multi_label)
                 for item, top in zip(items, most_probable(chances, names, k), strict=True):

@@ -73,9 +73,11 @@ def _elements(tensor: bytes, most: int) -> list[str]:
     return texts
 
 
-def response(answer: dict[str, Any], output: dict[str, Any], rows: Sequence[bytes]) -> Response:
+def binary_response(
+    content: dict[str, Any], output: dict[str, Any], rows: Sequence[bytes], headers: dict[str, str]
+) -> Response:
     """A response whose one output, `output`, follows its JSON: for each row its length, uint32, and its bytes."""
     behind = b"".join(struct.pack("<I", len(row)) + row for row in rows)
     output["parameters"] = {"binary_data_size": len(behind)}
-    head = to_json(answer)
-    return Response(head + behind, headers={JSON_SIZE: str(len(head))}, media_type=BYTES_BEHIND)
+    head = to_json(content)
+    return Response(head + behind, headers=headers | {JSON_SIZE: str(len(head))}, media_type=BYTES_BEHIND)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from vtag._version import __version__
 from vtag.errors import error
 from vtag.options import DEFAULTS
-from vtag.serve.http.responses import as_json, to_json
+from vtag.serve.http.responses import TAGGED, as_json, coverage_headers, tagged_response, to_json
 from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
-from vtag.serve.protocols.kserve.binary import BINARY, BYTES_BEHIND, BinaryRoute, response
+from vtag.serve.protocols.kserve.binary import BINARY, BYTES_BEHIND, BinaryRoute, binary_response
 from vtag.serve.protocols.kserve.schemas import (
     BYTES,
     INPUT,
@@ -48,13 +48,18 @@ router = routes_of("KServe")
 binary_router = routes_of("KServe", BinaryRoute)
 
 
-@router.post("/v1/models/{name:model}:predict", response_model=PredictResponse, response_model_exclude_unset=True)
-async def predict(request: Request, name: str, body: PredictRequest) -> dict[str, Any]:
+@router.post(
+    "/v1/models/{name:model}:predict",
+    response_model=PredictResponse,
+    response_model_exclude_unset=True,
+    responses=TAGGED,
+)
+async def predict(request: Request, name: str, body: PredictRequest) -> Response:
     """KServe v1: the spans of each text, as `POST /v1/tag` has them."""
     service = service_of(request)
     service.check_name(name)
-    predictions = await service.tag(body.instances, DEFAULTS, _spans, client=client_of(request))
-    return {"predictions": as_json(predictions)}
+    found = await service.tag(body.instances, DEFAULTS, _spans, client=client_of(request))
+    return tagged_response({"predictions": as_json(found.rows)}, found.coverage)
 
 
 @router.get("/v1/models/{name:model}", response_model=ModelReady)
@@ -66,9 +71,9 @@ async def predict_ready(request: Request, name: str) -> dict[str, Any]:
 @binary_router.post(
     "/v2/models/{name:model}/infer",
     response_model=InferResponse,
-    responses={200: {"content": {BYTES_BEHIND: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: TAGGED[200] | {"content": {BYTES_BEHIND: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def infer(request: Request, name: str, body: InferRequest) -> Any:
+async def infer(request: Request, name: str, body: InferRequest) -> Response:
     """KServe v2: for each text of the tensor its spans, as JSON. Requests and responses may be binary."""
     service = service_of(request)
     service.check_name(name)
@@ -79,13 +84,18 @@ async def infer(request: Request, name: str, body: InferRequest) -> Any:
         raise error("bad_shape")
     if any(output.name != OUTPUT for output in body.outputs or ()):
         raise error("no_such_tensor", names=f"{INPUT} and {OUTPUT}")
-    rows = await service.tag(texts, options_of(asked), _spans, client=client_of(request))
+    found = await service.tag(texts, options_of(asked), _spans, client=client_of(request))
     output: dict[str, Any] = {"name": OUTPUT, "shape": tensor.shape, "datatype": BYTES}
-    answer = {"model_name": service.model, "id": body.id or str(uuid.uuid4()), "outputs": [output]}
-    if not _as_bytes(body.outputs, asked):
-        output["data"] = [row.decode() for row in rows]
-        return answer
-    return response(answer, output, rows)
+    content = {
+        "model_name": service.model,
+        "id": body.id or str(uuid.uuid4()),
+        "parameters": found.coverage.to_dict(),
+        "outputs": [output],
+    }
+    if _as_bytes(body.outputs, asked):
+        return binary_response(content, output, found.rows, coverage_headers(found.coverage))
+    output["data"] = [row.decode() for row in found.rows]
+    return tagged_response(content, found.coverage)
 
 
 def _spans(found: Tagged, tagger: Tagger) -> list[bytes]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from vtag.options import DEFAULT_STRATEGY, STRATEGIES
-from vtag.serve.protocols.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Whole
+from vtag.serve.protocols.schemas import EXAMPLE, Probability, Schema, Strategy, Strings, TaggedSpan, Usage, Whole
 
 INPUT, OUTPUT = "input-0", "output-0"
 BYTES = "BYTES"
@@ -109,6 +109,7 @@ class InferResponse(Schema):
 
     model_name: str
     id: str
+    parameters: Usage
     outputs: list[ResponseOutput]
 
 
