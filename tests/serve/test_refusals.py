@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SECRET = "Qwertzuiop-Asdfghjkl"
 JSON = {"Content-Type": "application/json"}
-TAG, HF = "/v1/tag", "/"
+TAG, HF, ROUTER = "/v1/tag", "/", "/classify"
 PRESIDIO, V1, V2 = "/analyze", "/v1/models/demo:predict", "/v2/models/demo/infer"
 
 
@@ -80,13 +80,26 @@ WRONG: dict[str, tuple[str, Any, int, str]] = {
     "no text": (PRESIDIO, {"language": "en"}, 422, "bad_field"),
     "null for a text to analyze": (PRESIDIO, {"text": None}, 422, "bad_field"),
     "a number among texts to analyze": (PRESIDIO, {"text": [SECRET, 7]}, 422, "bad_field"),
-    "an entity that the model has not": (PRESIDIO, {"text": SECRET, "entities": [SECRET]}, 422, "unknown_label"),
     "a score threshold of 2": (PRESIDIO, {"text": SECRET, "score_threshold": 2}, 422, "bad_field"),
     "recognizers of the client": (PRESIDIO, {"text": SECRET, "ad_hoc_recognizers": [{}]}, 422, "bad_field"),
     "expressions": (PRESIDIO, {"text": SECRET, "allow_list_match": "regex"}, 422, "bad_field"),
     "a field that Presidio has not": (PRESIDIO, {"text": SECRET, SECRET: 1}, 422, "unknown_field"),
     "half a pair to analyze": (PRESIDIO, {"text": f"{SECRET}\ud83d"}, 422, "lone_surrogate"),
     "1,025 texts to analyze": (PRESIDIO, {"text": [SECRET] * 1025}, 413, "too_many_texts"),
+    "no inputs to classify": (ROUTER, {}, 422, "bad_field"),
+    "a number for inputs to classify": (ROUTER, {"inputs": 7}, 422, "bad_field"),
+    "a number among inputs to classify": (ROUTER, {"inputs": [SECRET, 7]}, 422, "bad_field"),
+    "a context": (ROUTER, {"inputs": SECRET, "parameters": {"context": SECRET, "question": ""}}, 422, "no_pairs"),
+    "a context that is null": (ROUTER, {"inputs": SECRET, "parameters": {"context": None}}, 422, "no_pairs"),
+    "a question alone": (ROUTER, {"inputs": SECRET, "parameters": {"question": SECRET}}, 422, "no_pairs"),
+    "a request to vLLM's /classify": (ROUTER, {"model": "demo", "input": SECRET}, 422, "classifies_spans"),
+    "both requests to /classify": (ROUTER, {"inputs": SECRET, "input": SECRET}, 422, "classifies_spans"),
+    "a parameter unknown to /classify": (ROUTER, {"inputs": SECRET, "parameters": {SECRET: 1}}, 422, "unknown_field"),
+    "a field unknown to /classify": (ROUTER, {"inputs": SECRET, SECRET: 1}, 422, "unknown_field"),
+    "another model to classify": (ROUTER, {"inputs": SECRET, "model": SECRET}, 404, "other_model"),
+    "half a pair to classify": (ROUTER, {"inputs": f"{SECRET}\ud83d"}, 422, "lone_surrogate"),
+    "1,025 inputs to classify": (ROUTER, {"inputs": [SECRET] * 1025}, 413, "too_many_texts"),
+    "too long an input to classify": (ROUTER, {"inputs": "x" * 1_000_001}, 413, "text_too_long"),
     "no instances": (V1, {}, 422, "bad_field"),
     "an object for an instance": (V1, {"instances": [{"text": SECRET}]}, 422, "bad_field"),
     "more than instances": (V1, {"instances": [SECRET], "parameters": {}}, 422, "unknown_field"),

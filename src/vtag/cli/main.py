@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": "measure how fast a model is on this machine",
     "doctor": "show what is installed, what will be used, and the fix for each problem",
     "formats": "list the file formats that vtag run reads and writes",
+    "labels": "list the labels of a model's spans, also as the mapping file of vLLM Semantic Router",
     "models": "list the architectures that vtag runs",
 }
 USAGE = 2

@@ -23,6 +23,9 @@ TABLE: dict[str, Kind] = {
     "label_map_broken": Kind(
         SettingError, 422, 2, '{path}: not {format}: write lines such as PER = "PERSON" into a file that ends in .toml'
     ),
+    "router_label": Kind(
+        SettingError, 422, 2, "Semantic Router cannot take the label {label}: give it another name with --label-map"
+    ),
     "page_failed": Kind(EngineError, 500, 5, "{path}: cannot be written ({reason}): name another file after --html"),
     "ray_to_stdout": Kind(SettingError, 422, 2, "--ray writes to files: name one after -o"),
     "ray_only": Kind(SettingError, 422, 2, "{option} needs --ray: add --ray, or leave {option} out"),

@@ -115,6 +115,12 @@ TABLE: dict[str, Kind] = {
     "unknown_label": Kind(
         InputError, 422, 4, "{field} has a label that the model does not have: GET /info lists its labels"
     ),
+    "classifies_spans": Kind(
+        InputError, 422, 4, "this route takes inputs, not input: to get spans, post input to /v1/tag"
+    ),
+    "no_pairs": Kind(
+        InputError, 422, 4, "this server does not judge a text by a context or question: send inputs alone"
+    ),
     "overloaded": Kind(EngineError, 429, 5, "{limit} requests are already pending: send this one again later"),
     "bodies_overloaded": Kind(EngineError, 429, 5, "too many bytes are already pending: send this request again later"),
     "tokens_overloaded": Kind(

@@ -23,7 +23,7 @@ from vtag.serve.http.responses import unknown_route
 from vtag.serve.limits import Limits
 from vtag.serve.page import docs, playground
 from vtag.serve.pipeline.service import Service
-from vtag.serve.protocols import huggingface, presidio, vtag
+from vtag.serve.protocols import huggingface, presidio, semantic_router, vtag
 from vtag.serve.protocols.kserve import routes as kserve
 from vtag.serve.protocols.vllm_pooling import LimitExceededError, WindowedPooling, limit_exceeded
 
@@ -31,6 +31,7 @@ ROUTERS = (
     huggingface.router,
     vtag.router,
     presidio.router,
+    semantic_router.router,
     kserve.binary_router,
     kserve.router,
     playground.router,

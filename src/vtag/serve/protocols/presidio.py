@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Request, Response
 from pydantic import ConfigDict, Field
 
-from vtag.errors import error
 from vtag.options import TagOptions
-from vtag.serve.http.responses import TAGGED, as_json, tagged_response, to_json
+from vtag.serve.http.responses import TAGGED, Error, as_json, json_response, tagged_response, to_json
 from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.stages import Tagged
 from vtag.serve.protocols.schemas import EXAMPLE, Probability, Schema, Strings, Whole
@@ -19,6 +18,8 @@ from vtag.tagger import Tagger
 from vtag.types import Span
 
 router = routes_of("Presidio")
+# Presidio's own answer where it knows none of the entities, by which its clients know the case.
+NO_RECOGNIZERS = "No matching recognizers were found to serve the request."
 
 
 class AnalyzeRequest(Schema):
@@ -30,7 +31,9 @@ class AnalyzeRequest(Schema):
 
     text: str | Strings = Field(description="a text, or a list of texts")
     language: str | None = Field(default=None, description="a language code, such as en")
-    entities: Strings | None = Field(default=None, description="a list of GET /supportedentities' names")
+    entities: Strings | None = Field(
+        default=None, description="a list of names; unknown ones are ignored beside GET /supportedentities' names"
+    )
     score_threshold: Probability | None = Field(default=None, description="a number from 0 to 1")
     return_decision_process: bool | None = Field(default=None, description="true or false")
     correlation_id: str | None = Field(default=None, description="a string")
@@ -58,6 +61,12 @@ class AnalysisExplanation(Schema):
     regex_flags: int | None = None
 
 
+class NoRecognizers(Schema):
+    """None of the entities is one of GET /supportedentities'."""
+
+    error: Annotated[str, Field(json_schema_extra={"const": NO_RECOGNIZERS})] = NO_RECOGNIZERS
+
+
 class RecognizerResult(Schema):
     """One span in Presidio's schema. Offsets: code points."""
 
@@ -68,17 +77,22 @@ class RecognizerResult(Schema):
     analysis_explanation: AnalysisExplanation | None
 
 
-@router.post("/analyze", response_model=list[RecognizerResult] | list[list[RecognizerResult]], responses=TAGGED)
+@router.post(
+    "/analyze",
+    response_model=list[RecognizerResult] | list[list[RecognizerResult]],
+    responses=TAGGED | {500: {"model": NoRecognizers | Error, "description": "no known entity; a mistake of vtag's"}},
+)
 async def analyze(request: Request, body: AnalyzeRequest) -> Response:
     """Presidio's analyzer, with the model as its only recognizer: a list of spans for a text, a list
     of lists for many.
     """
     service = service_of(request)
     service.check_language(body.language)
-    if not set(service.types).issuperset(body.entities or ()):
-        raise error("unknown_label", field="entities")
+    wanted = frozenset(service.types).intersection(body.entities or service.types)
+    if body.entities and not wanted:
+        return json_response(NoRecognizers().model_dump(), 500)
     recognizer = service.model if body.return_decision_process else None
-    render = _Analysis(frozenset(body.entities or service.types), frozenset(body.allow_list or ()), recognizer)
+    render = _Analysis(wanted, frozenset(body.allow_list or ()), recognizer)
     found = await service.tag(
         [body.text] if isinstance(body.text, str) else body.text,
         TagOptions(threshold=body.score_threshold),

@@ -1,0 +1,187 @@
+"""`POST /classify` is what vLLM Semantic Router accepts, with the mapping file of `vtag labels`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.hostile.test_hostile import GOOD
+from tests.parity.checkpoints import build
+from tests.serve.clients import Client
+from tests.serve.protocols.router import Mapping, RejectedError, accepted
+from tests.serve.protocols.test_vtag import CLOSE, TEXTS
+from tests.serve.servers import Server, serving
+from vtag.cli.main import main
+
+if TYPE_CHECKING:
+    from vtag import LLM
+
+LABEL_MAP = 'GIVEN_NAME = "PERSON"\nSURNAME = "PERSON"\nEMAIL = "EMAIL_ADDRESS"\nURL = ""\n'
+
+
+def mapping_of(model: str | Path, *options: str) -> Mapping:
+    """What `vtag labels` prints for a model, as the router reads it."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert main(["labels", str(model), "--format", "semantic-router", *options]) == 0
+    return Mapping.read(out.getvalue())
+
+
+@pytest.fixture(scope="module")
+def mapping() -> Mapping:
+    return mapping_of("demo")
+
+
+@pytest.fixture(scope="module")
+def label_map(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("labels") / "map.toml"
+    path.write_text(LABEL_MAP, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def renamed(label_map: Path) -> Iterator[Server]:
+    """The demo model under a label map, with a key."""
+    options = ("--dtype", "float32", "--label-map", str(label_map), "--api-key", "k-1")
+    with serving("demo", label_map.parent / "log", *options) as served:
+        yield served
+
+
+def classified(
+    server: Server, texts: list[str], mapping: Mapping, key: str | None = None
+) -> list[list[dict[str, Any]]]:
+    """The spans of texts, one request each over a few connections, as the router accepts them."""
+    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+
+    async def client(numbers: Iterator[int], found: dict[int, list[dict[str, Any]]]) -> None:
+        connection = await Client.of(server)
+        for number in numbers:
+            answer = await connection.post("/classify", {"inputs": texts[number]}, headers)
+            found[number] = accepted(answer.status, answer.body, texts[number], mapping, "demo")
+            assert answer.headers["x-vtag-complete"] == "true"
+        connection.hang_up()
+
+    async def all_texts() -> dict[int, list[dict[str, Any]]]:
+        found: dict[int, list[dict[str, Any]]] = {}
+        numbers = iter(range(len(texts)))
+        await asyncio.gather(*(client(numbers, found) for _ in range(16)))
+        return found
+
+    found = asyncio.run(all_texts())
+    return [found[number] for number in range(len(texts))]
+
+
+def fuzzed(make_text: Callable[..., str], count: int, seed: int) -> list[str]:
+    """Odd texts, some of them with a gold text within."""
+    random_ = random.Random(seed)
+    return [
+        make_text(random_) + (random_.choice(TEXTS) if random_.random() < 0.3 else "") + make_text(random_)
+        for _ in range(count)
+    ]
+
+
+def test_the_router_accepts_every_answer_and_gets_the_spans_of_llm_tag(
+    server: Server, llm: LLM, mapping: Mapping, make_text: Callable[..., str]
+) -> None:
+    texts = [*TEXTS, *fuzzed(make_text, 1_000, 1)]
+    found = classified(server, texts, mapping)
+    for spans, wanted in zip(found, llm.tag(texts), strict=True):
+        assert [(span["label"], span["start"], span["end"]) for span in spans] == [
+            (span.label, span.start, span.end) for span in wanted
+        ]
+        assert [span["score"] for span in spans] == pytest.approx([span.score for span in wanted], abs=CLOSE)
+    assert sum(map(len, found)) > 1_000
+
+
+@pytest.mark.long
+def test_the_router_accepts_the_answers_for_15_000_texts(
+    server: Server, mapping: Mapping, make_text: Callable[..., str]
+) -> None:
+    texts = fuzzed(make_text, 15_000, 2) + list(GOOD.values())
+    assert sum(map(len, classified(server, texts, mapping))) > 10_000
+
+
+def test_under_a_label_map_it_accepts_the_same_spans_by_other_names(renamed: Server, llm: LLM, label_map: Path) -> None:
+    mapping = mapping_of("demo", "--label-map", str(label_map))
+    assert mapping.labels.isdisjoint({"GIVEN_NAME", "URL"})
+    found = classified(renamed, TEXTS, mapping, "k-1")
+    names = {"GIVEN_NAME": "PERSON", "SURNAME": "PERSON", "EMAIL": "EMAIL_ADDRESS", "URL": ""}
+    for spans, wanted in zip(found, llm.tag(TEXTS), strict=True):
+        assert [(span["label"], span["start"]) for span in spans] == [
+            (name, span.start) for span in wanted if (name := names.get(span.label, span.label))
+        ]
+
+
+def test_a_text_has_an_envelope_and_a_list_has_one_each_in_its_order(server: Server) -> None:
+    texts = ["I'm Marisol Okonkwo.", "", "Dunmere 👩‍👩‍👧 Dunmere"]
+    many = server.post("/classify", {"inputs": texts}).json()
+    assert [server.post("/classify", {"inputs": text}).json() for text in texts] == many
+    assert [set(envelope) for envelope in many] == [{"spans", "model"}] * 3
+    assert [set(span) for envelope in many for span in envelope["spans"]] == [
+        {"label", "score", "text", "start", "end"}
+    ] * sum(len(envelope["spans"]) for envelope in many)
+    assert many[1] == {"spans": [], "model": "demo"}
+    assert server.post("/classify", {"inputs": []}).json() == []
+
+
+def test_a_threshold_and_the_model_may_be_named(server: Server, llm: LLM) -> None:
+    asked = {"inputs": TEXTS[:50], "parameters": {"threshold": 0.9}, "model": "demo"}
+    found = server.post("/classify", asked).json()
+    wanted = llm.tag(TEXTS[:50], threshold=0.9)
+    assert [len(envelope["spans"]) for envelope in found] == [len(spans) for spans in wanted]
+    assert {envelope["model"] for envelope in found} == {"demo"}
+
+
+def test_without_the_key_nothing_is_answered(renamed: Server, mapping: Mapping) -> None:
+    for headers in ({}, {"Authorization": "Bearer k-2"}):
+        answer = renamed.post("/classify", {"inputs": "x"}, headers=headers)
+        assert answer.status_code == 401
+        with pytest.raises(RejectedError, match="status 401"):
+            accepted(answer.status_code, answer.content, "x", mapping)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"spans": None}, "no list"),
+        ({"error": "late", "spans": []}, "an error"),
+        ({"spans": [], "model": "other"}, "another model"),
+        ({"spans": [], "truncated_at": 1}, "to its end"),
+        ([{"label": "CITY", "start": 0, "end": 9, "text": "x", "score": 1}], "outside of the text"),
+        ([{"label": "CITY", "start": 0, "end": 1, "text": "y", "score": 1}], "not the slice"),
+        ([{"label": "TOWN", "start": 0, "end": 1, "text": "x", "score": 1}], "not in the mapping"),
+        ([{"label": "O", "start": 0, "end": 1, "text": "x", "score": 1}], "not in the mapping"),
+        ([{"label": "S-CITY", "start": 0, "end": 1, "text": "x", "score": 1}], "not in the mapping"),
+        ([{"label": "CITY", "start": 0, "end": 1, "text": "x", "score": 1.5}], "a score"),
+        ([{"label": "CITY", "start": 0, "end": 1, "text": "x", "score": 1}] * 2, "twice"),
+    ],
+)
+def test_the_rules_reject_what_the_router_rejects(body: Any, why: str, mapping: Mapping) -> None:
+    with pytest.raises(RejectedError, match=why):
+        accepted(200, json.dumps(body).encode(), "x", mapping, "demo")
+    good = [{"label": "B-CITY", "start": 0, "end": 1, "word": "x", "score": 1, "more": 1}]
+    assert accepted(200, json.dumps(good).encode(), "x", mapping)[0]["label"] == "CITY"
+
+
+@pytest.mark.parametrize("labels", [["O", "B-E-MAIL", "I-E-MAIL"], ["O", "classification_error", "PER"]])
+def test_labels_that_the_router_cuts_or_reserves_are_refused_in_one_line(
+    labels: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = build("bert", tmp_path / "model", seed=0, num_labels=len(labels))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"id2label": dict(enumerate(labels)), "label2id": {}}))
+    assert main(["labels", str(model), "--format", "semantic-router"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].endswith("give it another name with --label-map")
+    kind = "E-MAIL" if "B-E-MAIL" in labels else "classification_error"
+    (tmp_path / "map.json").write_text(json.dumps({kind: "EMAIL"}))
+    assert "EMAIL" in mapping_of(model, "--label-map", str(tmp_path / "map.json")).labels
