@@ -157,6 +157,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def renamed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`server` under a label map, with Presidio's names."""
+    from tests.serve.servers import PRESIDIO_LABELS, serving
+
+    options = ("--dtype", "float32", "--label-map", str(PRESIDIO_LABELS))
+    with serving("demo", tmp_path_factory.mktemp("renamed") / "log", *options) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
 def llm() -> Iterator[LLM]:
     """The demo model in float32, as `server` has it: the engine in this process that tells what it must answer."""
     from vtag import LLM

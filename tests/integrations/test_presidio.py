@@ -16,7 +16,7 @@ from presidio_anonymizer.entities import OperatorConfig
 
 from tests.serve.protocols.test_vtag import CLOSE, TEXTS
 from tests.serve.servers import Server
-from vtag.errors import EngineError
+from vtag.errors import EngineError, InputError
 from vtag.integrations.presidio import VtagRecognizer
 
 if TYPE_CHECKING:
@@ -51,6 +51,39 @@ def test_the_analyzer_finds_the_spans_of_llm_tag(analyzer: AnalyzerEngine, llm: 
     assert sum(map(len, found)) > 100
 
 
+@pytest.mark.parametrize("place", ["in process", "behind HTTP"])
+def test_a_batch_is_tagged_at_once_and_a_bad_text_in_it_alone(
+    place: str, llm: LLM, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognizer = VtagRecognizer(llm if place == "in process" else server.url)
+    calls: list[int] = []
+    tag = recognizer._tag
+    monkeypatch.setattr(recognizer, "_tag", lambda texts: calls.append(len(texts)) or tag(texts))
+    batch = BatchAnalyzerEngine(engine(recognizer))
+    texts = [*TEXTS, *TEXTS[:5], 7, None, "", ""] * 2  # the same texts again, and what Presidio makes strings of
+    found = batch.analyze_iterator(texts, language="en")
+    assert calls == [256, len(texts) - 256]
+    assert [in_order(results) for results in found] == [wanted(row) for row in llm.tag([str(text) for text in texts])]
+    calls.clear()
+    (columns,) = batch.analyze_dict({"notes": TEXTS[:30]}, language="en")
+    assert calls == [30]
+    assert len(columns.recognizer_results) == 30
+    calls.clear()
+    assert batch.analyze_iterator(TEXTS[:30], language="en", entities=["CITY"]) is not None
+    assert calls == [30]
+    with pytest.raises(InputError if place == "in process" else EngineError, match="text 0 has a lone surrogate"):
+        batch.analyze_iterator([*TEXTS[:3], "\ud83d", *TEXTS[3:6]], language="en")
+    assert not recognizer._ahead  # nothing is kept of a batch that failed
+
+
+def test_a_batch_that_does_not_ask_for_its_entities_is_not_read(llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    recognizer = VtagRecognizer(llm)
+    monkeypatch.setattr(recognizer, "_tag", None)
+    both = BatchAnalyzerEngine(engine(recognizer, CreditCardRecognizer()))
+    (found,) = both.analyze_iterator(["4111 1111 1111 1111"], language="en", entities=["CREDIT_CARD"])
+    assert [result.entity_type for result in found] == ["CREDIT_CARD"]
+
+
 def test_a_long_text_is_analyzed_to_its_end(analyzer: AnalyzerEngine, llm: LLM) -> None:
     document = "\n".join(TEXTS)
     assert in_order(analyzer.analyze(document, "en")) == wanted(llm.tag(document)[0])
@@ -80,12 +113,15 @@ def test_it_finds_what_is_asked_for_and_explains_it(analyzer: AnalyzerEngine, ll
 
 
 def test_labels_may_have_presidios_names_and_share_an_engine_with_its_recognizers(llm: LLM) -> None:
-    recognizer = VtagRecognizer(llm, label_mapping={"GIVEN_NAME": "PERSON", "SURNAME": "PERSON"}, name="names")
+    recognizer = VtagRecognizer(
+        llm, label_mapping={"GIVEN_NAME": "PERSON", "SURNAME": "PERSON", "CITY": ""}, name="names"
+    )
     both = engine(recognizer, CreditCardRecognizer())
-    assert "GIVEN_NAME" not in both.get_supported_entities()
+    assert not {"GIVEN_NAME", "CITY", ""}.intersection(both.get_supported_entities())
     text = "I'm Marisol Okonkwo of Dunmere, my card is 4111 1111 1111 1111."
     found = both.analyze(text, "en", entities=["PERSON", "CREDIT_CARD"])
     assert {result.entity_type for result in found} == {"PERSON", "CREDIT_CARD"}
+    assert {result.entity_type for result in both.analyze(text, "en")} == {"PERSON", "CREDIT_CARD"}
 
 
 def test_a_server_that_is_not_there_is_one_line_not_an_empty_answer(server: Server) -> None:

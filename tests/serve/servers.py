@@ -22,6 +22,9 @@ from tests import scripts
 from tests.scripts import Script
 from vtag.serve.pipeline.long_texts import NAME
 
+# A label map for the demo model.
+PRESIDIO_LABELS = Path(__file__).parents[2] / "examples" / "presidio_labels.toml"
+
 
 @dataclass(frozen=True)
 class Server:

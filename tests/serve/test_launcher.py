@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from tests import scripts
 from tests.checkpoints import good
 from tests.parity.checkpoints import build
+from tests.serve.protocols.router import Mapping, RejectedError, accepted
 from tests.serve.protocols.test_vtag import CLOSE, TEXTS, assert_equal
 from tests.serve.servers import Server, listening, serving, start
 
@@ -159,6 +160,30 @@ def test_a_page_and_a_name_that_are_allowed_come_in(guarded: Server) -> None:
         assert (answer.headers.get("access-control-allow-origin") == PAGE) is (origin == PAGE)
     for host, status in (("tag.example.com", 200), ("other.example.com", 421)):
         assert httpx.get(f"{guarded.url}/health", headers={"Host": host}).status_code == status
+
+
+def test_a_router_takes_no_failure_for_an_answer(guarded: Server, decoder: Path) -> None:
+    mapping = Mapping(frozenset(f"LABEL_{i}" for i in range(5)))
+    key = {"Authorization": f"Bearer {KEY}"}
+
+    def asks(body: Any, headers: dict[str, str]) -> int:
+        answer = guarded.post("/classify", body, headers=headers)
+        try:
+            accepted(answer.status_code, answer.content, SENTENCE, mapping)
+        except RejectedError:
+            assert answer.status_code != 200
+            assert "x-vtag-complete" not in answer.headers
+        return answer.status_code
+
+    assert asks({"inputs": SENTENCE}, key) == 200
+    assert asks({"inputs": SENTENCE}, {}) == asks({"inputs": SENTENCE}, {"Authorization": "Bearer x"}) == 401
+    assert asks({"inputs": [SENTENCE] * 41}, key) == asks({"inputs": "x" * 1_000_001}, key) == 413
+    assert asks({"inputs": SENTENCE, "parameters": {"context": "", "question": ""}}, key) == 422
+    assert asks({"inputs": DOCUMENT}, {**key, "X-Request-Timeout": "0.01"}) == 503
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        asked = many(guarded, pool)
+        assert asks({"inputs": SENTENCE}, key) == 429
+        assert [request.result().status_code for request in asked] == [200] * IN_FLIGHT
 
 
 def test_another_language_than_the_models_is_refused(guarded: Server) -> None:

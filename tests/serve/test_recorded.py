@@ -1,7 +1,7 @@
 """What clients of other servers sent, recorded, is answered with the spans of `llm.tag`.
 
 recorded.json: requests of LiteLLM's Presidio guardrail, and of the v1 and v2 clients of KServe and Triton, each with
-the version that sent it; bodies that are no JSON in base64.
+the version that sent it, and the label map of the server where there was one; bodies that are no JSON in base64.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ import pytest
 
 from tests.serve.protocols.test_presidio import results
 from tests.serve.protocols.test_vtag import CLOSE
-from tests.serve.servers import Server
+from tests.serve.servers import PRESIDIO_LABELS, Server
 
 if TYPE_CHECKING:
     from vtag import LLM
@@ -45,8 +47,8 @@ def replay(server: Server, number: int) -> httpx.Response:
     return httpx.request(sent["method"], server.url + sent["path"], headers=sent["headers"], content=body, timeout=60)
 
 
-def these(path: str) -> list[int]:
-    found = [n for n, sent in enumerate(RECORDED) if path in sent["path"]]
+def these(path: str, label_map: str | None = None) -> list[int]:
+    found = [n for n, sent in enumerate(RECORDED) if path in sent["path"] and sent.get("label_map") == label_map]
     assert len(found) > 1
     return found
 
@@ -64,6 +66,21 @@ def test_a_presidio_client(server: Server, llm: LLM, number: int) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == results(spans)
     assert len(spans) > 0
+
+
+@pytest.mark.parametrize("number", these("/analyze", PRESIDIO_LABELS.name))
+def test_a_presidio_client_that_asks_for_presidios_names(renamed: Server, llm: LLM, number: int) -> None:
+    answer = replay(renamed, number)
+    names, asked = tomllib.loads(PRESIDIO_LABELS.read_text("utf-8")), RECORDED[number]["json"]
+    spans = [replace(span, label=names.get(span.label, span.label)) for span in llm.tag(asked["text"])[0]]
+    spans = [span for span in spans if span.label in asked["entities"]]
+    assert answer.headers["content-type"] == "application/json"
+    if asked["entities"] == ["CREDIT_CARD"]:
+        assert answer.status_code == 500
+        assert answer.json() == {"error": "No matching recognizers were found to serve the request."}
+    else:
+        assert len(spans) > 1
+        assert answer.json() == results(spans)
 
 
 @pytest.mark.parametrize("number", these("/v1/models"))

@@ -87,6 +87,17 @@ def test_a_text_of_which_its_process_dies_costs_itself_alone(nodes: Nodes, monke
     assert (found[0], found[2], found[3]) == (wanted[0], wanted[2], wanted[3])
 
 
+@pytest.mark.long
+def test_workers_have_the_label_map_and_tell_how_texts_were_read(nodes: Nodes) -> None:
+    label_map = {"GIVEN_NAME": "PERSON", "SURNAME": ""}
+    found = list(Cluster("demo", address=nodes.address, dtype="float32", label_map=label_map).answers(CHUNKS))
+    with LLM("demo", dtype="float32", label_map=label_map) as llm:
+        wanted = list(llm.answers(CHUNKS))
+    assert [chunk.answers for chunk in found] == [close_to(chunk.answers) for chunk in wanted]
+    assert [chunk.coverage for chunk in found] == [chunk.coverage for chunk in wanted]
+    assert {span.label for chunk in wanted for spans in chunk.answers for span in spans} == {"PERSON"}  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("worker", "kind", "says"),
     [

@@ -136,7 +136,6 @@ def test_monitors_may_ask_by_head_and_with_a_slash(server: Server) -> None:
 def test_routes_of_vllms_that_nobody_needs_are_not_there(server: Server) -> None:
     for path in (
         "/v1/systemone",
-        "/classify",
         "/load",
         "/kv_event_sources",
         "/redoc",

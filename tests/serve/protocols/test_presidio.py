@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from tests.serve.protocols.test_vtag import CLOSE, TEXTS
 from tests.serve.servers import Server
+from vtag.integrations.presidio import VtagRecognizer
 
 if TYPE_CHECKING:
     from vtag import LLM
@@ -49,6 +52,31 @@ def test_entities_threshold_and_allow_list_choose_among_the_spans(server: Server
     ]
     assert found == [results(spans) for spans in wanted]
     assert 0 < sum(map(len, found)) < sum(map(len, llm.tag(TEXTS)))
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [["CITY"], ["CITY", "NRP"], ["NRP", "GIVEN_NAME", "nothing", ""], ["NRP"], ["city"], ["", ""], [], None],
+    ids=str,
+)
+def test_unknown_entities_are_what_they_are_to_presidios_own_analyzer(
+    server: Server, llm: LLM, entities: list[str] | None
+) -> None:
+    registry = RecognizerRegistry([VtagRecognizer(llm)], supported_languages=["en"])
+    nlp_engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
+    theirs = AnalyzerEngine(registry=registry, nlp_engine=nlp_engine, supported_languages=["en"])
+    text = "\n".join(TEXTS[:20])
+    answer = server.post("/analyze", {"text": text, "language": "en", "entities": entities})
+    try:
+        found = theirs.analyze(text, "en", entities=entities)
+    except ValueError as refused:  # which its server answers with
+        assert (answer.status_code, answer.json()) == (500, {"error": str(refused)})
+        assert "x-vtag-complete" not in answer.headers
+        return
+    assert answer.status_code == 200
+    wanted = [(one.entity_type, one.start, one.end) for one in sorted(found, key=lambda one: one.start)]
+    assert [(one["entity_type"], one["start"], one["end"]) for one in answer.json()] == wanted
+    assert len(wanted) > 0
 
 
 def test_what_presidio_sends_without_effect_here_is_taken(server: Server, llm: LLM) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import random
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -18,13 +20,13 @@ from tests.parity.checkpoints import build
 from tests.serve.clients import Client
 from tests.serve.protocols.router import Mapping, RejectedError, accepted
 from tests.serve.protocols.test_vtag import CLOSE, TEXTS
-from tests.serve.servers import Server, serving
+from tests.serve.servers import PRESIDIO_LABELS, Server
 from vtag.cli.main import main
 
 if TYPE_CHECKING:
     from vtag import LLM
 
-LABEL_MAP = 'GIVEN_NAME = "PERSON"\nSURNAME = "PERSON"\nEMAIL = "EMAIL_ADDRESS"\nURL = ""\n'
+SEED = int(os.environ.get("VTAG_FUZZ_SEED", "2"))
 
 
 def mapping_of(model: str | Path, *options: str) -> Mapping:
@@ -40,28 +42,15 @@ def mapping() -> Mapping:
     return mapping_of("demo")
 
 
-@pytest.fixture(scope="module")
-def label_map(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("labels") / "map.toml"
-    path.write_text(LABEL_MAP, "utf-8")
-    return path
+Spans = list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def renamed(label_map: Path) -> Iterator[Server]:
-    """The demo model under a label map, with a key."""
-    options = ("--dtype", "float32", "--label-map", str(label_map), "--api-key", "k-1")
-    with serving("demo", label_map.parent / "log", *options) as served:
-        yield served
-
-
-def classified(
-    server: Server, texts: list[str], mapping: Mapping, key: str | None = None
-) -> list[list[dict[str, Any]]]:
+def classified(server: Server, texts: list[str], mapping: Mapping) -> list[Spans]:
     """The spans of texts, one request each over a few connections, as the router accepts them."""
-    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    headers = {"Accept": "application/json"}
+    found: dict[int, Spans] = {}
 
-    async def client(numbers: Iterator[int], found: dict[int, list[dict[str, Any]]]) -> None:
+    async def client(numbers: Iterator[int]) -> None:
         connection = await Client.of(server)
         for number in numbers:
             answer = await connection.post("/classify", {"inputs": texts[number]}, headers)
@@ -69,29 +58,25 @@ def classified(
             assert answer.headers["x-vtag-complete"] == "true"
         connection.hang_up()
 
-    async def all_texts() -> dict[int, list[dict[str, Any]]]:
-        found: dict[int, list[dict[str, Any]]] = {}
+    async def all_texts() -> None:
         numbers = iter(range(len(texts)))
-        await asyncio.gather(*(client(numbers, found) for _ in range(16)))
-        return found
+        await asyncio.gather(*(client(numbers) for _ in range(16)))
 
-    found = asyncio.run(all_texts())
+    asyncio.run(all_texts())
     return [found[number] for number in range(len(texts))]
 
 
 def fuzzed(make_text: Callable[..., str], count: int, seed: int) -> list[str]:
     """Odd texts, some of them with a gold text within."""
     random_ = random.Random(seed)
-    return [
-        make_text(random_) + (random_.choice(TEXTS) if random_.random() < 0.3 else "") + make_text(random_)
-        for _ in range(count)
-    ]
+    golden = [random_.choice(TEXTS) if random_.random() < 0.1 else "" for _ in range(count)]
+    return [make_text(random_, 4) + gold + make_text(random_, 4) for gold in golden]
 
 
 def test_the_router_accepts_every_answer_and_gets_the_spans_of_llm_tag(
     server: Server, llm: LLM, mapping: Mapping, make_text: Callable[..., str]
 ) -> None:
-    texts = [*TEXTS, *fuzzed(make_text, 1_000, 1)]
+    texts = [*TEXTS, *fuzzed(make_text, 800, 1)]
     found = classified(server, texts, mapping)
     for spans, wanted in zip(found, llm.tag(texts), strict=True):
         assert [(span["label"], span["start"], span["end"]) for span in spans] == [
@@ -105,29 +90,32 @@ def test_the_router_accepts_every_answer_and_gets_the_spans_of_llm_tag(
 def test_the_router_accepts_the_answers_for_15_000_texts(
     server: Server, mapping: Mapping, make_text: Callable[..., str]
 ) -> None:
-    texts = fuzzed(make_text, 15_000, 2) + list(GOOD.values())
-    assert sum(map(len, classified(server, texts, mapping))) > 10_000
+    texts = fuzzed(make_text, 15_000, SEED) + list(GOOD.values())
+    assert sum(map(len, classified(server, texts, mapping))) > 5_000
 
 
-def test_under_a_label_map_it_accepts_the_same_spans_by_other_names(renamed: Server, llm: LLM, label_map: Path) -> None:
-    mapping = mapping_of("demo", "--label-map", str(label_map))
-    assert mapping.labels.isdisjoint({"GIVEN_NAME", "URL"})
-    found = classified(renamed, TEXTS, mapping, "k-1")
-    names = {"GIVEN_NAME": "PERSON", "SURNAME": "PERSON", "EMAIL": "EMAIL_ADDRESS", "URL": ""}
-    for spans, wanted in zip(found, llm.tag(TEXTS), strict=True):
+def test_under_a_label_map_it_accepts_the_same_spans_by_other_names(renamed: Server, llm: LLM) -> None:
+    mapping = mapping_of("demo", "--label-map", str(PRESIDIO_LABELS))
+    names = tomllib.loads(PRESIDIO_LABELS.read_text("utf-8"))
+    assert mapping.labels == {*names.values(), "URL"}
+    for spans, wanted in zip(classified(renamed, TEXTS, mapping), llm.tag(TEXTS), strict=True):
         assert [(span["label"], span["start"]) for span in spans] == [
-            (name, span.start) for span in wanted if (name := names.get(span.label, span.label))
+            (names.get(span.label, span.label), span.start) for span in wanted
         ]
 
 
 def test_a_text_has_an_envelope_and_a_list_has_one_each_in_its_order(server: Server) -> None:
     texts = ["I'm Marisol Okonkwo.", "", "Dunmere 👩‍👩‍👧 Dunmere"]
     many = server.post("/classify", {"inputs": texts}).json()
-    assert [server.post("/classify", {"inputs": text}).json() for text in texts] == many
-    assert [set(envelope) for envelope in many] == [{"spans", "model"}] * 3
-    assert [set(span) for envelope in many for span in envelope["spans"]] == [
-        {"label", "score", "text", "start", "end"}
-    ] * sum(len(envelope["spans"]) for envelope in many)
+    assert [list(envelope) for envelope in many] == [["spans", "model"]] * 3
+    spans = [span for envelope in many for span in envelope["spans"]]
+    assert [span["text"] for span in spans] == ["Marisol", "Okonkwo", "Dunmere"]
+    assert [list(span) for span in spans] == [["label", "score", "text", "start", "end"]] * 3
+    for text, envelope in zip(texts, many, strict=True):
+        alone = server.post("/classify", {"inputs": text}).json()
+        for span in alone["spans"]:
+            span["score"] = pytest.approx(span["score"], abs=CLOSE)
+        assert envelope == alone
     assert many[1] == {"spans": [], "model": "demo"}
     assert server.post("/classify", {"inputs": []}).json() == []
 
@@ -138,14 +126,6 @@ def test_a_threshold_and_the_model_may_be_named(server: Server, llm: LLM) -> Non
     wanted = llm.tag(TEXTS[:50], threshold=0.9)
     assert [len(envelope["spans"]) for envelope in found] == [len(spans) for spans in wanted]
     assert {envelope["model"] for envelope in found} == {"demo"}
-
-
-def test_without_the_key_nothing_is_answered(renamed: Server, mapping: Mapping) -> None:
-    for headers in ({}, {"Authorization": "Bearer k-2"}):
-        answer = renamed.post("/classify", {"inputs": "x"}, headers=headers)
-        assert answer.status_code == 401
-        with pytest.raises(RejectedError, match="status 401"):
-            accepted(answer.status_code, answer.content, "x", mapping)
 
 
 @pytest.mark.parametrize(
