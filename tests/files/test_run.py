@@ -22,7 +22,7 @@ import pytest
 from tests.parity.checkpoints import build
 from vtag import LLM, tag_files
 from vtag.errors import InputError, VtagError
-from vtag.files import chunks, inputs
+from vtag.files import chunks, formats, inputs
 from vtag.files.journal import State
 from vtag.files.records import REASONS, Record
 from vtag.types import Encoding
@@ -82,6 +82,30 @@ def test_its_spans_are_those_of_tag_on_the_same_chunk(llm: LLM, corpus: Path, tm
             [s.to_dict() for s in spans] for spans in found
         ]
     assert sum(state.labels.values()) == sum(len(row["spans"]) for row in rows) > 200
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+def test_it_writes_how_each_text_was_read_also_after_a_stop(llm: LLM, tmp_path: Path, name: str) -> None:
+    texts = [*TEXTS[:30], "", "\n".join(TEXTS), *TEXTS[30:40]]
+    source, out = write(tmp_path / "in.jsonl", [{"text": text} for text in texts]), tmp_path / name
+    with pytest.raises(KeyboardInterrupt):
+        tag_files(llm, source, out, coverage_field="read", watch=stop_after(1))
+    assert "another coverage_field:" in refused("another_run", llm, source, out)
+    assert tag_files(llm, source, out, coverage_field="read").records == len(texts)
+    parts = [texts[first : first + CHUNK] for first in range(0, len(texts), CHUNK)]
+    wanted = [one.to_dict() for chunk in llm.answers(parts) for one in chunk.coverage]
+    with out.open("rb") as file:
+        rows = [record for record in formats.reader(name.partition(".")[2])(file, 0) if isinstance(record, Record)]
+    found = [row.fields["read"] for row in rows]
+    assert [json.loads(value) if isinstance(value, str) else value for value in found] == wanted
+    assert [list(row.fields)[-2:] for row in rows] == [["spans", "read"]] * len(texts)
+    assert max(one["windows"] for one in wanted) > 10
+
+
+def test_a_field_for_both_or_one_that_is_there_is_refused(tmp_path: Path) -> None:
+    source, out = write(tmp_path / "in.jsonl", [{"text": "a", "read": 1}]), tmp_path / "out.jsonl"
+    refused("fields_equal", "demo", source, out, spans_field="read", coverage_field="read")
+    assert "'read'" in refused("field_taken", "demo", source, out, coverage_field="read")
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.csv", "out.parquet"])

@@ -58,7 +58,12 @@ def test_a_batch_is_tagged_at_once_and_a_bad_text_in_it_alone(
     recognizer = VtagRecognizer(llm if place == "in process" else server.url)
     calls: list[int] = []
     tag = recognizer._tag
-    monkeypatch.setattr(recognizer, "_tag", lambda texts: calls.append(len(texts)) or tag(texts))
+
+    def counted(texts: list[str]) -> Any:
+        calls.append(len(texts))
+        return tag(texts)
+
+    monkeypatch.setattr(recognizer, "_tag", counted)
     batch = BatchAnalyzerEngine(engine(recognizer))
     texts = [*TEXTS, *TEXTS[:5], 7, None, "", ""] * 2  # the same texts again, and what Presidio makes strings of
     found = batch.analyze_iterator(texts, language="en")
@@ -121,7 +126,7 @@ def test_labels_may_have_presidios_names_and_share_an_engine_with_its_recognizer
     text = "I'm Marisol Okonkwo of Dunmere, my card is 4111 1111 1111 1111."
     found = both.analyze(text, "en", entities=["PERSON", "CREDIT_CARD"])
     assert {result.entity_type for result in found} == {"PERSON", "CREDIT_CARD"}
-    assert {result.entity_type for result in both.analyze(text, "en")} == {"PERSON", "CREDIT_CARD"}
+    assert not {"CITY", ""}.intersection(result.entity_type for result in both.analyze(text, "en"))
 
 
 def test_a_server_that_is_not_there_is_one_line_not_an_empty_answer(server: Server) -> None:

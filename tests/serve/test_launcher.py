@@ -158,6 +158,8 @@ def test_a_page_and_a_name_that_are_allowed_come_in(guarded: Server) -> None:
         answer = guarded.post("/v1/tag", {"input": "a"}, headers=headers)
         assert answer.status_code == status
         assert (answer.headers.get("access-control-allow-origin") == PAGE) is (origin == PAGE)
+        readable = answer.headers.get("access-control-expose-headers", "").lower()
+        assert ("x-vtag-complete" in readable) is (origin == PAGE)
     for host, status in (("tag.example.com", 200), ("other.example.com", 421)):
         assert httpx.get(f"{guarded.url}/health", headers={"Host": host}).status_code == status
 

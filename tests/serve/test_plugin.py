@@ -44,6 +44,10 @@ def test_spans_come_from_vllms_own_server(stock: Server, llm: LLM) -> None:
     assert found["results"][-1]["usage"]["windows"] > 2
     analyzed = stock.post("/analyze", {"text": texts}, headers=KNOWN).json()
     assert analyzed == [test_presidio.results(spans) for spans in wanted]
+    classified = stock.post("/classify", {"inputs": texts, "model": "second"}, headers=KNOWN)
+    assert [len(one["spans"]) for one in classified.json()] == [len(spans) for spans in wanted]
+    assert {one["model"] for one in classified.json()} == {"second"}
+    assert classified.headers["x-vtag-complete"] == "true"
     predicted = stock.post("/v1/models/second:predict", {"instances": texts}, headers=KNOWN).json()
     assert [len(spans) for spans in predicted["predictions"]] == [len(spans) for spans in wanted]
     inferred = stock.post("/v2/models/demo/infer", {"inputs": [tensor(texts, [len(texts)])]}, headers=KNOWN).json()
@@ -72,7 +76,7 @@ def test_the_page_is_there_and_asks_for_the_key(stock: Server) -> None:
 
 
 def _tags(operation: dict[str, Any]) -> bool:
-    return bool({"vtag", "Presidio", "KServe"}.intersection(operation.get("tags", ())))
+    return bool({"vtag", "Presidio", "Semantic Router", "KServe"}.intersection(operation.get("tags", ())))
 
 
 SHORT: dict[str, dict[str, Any]] = {

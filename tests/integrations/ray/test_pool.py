@@ -95,7 +95,9 @@ def test_workers_have_the_label_map_and_tell_how_texts_were_read(nodes: Nodes) -
         wanted = list(llm.answers(CHUNKS))
     assert [chunk.answers for chunk in found] == [close_to(chunk.answers) for chunk in wanted]
     assert [chunk.coverage for chunk in found] == [chunk.coverage for chunk in wanted]
-    assert {span.label for chunk in wanted for spans in chunk.answers for span in spans} == {"PERSON"}  # type: ignore[union-attr]
+    labels = [span.label for chunk in wanted for spans in chunk.answers if isinstance(spans, list) for span in spans]
+    assert "PERSON" in labels
+    assert "SURNAME" not in labels
 
 
 @pytest.mark.parametrize(
