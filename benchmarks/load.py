@@ -1,6 +1,10 @@
-"""vtag's server beyond its capacity, beside one who asks for much, for five minutes at 70 %, and with clients cut off.
+"""vtag's server beyond its capacity, beside one who asks for much, for five minutes at 70 %, with a long document, and
+with clients cut off.
 
-    python benchmarks/load.py [MODEL] [--only overload|fairness|steady|gone] [--seconds 300]
+    python benchmarks/load.py [MODEL] [--only overload|fairness|steady|document|gone] [--seconds 300]
+    python benchmarks/load.py --only document --presidio http://127.0.0.1:5002
+
+--presidio: the address of a server of Presidio's analyzer, for the same document and clients after vtag.
 
 Clients are coroutines of this process, on keep-alive connections; it shares the processor with the server.
 """
@@ -17,8 +21,9 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from server import ROOT, Server, _tree, ours, processor
@@ -27,24 +32,28 @@ GOLD = ROOT / "tests/data/pii_synth_gold.jsonl"
 
 
 class Client:
-    """A keep-alive connection that posts texts to /v1/tag."""
+    """A keep-alive connection that posts texts; body: what a route takes for them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, body: Callable[[str | Sequence[str]], dict[str, Any]] = lambda t: {"input": t}
+    ) -> None:
         self._url = urlsplit(url)
+        self._body = body
+        self.headers: dict[str, str] = {}
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def post(self, texts: str | Sequence[str]) -> tuple[int, float, dict[str, object]]:
-        """Status, seconds, and what came back."""
+    async def post(self, texts: str | Sequence[str]) -> tuple[int, float, Any]:
+        """Status, seconds, and what came back; `headers` has its headers."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._url.hostname, self._url.port)
         reader, writer = self._streams
-        body = json.dumps({"input": texts}).encode()
+        body = json.dumps(self._body(texts)).encode()
         start = time.perf_counter()
         head = f"POST {self._url.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
-        size = next(int(line.split(": ")[1]) for line in lines if line.startswith("content-length"))
-        answer = json.loads(await reader.readexactly(size))
+        self.headers = dict(line.split(": ", 1) for line in lines[1:-2])
+        answer = json.loads(await reader.readexactly(int(self.headers["content-length"])))
         return int(lines[0].split()[1]), time.perf_counter() - start, answer
 
     def close(self) -> None:
@@ -59,6 +68,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="demo")
     parser.add_argument("--only", choices=MEASURES, default=None)
     parser.add_argument("--seconds", type=int, default=300, help="of steady load")
+    parser.add_argument("--presidio", metavar="URL", help="a server of Presidio's analyzer")
     args = parser.parse_args()
     print(f"CPU: {processor()}")
     texts = [json.loads(line)["text"] for line in GOLD.open(encoding="utf-8")]
@@ -71,6 +81,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder, ours(model, Path(folder), *options.get(name, [])) as server:
                 print(f"\n{name}", flush=True)
                 asyncio.run(measure(server, texts, args.seconds))
+    if args.presidio:
+        asyncio.run(beside_document("Presidio", f"{args.presidio}/analyze", texts))
 
 
 async def overload(server: Server, texts: list[str], _: int, clients: int = 1000, seconds: int = 60) -> None:
@@ -186,6 +198,55 @@ async def steady(server: Server, texts: list[str], seconds: int) -> None:
         client.close()
 
 
+NAME = "Marisol Okonkwo"
+DOCUMENT_CHARACTERS = 700_000
+
+
+async def document(server: Server, texts: list[str], _: int) -> None:
+    """A document for /analyze with a name in its last line, beside 16 clients with short texts."""
+    await beside_document("vtag", server.route.replace("/v1/tag", "/analyze"), texts)
+
+
+async def beside_document(name: str, url: str, texts: list[str], clients: int = 16, seconds: float = 15) -> None:
+    """Latencies of the clients alone and beside the document, and whether the name is found."""
+
+    def body(text: str | Sequence[str]) -> dict[str, Any]:
+        return {"text": text, "language": "en"}
+
+    lines: list[str] = []
+    while sum(map(len, lines)) + len(lines) < DOCUMENT_CHARACTERS:
+        lines.append(texts[len(lines) % len(texts)])
+    whole = "\n".join([*lines, f"It was signed by {NAME} of Dunmere."])
+    reader = Client(url, body)
+
+    async def short(at: int, stop: asyncio.Event, took: list[float]) -> None:
+        client = Client(url, body)
+        while not stop.is_set():
+            at = (at + 7) % len(texts)
+            status, spent, _ = await client.post(texts[at])
+            assert status == 200
+            took.append(spent)
+        client.close()
+
+    async def measured(until: Awaitable[Any]) -> tuple[list[float], Any]:
+        stop, took = asyncio.Event(), list[float]()
+        tasks = [asyncio.create_task(short(at, stop, took)) for at in range(clients)]
+        result = await until
+        stop.set()
+        await asyncio.gather(*tasks)
+        return took, result
+
+    await measured(asyncio.sleep(5))  # warm
+    alone, _ = await measured(asyncio.sleep(seconds))
+    beside, (status, spent, answer) = await measured(reader.post(whole))
+    found = [whole[span["start"] : span["end"]] for span in answer if span["start"] > len(whole) - 40]
+    print(f"{name}, {clients} clients alone: {quantiles(alone)}, slowest {1e3 * max(alone):.0f} ms")
+    print(f"beside {len(whole):,} characters: {quantiles(beside)}, slowest {1e3 * max(beside):.0f} ms")
+    print(f"the document: {status} in {spent:.1f} s; in its last line {found}")
+    print({header: value for header, value in reader.headers.items() if header.startswith("x-vtag")}, flush=True)
+    reader.close()
+
+
 # Of a machine that is cut off: how far each of its clients came.
 CUT_OFF = """
 import json, socket, sys, time
@@ -243,7 +304,7 @@ async def gone(server: Server, texts: list[str], _: int, seconds: int = 120) -> 
         subprocess.run(["ip", "netns", "del", "vtag_gone"], check=True)
 
 
-MEASURES = {"overload": overload, "fairness": fairness, "steady": steady, "gone": gone}
+MEASURES = {"overload": overload, "fairness": fairness, "steady": steady, "document": document, "gone": gone}
 
 
 async def lone(client: Client, texts: list[str]) -> list[float]:

@@ -61,7 +61,7 @@ TAGGED: dict[int | str, dict[str, Any]] = {
         "headers": {
             TOKENS: {"schema": {"type": "integer"}, "description": "tokens of all texts, special ones included"},
             WINDOWS: {"schema": {"type": "integer"}, "description": "windows in which they ran"},
-            COMPLETE: {"schema": {"const": True}, "description": "every text was read to its end"},
+            COMPLETE: {"schema": {"type": "string", "const": "true"}, "description": "every text was read to its end"},
         }
     }
 }
