@@ -51,6 +51,23 @@ def test_its_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).is_file(), target
 
 
+def test_the_page_of_gateways_has_a_label_map_that_works_and_the_names_that_are_sent(tmp_path: Path) -> None:
+    from vtag.cli.main import main
+    from vtag.serve.http.responses import TAGGED
+    from vtag.serve.protocols.presidio import NO_RECOGNIZERS
+
+    page = (ROOT / "docs" / "gateways.md").read_text("utf-8")
+    (label_map,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "labels.toml").write_text(label_map, "utf-8")
+    out = StringIO()
+    with redirect_stdout(out):
+        assert main(["labels", "demo", "--label-map", str(tmp_path / "labels.toml")]) == 0
+    assert out.getvalue().split()[:3] == ["PERSON", "EMAIL", "PHONE_NUMBER"]
+    assert "URL" not in out.getvalue()
+    assert all(f"`{name}" in page for name in TAGGED[200]["headers"])
+    assert json.dumps({"error": NO_RECOGNIZERS}) in page
+
+
 def test_the_page_of_the_server_and_its_help_name_every_limit_and_every_route() -> None:
     from vtag.cli.main import COMMANDS, Parser
     from vtag.cli.serve import LIMITS, parser

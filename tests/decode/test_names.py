@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.decode.schemes import make
 from vtag.decode import scheme as schemes
 from vtag.decode.names import names_of
+from vtag.decode.scheme import FAMILIES
 from vtag.decode.spans import decode
 from vtag.decode.top_k import most_probable, span_types
 from vtag.errors import SettingError
@@ -126,3 +131,20 @@ def test_independent_labels_that_share_a_name_are_combined_as_such() -> None:
     rows = np.array([[0.5, 0.5, 0.2]], np.float32)
     names = names_of(read("PER", "LOC", "MISC"), {"LOC": "PER"})
     assert most_probable(rows, names.labels, 1, multi_label=True) == [[("PER", pytest.approx(0.75))]]
+
+
+@given(
+    st.sampled_from(sorted(FAMILIES)),
+    st.lists(st.sampled_from(["PER", "LOC", "DATE", ""]), min_size=4, max_size=4),
+    st.data(),
+)
+def test_under_any_map_spans_are_the_same_by_other_names(family: str, names: list[str], data: st.DataObject) -> None:
+    kinds = ["PER", "LOC", "ORG", "E-MAIL"]
+    scheme = make(family, kinds)
+    label_map = {kind: name for kind, name in zip(kinds, names, strict=True) if data.draw(st.booleans())}
+    rows = np.random.default_rng(data.draw(st.integers(0, 999))).random((8, len(scheme.labels)), np.float32)
+    rows /= rows.sum(axis=1, keepdims=True)
+    (plain,) = decode([words(8)], [rows], scheme)
+    (found,) = decode([words(8)], [rows], scheme, names=names_of(scheme, label_map).types)
+    renamed = [replace(span, label=label_map.get(span.label, span.label)) for span in plain]
+    assert found == [span for span in renamed if span.label]

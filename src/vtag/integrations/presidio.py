@@ -75,9 +75,8 @@ class VtagRecognizer(EntityRecognizer):
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
         """The text's spans of these entities; empty: all entities. Offsets: code points."""
-        ahead = self._ahead.get(text)
         found: list[RecognizerResult] = []
-        for span in ahead.pop() if ahead else self._spans(text):
+        for span in self._spans(text):
             entity = self._mapping.get(span.label, span.label)
             if entity and (not entities or entity in entities):
                 why = AnalysisExplanation(
@@ -102,6 +101,8 @@ class VtagRecognizer(EntityRecognizer):
         self._ahead.clear()
 
     def _spans(self, text: str) -> list[Span]:
+        with suppress(IndexError):  # not read ahead, or taken by another thread
+            return self._ahead.get(text, []).pop()
         (answer,) = self._tag([text])
         if isinstance(answer, InputError):
             raise answer
@@ -119,7 +120,7 @@ def _with_read_ahead(analyze_iterator: Callable[..., Any]) -> Callable[..., Any]
         wanted = set(kwargs.get("entities") or ())
         readers = [
             recognizer
-            for recognizer in self.analyzer_engine.registry.recognizers
+            for recognizer in getattr(getattr(self.analyzer_engine, "registry", None), "recognizers", ())
             if isinstance(recognizer, VtagRecognizer)
             and recognizer.supported_language == language
             and (not wanted or wanted.intersection(recognizer.supported_entities))
