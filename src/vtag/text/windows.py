@@ -97,10 +97,9 @@ def coverage(encodings: Sequence[Encoding], windows: Sequence[Window]) -> list[C
     """How the windows cover each text. Raises EngineError if a token of a text is in no window."""
     sizes = np.array([len(encoding.ids) for encoding in encodings], np.int64)
     first, total = np.cumsum(sizes) - sizes, int(sizes.sum())
-    places = np.array([(window.text, window.start, window.end) for window in windows], np.int64).reshape(-1, 3)
-    text = places[:, 0]
-    opened = np.bincount(first[text] + places[:, 1], minlength=total + 1)
-    closed = np.bincount(first[text] + places[:, 2], minlength=total + 1)
+    text = np.array([window.text for window in windows], np.int64)
+    opened = np.bincount(first[text] + np.array([window.start for window in windows], np.int64), minlength=total + 1)
+    closed = np.bincount(first[text] + np.array([window.end for window in windows], np.int64), minlength=total + 1)
     if (np.cumsum(opened - closed)[:total] < 1).any():
         raise error("text_not_covered")
     counts = np.bincount(text, minlength=len(encodings))
