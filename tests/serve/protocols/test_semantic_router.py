@@ -76,14 +76,14 @@ def fuzzed(make_text: Callable[..., str], count: int, seed: int) -> list[str]:
 def test_the_router_accepts_every_answer_and_gets_the_spans_of_llm_tag(
     server: Server, llm: LLM, mapping: Mapping, make_text: Callable[..., str]
 ) -> None:
-    texts = [*TEXTS, *fuzzed(make_text, 800, 1)]
+    texts = [*TEXTS, *fuzzed(make_text, 400, 1)]
     found = classified(server, texts, mapping)
     for spans, wanted in zip(found, llm.tag(texts), strict=True):
         assert [(span["label"], span["start"], span["end"]) for span in spans] == [
             (span.label, span.start, span.end) for span in wanted
         ]
         assert [span["score"] for span in spans] == pytest.approx([span.score for span in wanted], abs=CLOSE)
-    assert sum(map(len, found)) > 1_000
+    assert sum(map(len, found)) > 500
 
 
 @pytest.mark.long
