@@ -145,6 +145,18 @@ def test_what_a_server_tells_of_itself_has_them_too(renamed: Server) -> None:
     assert "GIVEN_NAME" not in metrics
 
 
+@pytest.mark.parametrize("place", ["in process", "behind HTTP"])
+def test_presidios_recognizer_has_them(place: str, mapped: LLM, renamed: Server, llm: LLM) -> None:
+    from vtag.integrations.presidio import VtagRecognizer
+
+    names = MAP if place == "in process" else NAMES
+    recognizer = VtagRecognizer(mapped if place == "in process" else renamed.url)
+    assert set(recognizer.get_supported_entities()) == {*names.values(), "URL"} - {""}
+    found = [(one.entity_type, one.start, one.end) for one in recognizer.analyze(DOCUMENT, [])]
+    assert found == [(span.label, span.start, span.end) for span in rename(llm.tag(DOCUMENT)[0], names)]
+    assert {one.entity_type for one in recognizer.analyze(DOCUMENT, ["PERSON"])} == {"PERSON"}
+
+
 def test_files_and_the_command_line_have_them_and_a_run_with_another_map_is_refused_by_name(
     llm: LLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
