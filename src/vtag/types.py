@@ -84,7 +84,7 @@ class Coverage(NamedTuple):
     windows: int
 
     @classmethod
-    def sum(cls, of_texts: Iterable[Coverage]) -> Coverage:
+    def sum(cls, of_texts: Sequence[Coverage]) -> Coverage:
         """Of several texts together."""
         return cls(*map(sum, zip(*of_texts, strict=True))) if of_texts else cls(0, 0)
 
