@@ -158,10 +158,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def renamed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`server` under a label map, with Presidio's names."""
+    """`server` under a label map, with Presidio's names, and with an access log in JSON."""
     from tests.serve.servers import PRESIDIO_LABELS, serving
 
-    options = ("--dtype", "float32", "--label-map", str(PRESIDIO_LABELS))
+    options = ("--dtype", "float32", "--label-map", str(PRESIDIO_LABELS), "--access-log", "json")
     with serving("demo", tmp_path_factory.mktemp("renamed") / "log", *options) as served:
         yield served
 

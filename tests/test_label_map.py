@@ -101,6 +101,10 @@ ROUTES: dict[str, tuple[Callable[[list[str]], Any], Callable[[Any], list[list[tu
         lambda texts: {"inputs": texts},
         lambda body: [[(s["label"], s["start"], s["end"]) for s in row["spans"]] for row in body],
     ),
+    "/api/v1/text/contents": (
+        lambda texts: {"contents": texts},
+        lambda body: [[(s["detection_type"], s["start"], s["end"]) for s in row] for row in body],
+    ),
     "/v1/models/demo:predict": (
         lambda texts: {"instances": texts},
         lambda body: [[(s["label"], s["start"], s["end"]) for s in row] for row in body["predictions"]],

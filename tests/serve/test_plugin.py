@@ -76,7 +76,7 @@ def test_the_page_is_there_and_asks_for_the_key(stock: Server) -> None:
 
 
 def _tags(operation: dict[str, Any]) -> bool:
-    return bool({"vtag", "Presidio", "Semantic Router", "KServe"}.intersection(operation.get("tags", ())))
+    return bool({"vtag", "Presidio", "Semantic Router", "NeMo Guardrails", "FMS Guardrails", "KServe"}.intersection(operation.get("tags", ())))
 
 
 SHORT: dict[str, dict[str, Any]] = {

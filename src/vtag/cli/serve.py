@@ -66,7 +66,14 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
         default=[],
         help="origin of web pages that may call it, such as https://app.example.com; may be repeated (default: none)",
     )
-    new.add_argument("--access-log", action="store_true", help="one line per request on stderr, without texts")
+    new.add_argument(
+        "--access-log",
+        metavar="FORMAT",
+        nargs="?",
+        const="plain",
+        choices=("plain", "json"),
+        help="one line per request on stderr, without texts: plain (default) or json",
+    )
     engine.add_options(new)
     new.formatter_class = argparse.RawDescriptionHelpFormatter
     fixed = (f"  {says}: {most} (then {then})" for says, (most, then) in FIXED.items())

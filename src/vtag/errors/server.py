@@ -118,6 +118,16 @@ TABLE: dict[str, Kind] = {
     "classifies_spans": Kind(
         InputError, 422, 4, "this route takes inputs, not input: to get spans, post input to /v1/tag"
     ),
+    "label_not_served": Kind(
+        InputError, 422, 4, "labels has a type that the model does not have: choose among {names}"
+    ),
+    "no_chat": Kind(
+        InputError,
+        422,
+        4,
+        "this route is for NeMo Guardrails' GLiNER rails and generates no text: send one message of the user and no"
+        " options but GLiNER's",
+    ),
     "no_pairs": Kind(
         InputError, 422, 4, "this server does not judge a text by a context or question: send inputs alone"
     ),

@@ -31,6 +31,7 @@ from vtag.errors import error
 from vtag.serve.http.access_log import AccessLog
 from vtag.serve.http.connection import Connection, enable_tcp_keepalive
 from vtag.serve.http.middleware import AccessMiddleware, AccessPolicy, remove_unused_routes
+from vtag.serve.http.request_id import HEADER, RequestIds
 from vtag.serve.http.responses import TAGGED
 from vtag.serve.limits import GRACE_SECONDS, IDLE_SECONDS
 from vtag.serve.pipeline import long_texts
@@ -108,12 +109,12 @@ async def _serve(
     remove_unused_routes(app)
     gate: ASGIApp = AccessMiddleware(app, access)
     if access.origins:
-        coverage = list(TAGGED[200]["headers"])
+        shown = [HEADER, *TAGGED[200]["headers"]]
         gate = CORSMiddleware(
-            gate, access.origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=coverage
+            gate, access.origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=shown
         )
     config = uvicorn.Config(
-        AccessLog(gate) if served.access_log else gate,
+        RequestIds(AccessLog(gate, served.access_log) if served.access_log else gate),
         http=Connection,
         ws="none",
         log_level="warning",

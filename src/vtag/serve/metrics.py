@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+# In seconds: of what takes at most a step or two, and of requests, which may wait for long texts.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+REQUEST_SECONDS = (*SECONDS, 60, 120, 300)
 SHARES = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
 
 REQUESTS = Counter("vtag_requests", "Requests to vtag's routes", ["route", "status"])
+LATENCY = Histogram(
+    "vtag_request_seconds",
+    "Time from a request's head to the last byte of its response",
+    ["route"],
+    buckets=REQUEST_SECONDS,
+)
 REFUSED = Counter("vtag_refused", "Refused requests by kind of error", ["reason"])
 UNDER_WAY = Gauge("vtag_requests_under_way", "Admitted requests without a response yet")
 TEXTS = Counter("vtag_texts", "Tagged texts")

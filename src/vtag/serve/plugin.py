@@ -23,7 +23,7 @@ from vtag.serve.http.responses import unknown_route
 from vtag.serve.limits import Limits
 from vtag.serve.page import docs, playground
 from vtag.serve.pipeline.service import Service
-from vtag.serve.protocols import huggingface, presidio, semantic_router, vtag
+from vtag.serve.protocols import fms, huggingface, nemo, presidio, semantic_router, vtag
 from vtag.serve.protocols.kserve import routes as kserve
 from vtag.serve.protocols.vllm_pooling import LimitExceededError, WindowedPooling, limit_exceeded
 
@@ -32,6 +32,9 @@ ROUTERS = (
     vtag.router,
     presidio.router,
     semantic_router.router,
+    nemo.router,
+    nemo.chat_router,
+    fms.router,
     kserve.binary_router,
     kserve.router,
     playground.router,
@@ -41,12 +44,15 @@ ROUTERS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServeConfig:
-    """The configuration of `vtag serve`, kept in the app's state; `forks` comes from `long_texts.start`."""
+    """The configuration of `vtag serve`, kept in the app's state.
+
+    access_log: its format, if there is one. forks: from `long_texts.start`.
+    """
 
     plan: Plan
     names: Sequence[str]
     limits: Limits
-    access_log: bool = False
+    access_log: str | None = None
     forks: socket.socket | None = None
 
 

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOG = logging.getLogger("vtag.access")
 
 
-class AccessLog:
-    """ASGI middleware that logs `127.0.0.1 POST /v1/tag 200 12.3 ms`, with the route's path from the OpenAPI."""
+def _plain(entry: dict[str, Any]) -> str:
+    """`127.0.0.1 POST /v1/tag 200 12.3 ms 4f1c…`."""
+    return "{client} {method} {route} {status} {ms:.1f} ms {request_id}".format(ms=1e3 * entry["seconds"], **entry)
 
-    def __init__(self, app: ASGIApp) -> None:
+
+def _json(entry: dict[str, Any]) -> str:
+    """The entry as JSON, with the time in UTC at which the response was complete."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return orjson.dumps({"time": now, **entry}).decode()
+
+
+FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {"plain": _plain, "json": _json}
+
+
+class AccessLog:
+    """ASGI middleware inside of RequestIds that logs each request; `route` is the route's path in the OpenAPI.
+
+    style: one of FORMATS.
+    """
+
+    def __init__(self, app: ASGIApp, style: str) -> None:
         self._app = app
+        self._line = FORMATS[style]
         LOG.setLevel(logging.INFO)
         LOG.addHandler(logging.StreamHandler())
 
@@ -35,6 +56,12 @@ class AccessLog:
             await self._app(scope, receive, noting)
         finally:
             client: Any = scope.get("client") or "-"
-            route = getattr(scope.get("route"), "path", "-")
-            took = 1e3 * (time.perf_counter() - start)
-            LOG.info("%s %s %s %d %.1f ms", client[0], scope["method"], route, status, took)
+            entry = {
+                "request_id": scope["request_id"],
+                "client": client[0],
+                "method": scope["method"],
+                "route": getattr(scope.get("route"), "path", "-"),
+                "status": status,
+                "seconds": round(time.perf_counter() - start, 6),
+            }
+            LOG.info("%s", self._line(entry))

@@ -76,7 +76,7 @@ class AccessPolicy:
 
 
 class AccessMiddleware:
-    """Checks access, and routes POST requests past vLLM's middlewares, or to vLLM's routes under vtag's limits.
+    """Checks access, and routes requests to vtag's routes past vLLM's middlewares, or to vLLM's under vtag's limits.
 
     vLLM's middlewares cost as much as decoding a text.
     """
@@ -84,7 +84,7 @@ class AccessMiddleware:
     def __init__(self, app: FastAPI, access: AccessPolicy) -> None:
         self._app = app
         self._access = access
-        self._direct = [route for route in app.routes if isinstance(route, Route) and "POST" in route.methods]
+        self._routes = [route for route in app.routes if isinstance(route, Route)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry point."""
@@ -92,31 +92,36 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         scope["path"] = scope["path"].rstrip("/") or "/"
+        refused = None
         try:
             self._access.check(scope)
-        except VtagError as refused:
+        except VtagError as raised:
+            refused = raised
+        # HEAD is answered as GET; uvicorn, which keeps its own scope, leaves the body out.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        if (route := self._route_of(asked)) is not None:
+            await route.respond(asked, receive, send, refused)
+        elif refused is not None:
             await refuse(refused, scope, receive, send)
-            return
-        if scope["method"] == "POST":
-            await self._posted(scope, receive, send)
-        elif scope["method"] == "HEAD":  # as GET; uvicorn, which keeps its own scope, leaves the body out
-            asked = {**scope, "method": "GET"}
-            await self._app(asked, receive, send)
-            scope["route"] = asked.get("route")
-        else:
-            await self._app(scope, receive, send)
-
-    async def _posted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        for route in self._direct:
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                scope.update(found, app=self._app, route=route)
-                await route.handle(scope, receive, send)
-                return
-        if scope["path"] in KEPT:
+        elif scope["method"] == "POST" and scope["path"] in KEPT:
             await self._forward_to_vllm(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._app(asked, receive, send)
+        scope["route"] = asked.get("route")  # for the access log
+
+    def _route_of(self, scope: Scope) -> Route | None:
+        """vtag's route with this path, preferably with this method too; the scope is prepared for it."""
+        partial: tuple[Route, Scope] | None = None
+        for route in self._routes:
+            match, found = route.matches(scope)
+            if match is not Match.NONE and (partial is None or match is Match.FULL):
+                partial = route, found
+            if match is Match.FULL:
+                break
+        if partial is None:
+            return None
+        scope.update(partial[1], app=self._app, route=partial[0])
+        return partial[0]
 
     async def _forward_to_vllm(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request to a route of vLLM's, which gets the body once it is complete and within the limits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -77,13 +77,19 @@ async def unknown_route(request: Request, raised: Exception) -> Response:
     return await http_exception_handler(request, raised)
 
 
-def refusal(refused: VtagError, headers: dict[str, str] | None = None) -> Response:
-    """The response for an error."""
+def error_body(refused: VtagError) -> dict[str, Any]:
+    """The JSON for an error on all routes but those of a protocol with a form of its own."""
+    return {"error": str(refused), "error_type": refused.kind}
+
+
+def refusal(
+    refused: VtagError, headers: dict[str, str] | None = None, *, form: Callable[[VtagError], Any] = error_body
+) -> Response:
+    """The response for an error; form: returns its JSON."""
     REFUSED.labels(refused.kind).inc()
-    content = {"error": str(refused), "error_type": refused.kind}
     if refused.status == 401:
         headers = {"WWW-Authenticate": "Bearer"}
-    return json_response(content, refused.status, headers)
+    return json_response(form(refused), refused.status, headers)
 
 
 async def refuse(refused: VtagError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
@@ -20,9 +21,9 @@ from starlette.types import Receive, Scope, Send
 from vtag.errors import VtagError, error
 from vtag.serve.http.body import check_type, parse_json, read_body, validated
 from vtag.serve.http.lifetime import RequestLifetime
-from vtag.serve.http.responses import ERRORS, json_response, refusal, refuse
+from vtag.serve.http.responses import ERRORS, error_body, json_response, refusal
 from vtag.serve.limits import Limits
-from vtag.serve.metrics import REQUESTS
+from vtag.serve.metrics import LATENCY, REQUESTS
 from vtag.serve.pipeline.service import Service
 
 CLIENT_GONE = 499
@@ -45,6 +46,10 @@ class Route(APIRoute):
         self._schema: type[BaseModel] | None = get_type_hints(endpoint).get("body")
         self._queried = [parameter.alias for parameter in self.dependant.query_params]
 
+    def error_body(self, refused: VtagError) -> dict[str, Any]:
+        """The JSON for an error."""
+        return error_body(refused)
+
     def check_type(self, headers: Headers) -> None:
         """Raise InputError for a body of another content type."""
         check_type(headers)
@@ -54,16 +59,25 @@ class Route(APIRoute):
         return validated(parse_json(body, limits.values), schema)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, from Starlette's router or directly from the AccessMiddleware."""
-        if not has_key(scope, scope["app"].state.keys):  # vLLM's own server has no AccessMiddleware
-            await refuse(error("wrong_key"), scope, receive, send)
-        elif scope["method"] in self.methods:
-            response = await self._answer(Request(scope, receive, send))
-            REQUESTS.labels(self.path, response.status_code).inc()
-            await response(scope, receive, send)
+        """One request from Starlette's router: vLLM's own server has no AccessMiddleware."""
+        allowed = has_key(scope, scope["app"].state.keys)
+        await self.respond(scope, receive, send, None if allowed else error("wrong_key"))
+
+    async def respond(self, scope: Scope, receive: Receive, send: Send, refused: VtagError | None) -> None:
+        """One request, counted; refused: why it has no access."""
+        start = time.perf_counter()
+        methods = ", ".join(sorted(self.methods))
+        if refused is not None:
+            response = refusal(refused, form=self.error_body)
+        elif scope["method"] not in self.methods:
+            response = refusal(error("wrong_method", methods=methods), {"Allow": methods}, form=self.error_body)
         else:
-            methods = ", ".join(sorted(self.methods))
-            await refusal(error("wrong_method", methods=methods), {"Allow": methods})(scope, receive, send)
+            response = await self._answer(Request(scope, receive, send))
+        try:
+            await response(scope, receive, send)
+        finally:
+            REQUESTS.labels(self.path, response.status_code).inc()
+            LATENCY.labels(self.path).observe(time.perf_counter() - start)
 
     async def _answer(self, request: Request) -> Response:
         """The endpoint's response, or the error's."""
@@ -78,7 +92,7 @@ class Route(APIRoute):
                 content = await with_body(request, self.check_type, partial(self._posted, request, arguments))
             return content if isinstance(content, Response) else json_response(content)
 
-        return await answer(request, asked)
+        return await answer(request, asked, self.error_body)
 
     async def _posted(self, request: Request, arguments: dict[str, Any], sent: bytes) -> Any:
         """The endpoint's result for a body."""
@@ -117,20 +131,22 @@ async def with_body(
         lifetime.close()
 
 
-async def answer(request: Request, ask: Callable[[], Awaitable[Sent]]) -> Sent | Response:
-    """The response of `ask`, or of the error that it raises."""
+async def answer(
+    request: Request, ask: Callable[[], Awaitable[Sent]], form: Callable[[VtagError], Any] = error_body
+) -> Sent | Response:
+    """The response of `ask`, or of the error that it raises; form: returns the JSON of an error."""
     try:
         return await ask()
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     except VtagError as refused:
         again = {"Retry-After": str(service_of(request).admission.retry_after())} if refused.status == 429 else None
-        return refusal(refused, again)
+        return refusal(refused, again, form=form)
     except Exception as unexpected:
         if request.app.state.client.errored:
-            return refusal(error("engine_gone"))
+            return refusal(error("engine_gone"), form=form)
         LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
-        return refusal(error("internal", type=type(unexpected).__name__))
+        return refusal(error("internal", type=type(unexpected).__name__), form=form)
 
 
 def has_key(scope: Scope, keys: Sequence[str]) -> bool:
