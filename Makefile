@@ -35,7 +35,7 @@ test: .venv/ready ## Run the tests, what vtag needs of vLLM first
 test-fast: .venv/ready ## Run the tests that need no vLLM
 	$(PYTEST) -q -n 2 $(FAST)
 
-test-long: .venv/ready ## Run the tests that take minutes
+test-long: .venv/ready .venv-gateways/ready ## Run the tests that take minutes
 	OMP_NUM_THREADS=1 $(PYTEST) $(TWICE) -m "long and not alone"
 	$(PYTEST) --durations=25 -m "long and alone"
 
@@ -80,12 +80,14 @@ lint: .venv/ready ## Check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-lock: .venv/uv ## Resolve the lock again from pyproject.toml
+lock: .venv/uv ## Resolve the locks again, from pyproject.toml and from what the gateways need
 	$(BIN)/uv pip compile pyproject.toml $(LOCK_EXTRAS:%=--extra %) --config-file requirements/uv.toml --upgrade \
 		--universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --quiet -o $(LOCK)
+	$(BIN)/uv pip compile requirements/gateways.in --upgrade --universal --python-version 3.11 --no-emit-index-url \
+		--no-annotate --custom-compile-command "make lock" --quiet -o requirements/gateways.txt
 
 clean: ## Remove .venv and everything built
-	rm -rf .venv .venv-bench .venv-trial build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-gateways .venv-trial build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/uv:
@@ -115,4 +117,12 @@ clean: ## Remove .venv and everything built
 	@.venv-bench/bin/python scripts/install_torch.py "$$(grep '^torch==' $(LOCK))" $(TORCH_INDEX)
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps -r $(LOCK)
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python -r requirements/bench.txt
+	@touch $@
+
+# The gateways whose clients are tested: they need other versions than vtag has, and no vtag.
+.venv-gateways/ready: requirements/gateways.txt | .venv/uv
+	@echo 'Setting up .venv-gateways'
+	@$(PYTHON) -m venv .venv-gateways
+	@$(BIN)/uv pip install --quiet --python .venv-gateways/bin/python --no-deps -r requirements/gateways.txt || \
+		.venv-gateways/bin/python -m pip install -qq --no-deps -r requirements/gateways.txt
 	@touch $@

@@ -45,7 +45,7 @@ def test_what_it_says_of_arguments_is_what_vtag_says_of_them() -> None:
     assert named == {"device", "device_map", "batch_size", "num_workers"} <= set(MOVED)
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
 def test_its_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^):#]+)\)", page.read_text("utf-8")):
         assert (page.parent / target).is_file(), target
@@ -54,6 +54,7 @@ def test_its_links_lead_somewhere(page: Path) -> None:
 def test_the_page_of_gateways_has_a_label_map_that_works_and_the_names_that_are_sent(tmp_path: Path) -> None:
     from vtag.cli.main import main
     from vtag.serve.http.responses import TAGGED
+    from vtag.serve.http.access_log import FORMATS
     from vtag.serve.protocols.presidio import NO_RECOGNIZERS
 
     page = (ROOT / "docs" / "gateways.md").read_text("utf-8")
@@ -65,7 +66,12 @@ def test_the_page_of_gateways_has_a_label_map_that_works_and_the_names_that_are_
     assert out.getvalue().split()[:3] == ["PERSON", "EMAIL", "PHONE_NUMBER"]
     assert "URL" not in out.getvalue()
     assert all(f"`{name}" in page for name in TAGGED[200]["headers"])
-    assert json.dumps({"error": NO_RECOGNIZERS}) in page
+    (line,) = re.findall(r"```json\n(.*?)\n```", page, re.DOTALL)
+    entry = json.loads(line)
+    written = json.loads(FORMATS["json"]({name: entry[name] for name in list(entry)[1:]}))
+    assert list(written) == list(entry)
+    assert {**written, "time": entry["time"]} == entry
+    assert json.dumps({"error": NO_RECOGNIZERS}) in (ROOT / "docs" / "gateways" / "presidio.md").read_text("utf-8")
 
 
 def test_the_page_of_the_server_and_its_help_name_every_limit_and_every_route() -> None:

@@ -1,7 +1,8 @@
 """What clients of other servers sent, recorded, is answered with the spans of `llm.tag`.
 
-recorded.json: requests of LiteLLM's Presidio guardrail, and of the v1 and v2 clients of KServe and Triton, each with
-the version that sent it, and the label map of the server where there was one; bodies that are no JSON in base64.
+recorded.json: requests of LiteLLM's guardrails, of NeMo Guardrails, of FMS Guardrails' orchestrator (written after its
+source), and of the v1 and v2 clients of KServe and Triton, each with the version that sent it, and the label map of the
+server where there was one; bodies that are no JSON in base64.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import httpx
 import jsonschema
 import pytest
 
+from tests.serve.protocols.test_fms import detections
 from tests.serve.protocols.test_presidio import results
 from tests.serve.protocols.test_vtag import CLOSE
 from tests.serve.servers import PRESIDIO_LABELS, Server
@@ -81,6 +83,31 @@ def test_a_presidio_client_that_asks_for_presidios_names(renamed: Server, llm: L
     else:
         assert len(spans) > 1
         assert answer.json() == results(spans)
+
+
+@pytest.mark.parametrize("number", these("/v1/extract") + these("/v1/chat/completions"))
+def test_nemos_gliner_rails(server: Server, llm: LLM, number: int) -> None:
+    answer = replay(server, number).json()
+    asked = RECORDED[number]["json"]
+    if "messages" in asked:
+        answer = json.loads(answer["choices"][0]["message"]["content"])
+    (spans,) = llm.tag([TEXTS[0]], threshold=asked["threshold"])
+    spans = [span for span in spans if span.label in asked.get("labels", [span.label])]
+    found = [
+        (row.get("label", row.get("suggested_label")), row.get("start", row.get("start_position")))
+        for row in answer["entities"]
+    ]
+    assert found == [(span.label, span.start) for span in spans]
+    assert answer["total_entities"] == len(spans) > 0
+
+
+@pytest.mark.parametrize("number", these("/api/v1/text/contents"))
+def test_a_client_of_fms_detectors(server: Server, llm: LLM, number: int) -> None:
+    answer = replay(server, number)
+    asked = RECORDED[number]["json"]
+    spans = llm.tag(asked["contents"], threshold=asked["detector_params"].get("threshold"))
+    assert answer.json() == [detections(row) for row in spans]
+    assert len(spans[0]) > 1
 
 
 @pytest.mark.parametrize("number", these("/v1/models"))
