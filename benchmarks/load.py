@@ -1,7 +1,7 @@
-"""vtag's server beyond its capacity, beside one who asks for much, for five minutes at 70 %, with a long document, and
-with clients cut off.
+"""vtag's server beyond its capacity, beside one who asks for much, for five minutes at 70 %, with a long document, on
+all routes at once with what /metrics counts of it, and with clients cut off.
 
-    python benchmarks/load.py [MODEL] [--only overload|fairness|steady|document|gone] [--seconds 300]
+    python benchmarks/load.py [MODEL] [--only overload|fairness|steady|document|counts|gone] [--seconds 300]
     python benchmarks/load.py --only document --presidio http://127.0.0.1:5002
 
 --presidio: the address of a server of Presidio's analyzer, for the same document and clients after vtag.
@@ -15,12 +15,13 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,20 @@ class Client:
 
     async def post(self, texts: str | Sequence[str]) -> tuple[int, float, Any]:
         """Status, seconds, and what came back; `headers` has its headers."""
+        status, seconds, answer = await self.ask("POST", self._url.path, json.dumps(self._body(texts)).encode())
+        return status, seconds, json.loads(answer)
+
+    async def ask(self, method: str, path: str, body: bytes, *more: str) -> tuple[int, float, bytes]:
+        """Status, seconds, and the body of the response; more: lines of the head."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._url.hostname, self._url.port)
         reader, writer = self._streams
-        body = json.dumps(self._body(texts)).encode()
         start = time.perf_counter()
-        head = f"POST {self._url.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        head = [f"{method} {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *more]
+        writer.write("\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         self.headers = dict(line.split(": ", 1) for line in lines[1:-2])
-        answer = json.loads(await reader.readexactly(int(self.headers["content-length"])))
+        answer = await reader.readexactly(int(self.headers["content-length"]))
         return int(lines[0].split()[1]), time.perf_counter() - start, answer
 
     def close(self) -> None:
@@ -72,7 +77,11 @@ def main() -> None:
     args = parser.parse_args()
     print(f"CPU: {processor()}")
     texts = [json.loads(line)["text"] for line in GOLD.open(encoding="utf-8")]
-    options = {"overload": ["--dtype", "float32"], "gone": ["--host", "0.0.0.0"]}
+    options = {
+        "overload": ["--dtype", "float32"],
+        "counts": ["--max-requests", "24", "--engine", "served_model_name=m"],
+        "gone": ["--host", "0.0.0.0"],
+    }
     from vtag.model.demo import demo_model
 
     model = demo_model() if args.model == "demo" else Path(args.model)
@@ -247,6 +256,80 @@ async def beside_document(name: str, url: str, texts: list[str], clients: int = 
     reader.close()
 
 
+# Every route of vtag's, as /metrics names it: a path that leads there, and what it takes for a text; None: it is a GET.
+ROUTES: dict[str, tuple[str, Callable[[str], Any] | None]] = {
+    "/": ("/", lambda text: {"inputs": text}),
+    "/models/{name:path}": ("/models/m", lambda text: {"inputs": [text]}),
+    "/v1/tag": ("/v1/tag", lambda text: {"input": text}),
+    "/info": ("/info", None),
+    "/analyze": ("/analyze", lambda text: {"text": text}),
+    "/supportedentities": ("/supportedentities", None),
+    "/recognizers": ("/recognizers", None),
+    "/classify": ("/classify", lambda text: {"inputs": text}),
+    "/v1/extract": ("/v1/extract", lambda text: {"text": text}),
+    "/v1/chat/completions": (
+        "/v1/chat/completions",
+        lambda text: {"messages": [{"role": "user", "content": text}]},
+    ),
+    "/api/v1/text/contents": ("/api/v1/text/contents", lambda text: {"contents": [text]}),
+    "/v1/models/{name:model}:predict": ("/v1/models/m:predict", lambda text: {"instances": [text]}),
+    "/v1/models/{name:model}": ("/v1/models/m", None),
+    "/v2/models/{name:model}/infer": (
+        "/v2/models/m/infer",
+        lambda text: {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}]},
+    ),
+    "/v2/models/{name:model}/ready": ("/v2/models/m/ready", None),
+    "/v2/models/{name:model}": ("/v2/models/m", None),
+    "/v2": ("/v2", None),
+    "/v2/health/live": ("/v2/health/live", None),
+    "/v2/health/ready": ("/v2/health/ready", None),
+    "/playground": ("/playground", None),
+    "/docs": ("/docs", None),
+}
+
+
+async def counts(server: Server, texts: list[str], seconds: int, clients: int = 48) -> None:
+    """Good and bad requests to all routes at once, by more clients than are admitted: what they count, and /metrics."""
+    sent: Counter[tuple[str, int]] = Counter()
+    waited: dict[str, float] = defaultdict(float)
+
+    async def asks(number: int, end: float) -> None:
+        rng, client = random.Random(number), Client(server.route)
+        while time.monotonic() < end:
+            route, (path, body) = rng.choice(list(ROUTES.items()))
+            method = "PATCH" if rng.random() < 0.05 else "GET" if body is None else "POST"
+            text = " ".join(rng.choices(texts, k=rng.choice([1, 1, 1, 8])))
+            content = b"" if body is None else json.dumps(body(text)).encode()
+            if body is not None and rng.random() < 0.1:
+                content = rng.choice([b"{", b"[7]", json.dumps({"model": text}).encode()])
+            late = rng.choice(["0.001", "0.05"]) if rng.random() < 0.1 else "60"
+            page = ["Origin: https://elsewhere.example"] if rng.random() < 0.05 else []
+            status, spent, _ = await client.ask(method, path, content, f"X-Request-Timeout: {late}", *page)
+            sent[route, status] += 1
+            waited[route] += spent
+            await asyncio.sleep(1 if status == 429 else 0.01)
+        client.close()
+
+    end = time.monotonic() + min(seconds, 60)
+    await asyncio.gather(*(asks(number, end) for number in range(clients)))
+    numbers = {
+        name: float(value) for name, value in (line.rsplit(" ", 1) for line in metrics(server) if "route=" in line)
+    }
+    counted: Counter[tuple[str, int]] = Counter()
+    for name, value in numbers.items():
+        if found := re.fullmatch(r'vtag_requests_total\{route="(.*)",status="(\d+)"\}', name):
+            counted[found[1], int(found[2])] += int(value)
+    for route in ROUTES:
+        statuses = {status: number for (of, status), number in sorted(sent.items()) if of == route}
+        lasted = numbers[f'vtag_request_seconds_sum{{route="{route}"}}']
+        number = int(numbers[f'vtag_request_seconds_count{{route="{route}"}}'])
+        same = number == sum(statuses.values()) and lasted <= waited[route]
+        print(
+            f"{route}: {statuses}; in the histogram {number}, {lasted:.1f} of the clients' {waited[route]:.1f} s", same
+        )
+    print(f"{sum(sent.values())} requests; as /metrics counts them by route and status: {counted == sent}", flush=True)
+
+
 # Of a machine that is cut off: how far each of its clients came.
 CUT_OFF = """
 import json, socket, sys, time
@@ -304,7 +387,14 @@ async def gone(server: Server, texts: list[str], _: int, seconds: int = 120) -> 
         subprocess.run(["ip", "netns", "del", "vtag_gone"], check=True)
 
 
-MEASURES = {"overload": overload, "fairness": fairness, "steady": steady, "document": document, "gone": gone}
+MEASURES = {
+    "overload": overload,
+    "fairness": fairness,
+    "steady": steady,
+    "document": document,
+    "counts": counts,
+    "gone": gone,
+}
 
 
 async def lone(client: Client, texts: list[str]) -> list[float]:

@@ -47,14 +47,15 @@ def test_what_it_says_of_arguments_is_what_vtag_says_of_them() -> None:
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
 def test_its_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^):#]+)\)", page.read_text("utf-8")):
+    prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^):#]+)\)", prose):
         assert (page.parent / target).is_file(), target
 
 
 def test_the_page_of_gateways_has_a_label_map_that_works_and_the_names_that_are_sent(tmp_path: Path) -> None:
     from vtag.cli.main import main
-    from vtag.serve.http.responses import TAGGED
     from vtag.serve.http.access_log import FORMATS
+    from vtag.serve.http.responses import TAGGED
     from vtag.serve.protocols.presidio import NO_RECOGNIZERS
 
     page = (ROOT / "docs" / "gateways.md").read_text("utf-8")

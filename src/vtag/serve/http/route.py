@@ -145,7 +145,8 @@ async def answer(
     except Exception as unexpected:
         if request.app.state.client.errored:
             return refusal(error("engine_gone"), form=form)
-        LOG.error("unexpected %s", type(unexpected).__name__, exc_info="VTAG_DEBUG" in os.environ)
+        of = request.scope.get("request_id", "-")
+        LOG.error("unexpected %s, request %s", type(unexpected).__name__, of, exc_info="VTAG_DEBUG" in os.environ)
         return refusal(error("internal", type=type(unexpected).__name__), form=form)
 
 
