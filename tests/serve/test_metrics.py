@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.serve.servers import Server
+from tests.serve.servers import NO_TLS, Server
 from vtag.serve.plugin import ROUTERS
 
 ROUTES = [route for router in ROUTERS for route in router.routes]
@@ -46,7 +46,7 @@ def test_every_request_to_every_route_is_counted_once(server: Server) -> None:
 
     def asks(route: object) -> None:
         path: str = route.path  # type: ignore[attr-defined]
-        with httpx.Client(base_url=server.url, timeout=60) as client:
+        with httpx.Client(base_url=server.url, timeout=60, verify=NO_TLS) as client:
             for method in ("GET", "HEAD", "POST", "PATCH"):
                 for body, headers in SENT:
                     headers = {"Content-Type": "application/json", **headers}

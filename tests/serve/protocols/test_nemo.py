@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from tests.decode.schemes import make
+from tests.hostile.test_hostile import GOOD
 from tests.serve.protocols.test_vtag import CLOSE, TEXTS
 from tests.serve.servers import PRESIDIO_LABELS, Server
-from vtag.serve.protocols.nemo import tagged_text
+from vtag.errors import InputError
+from vtag.options import TagOptions
+from vtag.serve.pipeline.stages import Done, cut, finish, prepare
+from vtag.serve.protocols.nemo import _as_extraction, _Entities, tagged_text
+from vtag.tagger import Batch, Tagger
 from vtag.types import Coverage
 
 if TYPE_CHECKING:
@@ -25,6 +33,7 @@ NAMES = {
 # What NeMo's client sends with each text.
 SENT = {"threshold": 0.5, "chunk_length": 384, "overlap": 128, "flat_ner": False}
 LONG = "\n".join(TEXTS * 2)[:20_500]  # a process of its own
+DOCUMENT = "\n".join(TEXTS[:60])
 
 
 def body_for(route: str, text: str, **options: Any) -> dict[str, Any]:
@@ -50,22 +59,22 @@ def mask(text: str, places: Sequence[tuple[int, int, str]]) -> str:
 
 
 @pytest.mark.parametrize("route", NAMES)
-def test_masked_text_is_that_of_llm_tag(server: Server, llm: LLM, route: str) -> None:
-    labels = ["GIVEN_NAME", "PHONE", "CITY"]
-    texts = [*TEXTS[:40], LONG, "", "Ann 👩‍👩‍👧 met Ann in Dunmere, and Ann left."]
-    for wanted in ([], labels):
-        for text, spans in zip(texts, llm.tag(texts, threshold=0.5), strict=True):
-            found = asked(server, route, text, **SENT, labels=wanted)
-            _, label_of, start, end, _ = NAMES[route]
-            spans = [span for span in spans if span.label in (wanted or [span.label])]
-            rows = found["entities"]
-            assert [[row[name] for name in NAMES[route]] for row in rows] == [
-                [span.text, span.label, span.start, span.end, pytest.approx(span.score, abs=CLOSE)] for span in spans
-            ]
-            assert found["total_entities"] == len(spans)
-            assert found["tagged_text"] == tagged_text(text, spans)
-            masked = mask(text, [(row[start], row[end], row[label_of]) for row in rows])
-            assert masked == mask(text, [(span.start, span.end, span.label) for span in spans])
+@pytest.mark.parametrize("labels", [[], ["GIVEN_NAME", "PHONE", "CITY"]], ids=["all labels", "some labels"])
+def test_masked_text_is_that_of_llm_tag(server: Server, llm: LLM, route: str, labels: list[str]) -> None:
+    texts = [*TEXTS[:20], "", "Ann 👩‍👩‍👧 met Ann in Dunmere, and Ann left."]
+    texts += TEXTS[20:30] if labels else [LONG, *GOOD.values()]
+    _, label_of, start, end, _ = NAMES[route]
+    for text, spans in zip(texts, llm.tag(texts, threshold=0.5), strict=True):
+        found = asked(server, route, text, **SENT, labels=labels)
+        spans = [span for span in spans if span.label in (labels or [span.label])]
+        rows = found["entities"]
+        assert [[row[name] for name in NAMES[route]] for row in rows] == [
+            [span.text, span.label, span.start, span.end, pytest.approx(span.score, abs=CLOSE)] for span in spans
+        ]
+        assert found["total_entities"] == len(spans)
+        assert found["tagged_text"] == tagged_text(text, spans)
+        masked = mask(text, [(row[start], row[end], row[label_of]) for row in rows])
+        assert masked == mask(text, [(span.start, span.end, span.label) for span in spans])
 
 
 def test_every_occurrence_is_an_entity(server: Server) -> None:
@@ -78,15 +87,15 @@ def test_every_occurrence_is_an_entity(server: Server) -> None:
 def test_the_threshold_is_nemos_where_none_is_sent_and_zero_is_a_threshold(
     server: Server, llm: LLM, route: str
 ) -> None:
-    (plain,), (half,) = llm.tag([LONG]), llm.tag([LONG], threshold=0.5)
+    (plain,), (half,) = llm.tag([DOCUMENT]), llm.tag([DOCUMENT], threshold=0.5)
     assert len(half) < len(plain)
     for options, spans in (({}, half), ({"threshold": None}, half), ({"threshold": 0}, plain)):
-        assert asked(server, route, LONG, **options)["total_entities"] == len(spans)
+        assert asked(server, route, DOCUMENT, **options)["total_entities"] == len(spans)
 
 
 def test_chunks_and_nesting_change_nothing(server: Server) -> None:
-    found = asked(server, EXTRACT, LONG, **SENT)
-    assert asked(server, EXTRACT, LONG, threshold=0.5, chunk_length=1, overlap=0, flat_ner=True) == found
+    found = asked(server, EXTRACT, DOCUMENT, **SENT)
+    assert asked(server, EXTRACT, DOCUMENT, threshold=0.5, chunk_length=1, overlap=0, flat_ner=True) == found
 
 
 @pytest.mark.parametrize("route", NAMES)
@@ -171,3 +180,27 @@ def test_an_option_that_is_wrong_is_named(server: Server, route: str, options: d
 def test_what_is_no_option_is_refused(server: Server) -> None:
     answer = server.post(EXTRACT, {"text": "Ann", "lables": ["CITY"]})
     assert (answer.status_code, answer.json()["error_type"]) == (422, "unknown_field")
+
+
+def test_entities_of_a_model_with_several_labels_a_token_do_not_overlap(family: Any) -> None:
+    """Random logits in an engine's place."""
+    tagger = Tagger(family, dict(enumerate(make("IOB2", ["A", "B", "C"]).labels)), 64, multi_label=True)
+    texts, rng = TEXTS[:40], np.random.default_rng(0)
+    render = _Entities({"A", "B"}, _as_extraction)
+    (piece,) = cut(texts, [*map(len, texts)], render, options=tagger.bind(TagOptions()), words=False, most=1 << 20)
+    (batch,) = prepare(tagger, [piece])
+    assert isinstance(batch, Batch)
+    logits = [rng.normal(0, 3, (len(window.ids), 7)).astype(np.float32) for window in batch.windows]
+    (done,) = finish(tagger, [(piece, batch, logits)])
+    assert isinstance(done, Done)
+    overlaps = 0
+    for text, row, spans in zip(texts, map(json.loads, done.rows), tagger.finish(batch, logits), strict=True):
+        assert not isinstance(spans, InputError)
+        spans = [span for span in spans if span.label in ("A", "B")]
+        places = [(one["start_position"], one["end_position"]) for one in row["entities"]]
+        assert all(before[1] <= after[0] for before, after in pairwise(places))
+        covered = {at for start, end in places for at in range(start, end)}
+        assert covered == {at for span in spans for at in range(span.start, span.end)}
+        assert [one["value"] for one in row["entities"]] == [text[start:end] for start, end in places]
+        overlaps += len(spans) - len(places)
+    assert overlaps > 10
