@@ -75,9 +75,12 @@ def test_the_page_of_gateways_has_a_label_map_that_works_and_the_names_that_are_
     assert json.dumps({"error": NO_RECOGNIZERS}) in (ROOT / "docs" / "gateways" / "presidio.md").read_text("utf-8")
 
 
-def test_the_page_of_the_server_and_its_help_name_every_limit_and_every_route() -> None:
+def test_the_page_of_the_server_and_its_help_name_every_limit_every_route_and_every_metric() -> None:
+    from prometheus_client.metrics import MetricWrapperBase
+
     from vtag.cli.main import COMMANDS, Parser
     from vtag.cli.serve import LIMITS, parser
+    from vtag.serve import metrics
     from vtag.serve.http.middleware import KEPT
     from vtag.serve.limits import FIXED, Limits
 
@@ -91,6 +94,12 @@ def test_the_page_of_the_server_and_its_help_name_every_limit_and_every_route() 
     for says, (most, then) in FIXED.items():
         assert f"| {says} | {most} | | {then} |" in page
         assert f"{says}: {most} (then {then})" in said
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            (family,) = metric.describe()
+            total = "_total" if family.type == "counter" else ""
+            labels = "{" + ", ".join(metric._labelnames) + "}" if metric._labelnames else ""
+            assert f"`{family.name}{total}{labels}`" in page
     described = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
     for path in {*described, *KEPT} - {"/playground"}:
         assert f"{path}`" in page, path

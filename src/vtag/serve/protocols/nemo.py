@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,8 @@ from vtag.serve.protocols.schemas import EXAMPLE, Probability, Schema, Strings, 
 from vtag.tagger import Tagger
 from vtag.types import Span
 
+# Returns the JSON of a text's spans.
+Form = Callable[[str, Sequence[Span]], bytes]
 # The threshold and the model's name of a NeMo configuration that sets none.
 THRESHOLD = 0.5
 DEFAULT_MODEL = "nvidia/gliner-pii"
@@ -182,7 +184,7 @@ async def chat_completions(request: Request, body: ChatRequest) -> Response:
     return tagged_response(content, found.coverage)
 
 
-async def _found(request: Request, text: str, asked: GlinerOptions, form: Any) -> Found:
+async def _found(request: Request, text: str, asked: GlinerOptions, form: Form) -> Found:
     service = service_of(request)
     if not set(asked.labels or ()) <= set(service.types):
         raise error("label_not_served", names=", ".join(service.types))
@@ -196,7 +198,7 @@ class _Entities:
     """Renders spans of the wanted types, without overlaps, in the form of a dialect."""
 
     wanted: Set[str]
-    form: Any
+    form: Form
 
     def __call__(self, found: Tagged, tagger: Tagger) -> list[bytes]:
         """JSON of the result of each text."""
