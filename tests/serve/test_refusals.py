@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 SECRET = "Qwertzuiop-Asdfghjkl"
 JSON = {"Content-Type": "application/json"}
 TAG, HF, ROUTER = "/v1/tag", "/", "/classify"
+EXTRACT, CHAT = "/v1/extract", "/v1/chat/completions"
 PRESIDIO, V1, V2 = "/analyze", "/v1/models/demo:predict", "/v2/models/demo/infer"
 
 
 def tensor(**fields: Any) -> dict[str, Any]:
     return {"name": "input-0", "shape": [1], "datatype": "BYTES", "data": [SECRET], **fields}
+
+
+def said(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
 
 
 # name -> route, body, status, kind
@@ -100,6 +105,19 @@ WRONG: dict[str, tuple[str, Any, int, str]] = {
     "half a pair to classify": (ROUTER, {"inputs": f"{SECRET}\ud83d"}, 422, "lone_surrogate"),
     "1,025 inputs to classify": (ROUTER, {"inputs": [SECRET] * 1025}, 413, "too_many_texts"),
     "too long an input to classify": (ROUTER, {"inputs": "x" * 1_000_001}, 413, "text_too_long"),
+    "nothing to extract from": (EXTRACT, {}, 422, "bad_field"),
+    "a list to extract from": (EXTRACT, {"text": [SECRET]}, 422, "bad_field"),
+    "an unknown label to extract": (EXTRACT, {"text": SECRET, "labels": [SECRET]}, 422, "label_not_served"),
+    "half a pair in a label to extract": (EXTRACT, {"text": SECRET, "labels": ["\ude00"]}, 422, "label_not_served"),
+    "half a pair to extract from": (EXTRACT, {"text": f"{SECRET}\ud83d"}, 422, "lone_surrogate"),
+    "a field unknown to extract": (EXTRACT, {"text": SECRET, SECRET: 1}, 422, "unknown_field"),
+    "too long a text to extract from": (EXTRACT, {"text": "x" * 1_000_001}, 413, "text_too_long"),
+    "a chat with an option": (CHAT, {"messages": said(SECRET), SECRET: 1}, 422, "no_chat"),
+    "a chat of two messages": (CHAT, {"messages": said(SECRET) * 2}, 422, "no_chat"),
+    "a chat with another model": (CHAT, {"messages": said(SECRET), "model": SECRET}, 404, "other_model"),
+    "an unknown label in a chat": (CHAT, {"messages": said(SECRET), "labels": [SECRET]}, 422, "label_not_served"),
+    "half a pair in a chat": (CHAT, {"messages": said(f"{SECRET}\ud83d")}, 422, "lone_surrogate"),
+    "too long a message": (CHAT, {"messages": said("x" * 1_000_001)}, 413, "text_too_long"),
     "no instances": (V1, {}, 422, "bad_field"),
     "an object for an instance": (V1, {"instances": [{"text": SECRET}]}, 422, "bad_field"),
     "more than instances": (V1, {"instances": [SECRET], "parameters": {}}, 422, "unknown_field"),

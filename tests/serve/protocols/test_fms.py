@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.serve.protocols.test_vtag import CLOSE, TEXTS
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from vtag.types import Span
 
 CONTENTS = "/api/v1/text/contents"
+JSON = {"Content-Type": "application/json"}
 HEADERS = {"detector-id": "pii", "x-model-name": "pii"}
 
 
@@ -66,13 +68,14 @@ def test_an_error_is_a_code_and_a_message(server: Server, body: Any, status: int
     assert answer.json()["message"].startswith(says)
 
 
-def test_errors_before_the_body_is_read_have_the_same_form(server: Server) -> None:
+def test_errors_of_every_stage_have_the_same_form(server: Server) -> None:
     form = server.post(CONTENTS, {"contents": []}, headers={"Origin": "https://other.example"})
     plain = server.get(CONTENTS)
     typed = server.post(CONTENTS, None, headers={"Content-Type": "text/plain"})
+    odd = httpx.post(server.url + CONTENTS, content=b'{"contents": ["\\ud83d"]}', headers=JSON)
     late = server.post(CONTENTS, {"contents": TEXTS * 3}, headers={"X-Request-Timeout": "0.000001"})
-    answers = [(answer.status_code, answer.json()["code"]) for answer in (form, plain, typed, late)]
-    assert answers == [(403, 403), (405, 405), (415, 415), (503, 503)]
+    answers = [(answer.status_code, answer.json()["code"]) for answer in (form, plain, typed, odd, late)]
+    assert answers == [(403, 403), (405, 405), (415, 415), (422, 422), (503, 503)]
     assert plain.headers["allow"] == "POST"
 
 

@@ -66,10 +66,10 @@ class Route(APIRoute):
     async def respond(self, scope: Scope, receive: Receive, send: Send, refused: VtagError | None) -> None:
         """One request, counted; refused: why it has no access."""
         start = time.perf_counter()
-        methods = ", ".join(sorted(self.methods))
         if refused is not None:
             response = refusal(refused, form=self.error_body)
         elif scope["method"] not in self.methods:
+            methods = ", ".join(sorted(self.methods))
             response = refusal(error("wrong_method", methods=methods), {"Allow": methods}, form=self.error_body)
         else:
             response = await self._answer(Request(scope, receive, send))

@@ -43,8 +43,8 @@ class ChatRoute(Route):
         """The body as its schema."""
         content = parse_json(body, limits.values)
         match content:
-            case {"messages": [{"role": "user", "content": str(), **more}], **rest} if not more:
-                if rest.keys() <= schema.model_fields.keys():
+            case {"messages": [{"role": "user", "content": str(), **more}], **options}:
+                if not more and options.keys() <= schema.model_fields.keys():
                     return validated(content, schema)
         raise error("no_chat")
 
