@@ -32,6 +32,8 @@ ROOT = Path(__file__).parent.parent.parent
 GATEWAYS = ROOT / ".venv-gateways" / "bin"
 NAMED = "Hi, I'm Marisol Okonkwo from Dunmere, call me on 555-0100."
 PLAIN = "It rains again."
+# They are to ask nobody but vtag.
+QUIET = os.environ | {"DO_NOT_TRACK": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 NOBODY = "http://127.0.0.1:9"
 MASTER_KEY = "sk-0123456789abcdefghijklmnopqrstuv"
 
@@ -96,6 +98,7 @@ def nemo(config: str, **asked: Any) -> Any:
         input=json.dumps({"config": config, **asked}),
         capture_output=True,
         text=True,
+        env=QUIET,
         timeout=200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -178,7 +181,7 @@ def litellm(config: str, folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(GATEWAYS / "litellm"), "--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
-    environment = os.environ | {"LITELLM_MASTER_KEY": MASTER_KEY}
+    environment = QUIET | {"LITELLM_MASTER_KEY": MASTER_KEY}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder)
     url = f"http://127.0.0.1:{port}"
