@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import vtag
+from vtag.errors import TABLES
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "vtag"
@@ -190,3 +191,9 @@ def test_setup_sees_a_cuda_build_by_what_it_asks_for() -> None:
     assert needs_cuda(report('cuda-toolkit[cublas]==13.0.3; platform_system == "Linux"'))
     assert not needs_cuda({"install": [{"metadata": {"name": "torch"}}]})
     assert not needs_cuda({"install": []})
+
+
+def test_no_kind_of_error_is_in_two_tables() -> None:
+    """The later table would win."""
+    kinds = [kind for table in TABLES for kind in table.TABLE]
+    assert len(kinds) == len(set(kinds)) > 100
