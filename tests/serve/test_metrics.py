@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serve.servers import NO_TLS, Server
+from vtag.serve import metrics
 from vtag.serve.plugin import ROUTERS
 
 ROUTES = [route for router in ROUTERS for route in router.routes]
@@ -61,6 +64,16 @@ def test_every_request_to_every_route_is_counted_once(server: Server) -> None:
     assert after_requests - requests == sent
     assert after_timed - timed == Counter(path for path, _ in sent.elements())
     assert {status for _, status in sent} >= {200, 400, 403, 405, 415, 422, 503}
+
+
+def test_every_metric_of_vtags_is_read_by_prometheus_own_parser_with_its_type_and_help(server: Server) -> None:
+    families = {family.name: family for family in text_string_to_metric_families(server.get("/metrics").text)}
+    ours = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+    assert len(ours) > 5
+    for metric in ours:
+        (wanted,) = metric.describe()
+        read = families[wanted.name]
+        assert (read.type, read.documentation) == (wanted.type, wanted.documentation)
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: install Debian's prometheus")
