@@ -15,17 +15,25 @@ if TYPE_CHECKING:
     from vtag.files.run import tag_files
     from vtag.options import TagOptions
     from vtag.output import TokenClassificationOutput
+    from vtag.redact.policy import Policy
+    from vtag.redact.restore import restore
+    from vtag.redact.text import Redacted, Replacement, redact_text
     from vtag.tagger import Tagger
     from vtag.types import Span, to_hf
 
 __all__ = [
     "LLM",
+    "Policy",
+    "Redacted",
+    "Replacement",
     "Span",
     "TagOptions",
     "Tagger",
     "TokenClassificationOutput",
     "VtagError",
     "__version__",
+    "redact_text",
+    "restore",
     "tag_files",
     "to_hf",
 ]
@@ -33,10 +41,15 @@ __all__ = [
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
     "LLM": "vtag.engine.llm",
+    "Policy": "vtag.redact.policy",
+    "Redacted": "vtag.redact.text",
+    "Replacement": "vtag.redact.text",
     "Span": "vtag.types",
     "TagOptions": "vtag.options",
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
+    "redact_text": "vtag.redact.text",
+    "restore": "vtag.redact.restore",
     "tag_files": "vtag.files.run",
     "to_hf": "vtag.types",
 }

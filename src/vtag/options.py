@@ -28,12 +28,15 @@ class TagOptions:
     threshold: spans with a lower score are dropped; a mapping sets it by label ("*": all others).
     stride: tokens that neighbouring windows of a long text share; None: a quarter of the window. With one of Hugging
     Face's strategies, windows are cut and their spans merged by its own rule.
+    each_word: words outside of the spans that reach the threshold become spans too, where their label reaches it: for
+    redaction, as Viterbi decoding leaves out what is more probably outside.
     """
 
     aggregation_strategy: str = DEFAULT_STRATEGY
     ignore_labels: Sequence[str] = ("O",)
     threshold: float | Mapping[str, float] | None = field(default=None, hash=False)
     stride: int | None = None
+    each_word: bool = False
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
@@ -53,13 +56,17 @@ class TagOptions:
         ignored = [("ignore_labels", label) for label in self.ignore_labels if label != "O"]
         return ignored + [("threshold", label) for label in by_label if label != "*"]
 
+    def least(self, label: str) -> float:
+        """The threshold of a label."""
+        if isinstance(self.threshold, Mapping):
+            return self.threshold.get(label, self.threshold.get("*", 0.0))
+        return self.threshold or 0.0
+
     def above_threshold(self, found: list[Span]) -> list[Span]:
         """Spans of a text that reach the threshold."""
-        if self.threshold is None:
+        if self.threshold is None or self.each_word:
             return found
-        by_label = self.threshold if isinstance(self.threshold, Mapping) else {"*": self.threshold}
-        others = by_label.get("*", 0.0)
-        return [span for span in found if span.score >= by_label.get(span.label, others)]
+        return [span for span in found if span.score >= self.least(span.label)]
 
 
 # Options that fit a model; only `Tagger.bind` creates them.

@@ -284,6 +284,7 @@ class Tagger:
             ignore_labels=options.ignore_labels,
             biases=self.biases,
             multi_label=self.multi_label,
+            least=options.least if options.each_word else None,
         )
 
     def _hf_one(self, encoding: Encoding, logits: np.ndarray, options: TagOptions) -> list[Span]:

@@ -25,6 +25,11 @@ _FIRST_JOINER = 0x300
 _joins = np.zeros(0x110000, np.uint8)
 
 
+def clusters(text: str) -> list[str]:
+    """The clusters of a text, in order."""
+    return [cluster[0] for begin, stop in _pieces(text) for cluster in _CLUSTER.finditer(text[begin:stop])]
+
+
 def within(texts: Sequence[str], codes: np.ndarray) -> np.ndarray | None:
     """bool [characters + 1] over the concatenated texts, true where the position before a character is inside of a
     cluster; None if there is no such position.
@@ -46,10 +51,14 @@ def within(texts: Sequence[str], codes: np.ndarray) -> np.ndarray | None:
     for number in np.unique(np.searchsorted(ends, found, side="right")).tolist():
         text = texts[number]
         at = int(ends[number]) - len(text)
-        cuts = [pairs.end() for pairs in _PAIRS.finditer(text)]
-        for begin, stop in pairwise([0, *cuts, len(text)]):
+        for begin, stop in _pieces(text):
             for cluster in _CLUSTER.finditer(text[begin:stop]):
                 start, end = cluster.span()
                 if end - start > 1:
                     inside[at + begin + start + 1 : at + begin + end] = True
     return inside if inside.any() else None
+
+
+def _pieces(text: str) -> pairwise[tuple[int, int]]:
+    """Start and end of pieces of a text that no cluster crosses."""
+    return pairwise([0, *(pairs.end() for pairs in _PAIRS.finditer(text)), len(text)])

@@ -28,6 +28,7 @@ from vtag.model.identity import identity
 from vtag.model.plan import TASK, Plan, make_plan
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions
 from vtag.output import TokenClassificationOutput
+from vtag.redact.text import PolicySource, Redacted, Redactor
 from vtag.system import device, environment
 from vtag.text.batching import batches
 from vtag.text.inputs import validate_texts
@@ -237,6 +238,38 @@ class LLM(CheckedLLM):
         with _progress_bar(use_tqdm, len(items) if isinstance(items, Sized) else None) as bar:
             for spans in stream:
                 found.append(spans)
+                bar.update()
+        return found
+
+    def redact(
+        self,
+        texts: str | Iterable[str],
+        *,
+        policy: PolicySource = None,
+        contexts: Iterable[str] | None = None,
+        lora_request: LoRARequest | None = None,
+        use_tqdm: bool | Callable[..., tqdm] = True,
+    ) -> list[Redacted]:
+        """Texts without the values of their spans, in order, and what was replaced; see docs/redaction.md.
+
+        Args:
+            texts: one text or many.
+            policy: what is done with each label: a dict, or a TOML or JSON file; None: [LABEL] in place of each span.
+            contexts: for a policy that shifts dates by context, one string for each text.
+
+        Raises:
+            SettingError: for a policy that cannot be meant or does not fit the model, and without its key.
+            InputError: for a text that cannot be tagged; nothing is returned then.
+        """
+        redactor = Redactor.for_model(policy, self.tagger.names.of_spans)
+        items, _ = validate_texts(texts, None)
+        items = list(items)
+        shared = redactor.contexts(contexts, len(items))
+        found: list[Redacted] = []
+        with _progress_bar(use_tqdm, len(items)) as bar:
+            for spans in self._spans(items, False, redactor.options, " ", lora_request):
+                at = len(found)
+                found.append(redactor.redact(items[at], spans, shared[at], index=at))
                 bar.update()
         return found
 

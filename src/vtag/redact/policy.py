@@ -1,0 +1,148 @@
+"""A policy: what is done with the spans of each label. One schema for Python, files and HTTP; TOML, JSON or a dict.
+
+All of it is checked before anything starts: what cannot be meant would leave a value in a text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from vtag.errors import VtagError, error, listed, short
+from vtag.redact import keys
+from vtag.redact.actions import ACTIONS, AnyAction, Label
+from vtag.redact.keys import Key
+
+Name = Annotated[str, StringConstraints(pattern=r"\S")]
+Probability = Annotated[float, Field(ge=0, le=1, strict=False)]
+# The label of what a list of denied values finds, unless they are listed by label.
+DENIED = "DENIED"
+
+
+class KeySource(BaseModel):
+    """Where the key is: the name of an environment variable, or a file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,39}$")] | None = None
+    file: Name | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> KeySource:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("one of env and file")
+        return self
+
+    def load(self) -> Key:
+        """The key itself."""
+        return keys.from_environment(self.env) if self.env is not None else keys.from_file(self.file or "")
+
+
+def _by_label(value: Any) -> Any:
+    return {DENIED: value} if isinstance(value, list | tuple) else value
+
+
+class Policy(BaseModel):
+    """A checked policy.
+
+    default: the action for labels that are not named; `label` unless it is written. labels: actions by label.
+    threshold: a word is redacted too where its label has at least this probability, and a span that is less probable
+    is not; by label if it is a table ("*": all others). None: the spans that `tag` finds.
+    allow: values that stay, whatever their label. deny: values that are redacted wherever they stand, by label.
+    context: the field of a record whose value shares an offset of dates ("shift").
+    key: where the key is; the environment variable VTAG_REDACT_KEY unless it is written.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    version: Literal[1] = 1
+    default: AnyAction = Label()
+    labels: dict[Name, AnyAction] = {}
+    threshold: Probability | dict[Name, Probability] | None = None
+    allow: list[Name] = []
+    deny: Annotated[dict[Name, list[Name]], BeforeValidator(_by_label)] = {}
+    context: Name | None = None
+    key: KeySource = KeySource(env=keys.ENVIRONMENT)
+
+    @property
+    def actions(self) -> set[str]:
+        """The actions that it uses."""
+        return {how.action for how in (self.default, *self.labels.values())}
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it needs a key."""
+        return any(ACTIONS[action].keyed for action in self.actions)
+
+    def check_labels(self, known: list[str]) -> None:
+        """Raise SettingError for a label that the model does not have: a typo would let values through."""
+        asked = [*self.labels, *(self.threshold if isinstance(self.threshold, dict) else ())]
+        for label in asked:
+            if label not in known and label not in self.deny and label != "*":
+                raise error("policy_label", label=short(label), names=listed(known))
+
+    def identity(self, key: Key | None) -> str:
+        """Tells this policy from others; with a key by its HMAC, as lists of values could be guessed."""
+        content = json.dumps(self.model_dump(mode="json", exclude={"key"}), sort_keys=True)
+        if key is not None:
+            return key.digest("policy", "", content).hex()[:16]
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def load(source: Policy | Mapping[str, Any] | str | Path | None) -> Policy:
+    """A policy from a file (.toml, else JSON), a mapping, or None: each value is replaced by its label.
+
+    Raises SettingError, without any of its values.
+    """
+    if isinstance(source, Policy):
+        return source
+    if source is None:
+        return Policy()
+    content = read(source) if isinstance(source, str | Path) else source
+    if not isinstance(content, Mapping):
+        raise error("policy_table")
+    try:
+        return Policy.model_validate(dict(content))
+    except ValidationError as refused:
+        raise _complaint(refused) from None
+
+
+def read(path: str | Path) -> Any:
+    """The content of a policy's file."""
+    file = Path(path)
+    try:
+        text = file.read_text("utf-8")
+        return tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+    except OSError as cause:
+        raise error("policy_unreadable", path=path, reason=cause.strerror or type(cause).__name__) from cause
+    except (ValueError, RecursionError):
+        raise error("policy_broken", path=path, format="TOML" if file.suffix == ".toml" else "JSON") from None
+
+
+# Parameters that people try, and that would hold a secret.
+_SECRETS = {"key", "salt", "secret", "password", "pepper"}
+
+
+def _complaint(refused: ValidationError) -> VtagError:
+    """The first thing that is wrong, without the value that was given."""
+    first = refused.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = [str(part) for part in first["loc"]]
+    if place[0] == "key" or (first["type"] == "extra_forbidden" and place[-1].lower() in _SECRETS):
+        return error("policy_key", default=keys.ENVIRONMENT)
+    where = ".".join(short(part)[1:-1] for part in place)
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found", "model_attributes_type"):
+        return error("policy_action", where=where, names=", ".join(ACTIONS))
+    if first["type"] == "extra_forbidden":
+        of_action = ACTIONS[place[-2]].parameters if len(place) > 1 and place[-2] in ACTIONS else None
+        known = [name for name in (of_action or Policy).model_fields if name != "action"]
+        what = f"{place[-2]} takes {listed(known)}" if known and of_action else f"use {listed(known)}"
+        return error("policy_parameter", where=where, known=what if known else f"{place[-2]} takes none")
+    if first["type"] == "literal_error":
+        return error("policy_value", where=where, reason=first["msg"])
+    return error("policy_value", where=where, reason=first["msg"].removeprefix("Value error, "))

@@ -1,0 +1,79 @@
+"""The way back: tokens by the key, wherever they stand; numbers and fakes by their mapping, in one pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vtag.errors import error
+from vtag.redact import placeholders
+from vtag.redact import policy as policies
+from vtag.redact.placeholders import TOKEN, Tokens
+from vtag.redact.policy import Policy
+
+
+class Restorer:
+    """What leads back: the key of a policy's tokens, and for each text a mapping.
+
+    policy: of the redaction; None: tokens under the key of VTAG_REDACT_KEY, unless a mapping alone is to be used.
+    Raises SettingError if there is no such key.
+    """
+
+    def __init__(self, policy: Policy | None, *, mapped: bool = False) -> None:
+        source = (policy.key if "token" in policy.actions else None) if policy else None if mapped else Policy().key
+        self.key = source.load() if source else None
+        self._tokens = Tokens(self.key) if self.key else None
+
+    def restore(self, text: str, mapping: Mapping[str, str] | None = None) -> str:
+        """The text with its original values. Raises InputError for a token that is not of this key."""
+        parts, at = [], 0
+        if self._tokens is not None:
+            # A value may look like a placeholder: each stretch between two tokens is restored by itself.
+            for match in TOKEN.finditer(text):
+                value = self._tokens.open(match[1], match[2])
+                if value is None:
+                    raise error("token_refused", at=match.start())
+                parts += [restore_mapped(text[at : match.start()], mapping), value]
+                at = match.end()
+        return "".join([*parts, restore_mapped(text[at:], mapping)])
+
+
+def restore(
+    text: str,
+    *,
+    policy: Policy | Mapping[str, Any] | str | Path | None = None,
+    mapping: Mapping[str, str] | None = None,
+) -> str:
+    """A text with its original values: a redacted one, or another that uses its placeholders, such as an answer to it.
+
+    Args:
+        text: the text; what is neither a token nor in the mapping stays as it is.
+        policy: of the redaction; it tells whether there are tokens, and where their key is. Without one, and without a
+            mapping, tokens are opened by the key of VTAG_REDACT_KEY.
+        mapping: of the redaction (`Redacted.mapping`), for numbers and fakes; fakes are found as whole words.
+
+    Raises:
+        InputError: for a token that was not made under this key, or was changed since.
+        SettingError: for a policy that cannot be meant, and if there is no key.
+    """
+    known = None if policy is None else policies.load(policy)
+    return Restorer(known, mapped=mapping is not None).restore(text, mapping)
+
+
+def restore_mapped(text: str, mapping: Mapping[str, str] | None) -> str:
+    """The text with the keys of a mapping replaced by its values, the longest first, in one pass."""
+    if not mapping:
+        return text
+    patterns = [placeholders.ANY_NUMBERED.pattern]
+    fakes = [key for key in mapping if not placeholders.is_numbered(key)]
+    patterns += map(_whole_words, sorted(fakes, key=len, reverse=True))
+    return re.sub("|".join(patterns), lambda match: mapping.get(match[0], match[0]), text)
+
+
+def _whole_words(value: str) -> str:
+    """A pattern for a value that does not stand inside of a word."""
+    before = r"(?<!\w)" if re.match(r"\w", value) else ""
+    after = r"(?!\w)" if re.search(r"\w$", value) else ""
+    return f"{before}{re.escape(value)}{after}"

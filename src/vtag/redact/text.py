@@ -1,0 +1,289 @@
+"""One text: its spans, replaced by a policy. Pure: nothing here runs a model, reads a file or asks for a key."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from vtag.errors import error
+from vtag.options import TagOptions
+from vtag.redact import dates, fakes, placeholders
+from vtag.redact import policy as policies
+from vtag.redact.actions import ACTIONS, Action, Fake, Hash, Keep, Shift, Token
+from vtag.redact.keys import Key
+from vtag.redact.overlaps import Segment, segments
+from vtag.redact.placeholders import Tokens
+from vtag.redact.policy import Policy
+from vtag.redact.restore import restore_mapped
+from vtag.types import Span
+
+# Where a mapping would not lead back to the text, others are tried: so often, at first with fakes.
+ATTEMPTS, FAKES_ATTEMPTS = 4, 2
+# How often a fake is drawn until one is found that is not in the text.
+DRAWS = 16
+FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+KEEP, SEAL = Keep(), Token()
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What took the place of a part of a text; without the part itself.
+
+    start, end: its place in the new text; old_start, old_end: of what it replaces, in the old one. Code points, end
+    exclusive. action: what was done, "keep" for a value that stayed.
+    """
+
+    start: int
+    end: int
+    old_start: int
+    old_end: int
+    label: str
+    action: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As files and HTTP have it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text without the values of its spans, in order what was replaced, and the way back.
+
+    mapping: fakes and numbered placeholders -> the values they replace. It is not shown by `repr`: keep it as safe as
+    the text itself.
+    """
+
+    text: str
+    replacements: list[Replacement]
+    mapping: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+PolicySource = Policy | Mapping[str, Any] | str | Path | None
+
+
+class Redactor:
+    """A policy with its key, ready for texts. Raises SettingError, or MissingPackageError, for what it lacks.
+
+    labels: those that spans may have.
+    """
+
+    def __init__(self, policy: Policy, labels: Iterable[str]) -> None:
+        self.policy = policy
+        labels = dict.fromkeys([*labels, *policy.labels, *policy.deny])
+        self.key: Key | None = policy.key.load() if policy.keyed else None
+        self._tokens = Tokens(self.key) if self.key and "token" in policy.actions else None
+        self._fakers: dict[str, fakes.Fake] = {}
+        for label in labels:
+            how = self.how(label)
+            if isinstance(how, Fake) and self.key is not None:
+                self._fakers[label] = fakes.maker(label, how.kind, how.locale, self.key)
+        self._names = frozenset(map(placeholders.shown, labels))
+        self._allowed = frozenset(map(_folded, policy.allow))
+        self._denied = _any_of([value for values in policy.deny.values() for value in values])
+        self._denied_labels = {_folded(value): label for label, values in policy.deny.items() for value in values}
+        self._keyed: dict[str, Callable[..., str | None]] = {
+            "hash": self._hash,
+            "token": self._token,
+            "shift": self._shift,
+        }
+
+    @classmethod
+    def for_model(cls, source: PolicySource, labels: Sequence[str]) -> Self:
+        """A policy for a model with these labels, which must have those that the policy names."""
+        policy = policies.load(source)
+        policy.check_labels([*labels])
+        return cls(policy, labels)
+
+    @cached_property
+    def options(self) -> TagOptions:
+        """How texts are tagged for it."""
+        return TagOptions(threshold=self.policy.threshold, each_word=self.policy.threshold is not None)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What its results depend on, without a value or the key."""
+        found = {"policy": self.policy.identity(self.key)}
+        return found | ({"redaction key": self.key.fingerprint} if self.key else {})
+
+    def how(self, label: str) -> Action:
+        """What is done with spans of a label."""
+        if label == placeholders.FOREIGN and self._tokens is not None and label not in self.policy.labels:
+            return SEAL
+        return self.policy.labels.get(label, self.policy.default)
+
+    def contexts(self, given: Iterable[str] | None, texts: int) -> list[str]:
+        """The context of each of so many texts. Raises VtagError if they are missing, or do not fit."""
+        if given is None:
+            if self.policy.context is not None:
+                raise error("no_context_field")
+            return [""] * texts
+        found = [] if isinstance(given, str) else list(given)
+        if len(found) != texts or not all(isinstance(context, str) for context in found):
+            raise error("bad_contexts")
+        return found
+
+    def redact(self, text: str, spans: Iterable[Span], context: str = "", *, index: int = 0) -> Redacted:
+        """Replace the spans of one text.
+
+        context: dates of equal contexts are shifted alike. index: the text's number in error messages. Raises
+        InputError for spans outside of the text, and where no fakes can be told from it.
+        """
+        own = placeholders.find_own(text, self._names, self.key, self._tokens)
+        found = segments(self._spans(text, spans, own), own, self.how, KEEP)
+        for attempt in range(ATTEMPTS):
+            made = self._replace(text, found, context, attempt)
+            if made is not None:
+                return made
+        raise error("not_redactable", index=index)
+
+    def _spans(self, text: str, spans: Iterable[Span], own: Sequence[tuple[int, int]]) -> list[Span]:
+        """The spans of the model less those that are allowed, and those that the policy adds."""
+        kept = []
+        for number, span in enumerate(spans):
+            if not 0 <= span.start <= span.end <= len(text):
+                raise error("bad_span", number=number)
+            if span.start < span.end and not (self._allowed and _folded(text[span.start : span.end]) in self._allowed):
+                kept.append(span)
+        if self._denied is not None:
+            for match in self._denied.finditer(text):
+                label = self._denied_labels.get(_folded(match[0]), next(iter(self.policy.deny)))
+                kept.append(Span(*match.span(), label, 1.0, match[0]))
+        if self._tokens is not None:
+            for match in placeholders.TOKEN.finditer(text):
+                if match.span() not in own:
+                    kept.append(Span(*match.span(), placeholders.FOREIGN, 1.0, match[0]))
+        return kept
+
+    def _replace(self, text: str, found: Sequence[Segment], context: str, attempt: int) -> Redacted | None:
+        """The new text; None if its mapping would not lead back to the old one."""
+        taken = Substitutes(text, attempt)
+        parts: list[str] = []
+        undone: list[str] = []
+        replaced: list[Replacement] = []
+        at = length = 0
+        for start, end, label, how in found:
+            value, row = text[start:end], ACTIONS[how.action]
+            if row.mapped:
+                made: str | None = taken.of(label, value, self._fakers.get(label))
+            elif row.of_value is not None:
+                made = row.of_value(value, how)
+            else:
+                made = self._keyed[how.action](label, value, how, context)
+            action = "label" if made is None else how.action
+            made = placeholders.plain(label) if made is None else made
+            begin = length + start - at
+            length = begin + len(made)
+            replaced.append(Replacement(begin, length, start, end, label, action))
+            undone += (text[at:start], value if row.mapped else made)
+            parts += (text[at:start], made)
+            at = end
+        parts.append(text[at:])
+        undone.append(text[at:])
+        new = "".join(parts)
+        if taken.mapping and restore_mapped(new, taken.mapping) != "".join(undone):
+            return None
+        return Redacted(new, replaced, taken.mapping)
+
+    def _hash(self, label: str, value: str, how: Hash, context: str) -> str:
+        assert self.key is not None  # loaded for every policy with such an action
+        return placeholders.hashed(label, _normalised(value), self.key, how.digits)
+
+    def _token(self, label: str, value: str, how: Token, context: str) -> str:
+        assert self._tokens is not None
+        return self._tokens.seal(label, value)
+
+    def _shift(self, label: str, value: str, how: Shift, context: str) -> str | None:
+        assert self.key is not None
+        chance = int.from_bytes(self.key.digest("shift", "", context)[:8]) % (2 * how.max_days)
+        days = chance - how.max_days
+        return dates.shift(value, days + (days >= 0), day_first=how.day_first)
+
+
+def redact_text(
+    text: str,
+    spans: Iterable[Span],
+    policy: PolicySource = None,
+    context: str = "",
+) -> Redacted:
+    """A text without the values of given spans, whatever found them; as `LLM.redact` does it.
+
+    Args:
+        text: the text.
+        spans: in any order; they may overlap.
+        policy: as in `LLM.redact`. Its labels need not be those of the spans.
+        context: for a policy that shifts dates by context: dates of equal contexts are shifted alike.
+
+    Raises:
+        SettingError: for a policy that cannot be meant, and without its key.
+        InputError: for a span outside of the text.
+    """
+    found = list(spans)
+    return Redactor(policies.load(policy), [span.label for span in found]).redact(text, found, context)
+
+
+class Substitutes:
+    """Numbers and fakes of one text: the same value has the same one, and none stands in the text already.
+
+    mapping: what they replace.
+    """
+
+    def __init__(self, text: str, attempt: int) -> None:
+        self._text, self._attempt = text, attempt
+        self._made: dict[tuple[str, str], str] = {}
+        self._numbers: dict[str, Iterator[int]] = {}
+        self.mapping: dict[str, str] = {}
+
+    def of(self, label: str, value: str, faker: fakes.Fake | None) -> str:
+        """What takes the place of a value: a fake if one is found, else its label with a number."""
+        made = self._made.get((label, value))
+        if made is None:
+            made = self._fake(value, faker) if faker and self._attempt < FAKES_ATTEMPTS else None
+            made = self._made[label, value] = made or self._numbered(label)
+            self.mapping[made] = value
+        return made
+
+    def _numbered(self, label: str) -> str:
+        counts = self._numbers.setdefault(label, count(self._attempt + 1))
+        return next(
+            made
+            for number in counts
+            if (made := placeholders.numbered(label, number)) not in self.mapping and made not in self._text
+        )
+
+    def _fake(self, value: str, faker: fakes.Fake) -> str | None:
+        for attempt in range(DRAWS):
+            made = faker(value, attempt + DRAWS * self._attempt)
+            if made and made not in self.mapping and made.casefold() not in self._folded_text:
+                return made
+        return None
+
+    @cached_property
+    def _folded_text(self) -> str:
+        return self._text.casefold()
+
+
+def _normalised(value: str) -> str:
+    """One spelling of the same characters: composed (NFC), with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", value).split())
+
+
+def _folded(value: str) -> str:
+    return _normalised(value).casefold()
+
+
+def _any_of(values: Sequence[str]) -> re.Pattern[str] | None:
+    """Finds each of the values in any case, with any white space, and not inside of a word."""
+    spellings = {form: None for value in values for form in (value, *(unicodedata.normalize(f, value) for f in FORMS))}
+    patterns = []
+    for value in sorted(spellings, key=len, reverse=True):
+        body = r"\s+".join(map(re.escape, value.split()))
+        before = r"(?<!\w)" if re.match(r"\w", value.strip()) else ""
+        after = r"(?!\w)" if re.search(r"\w$", value.strip()) else ""
+        patterns.append(f"{before}{body}{after}")
+    return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
