@@ -12,14 +12,16 @@ from vtag.system.imports import gc_paused
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
+    from vtag.files.redact import redact_files
+    from vtag.files.restore import restore_files
     from vtag.files.run import tag_files
     from vtag.options import TagOptions
     from vtag.output import TokenClassificationOutput
     from vtag.redact.policy import Policy
     from vtag.redact.restore import restore
-    from vtag.redact.text import Redacted, Replacement, redact_text
+    from vtag.redact.text import redact_text
     from vtag.tagger import Tagger
-    from vtag.types import Span, to_hf
+    from vtag.types import Redacted, Replacement, Span, to_hf
 
 __all__ = [
     "LLM",
@@ -32,8 +34,10 @@ __all__ = [
     "TokenClassificationOutput",
     "VtagError",
     "__version__",
+    "redact_files",
     "redact_text",
     "restore",
+    "restore_files",
     "tag_files",
     "to_hf",
 ]
@@ -42,14 +46,16 @@ __all__ = [
 _LAZY = {
     "LLM": "vtag.engine.llm",
     "Policy": "vtag.redact.policy",
-    "Redacted": "vtag.redact.text",
-    "Replacement": "vtag.redact.text",
+    "Redacted": "vtag.types",
+    "Replacement": "vtag.types",
     "Span": "vtag.types",
     "TagOptions": "vtag.options",
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
+    "redact_files": "vtag.files.redact",
     "redact_text": "vtag.redact.text",
     "restore": "vtag.redact.restore",
+    "restore_files": "vtag.files.restore",
     "tag_files": "vtag.files.run",
     "to_hf": "vtag.types",
 }

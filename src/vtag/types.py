@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -93,6 +93,39 @@ class Coverage(NamedTuple):
         return {"tokens": self.tokens, "windows": self.windows, "complete": True}
 
 
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What took the place of a part of a text; without the part itself.
+
+    start, end: its place in the new text; old_start, old_end: of what it replaces, in the old one. Code points, end
+    exclusive. action: what was done, "keep" for a value that stayed.
+    """
+
+    start: int
+    end: int
+    old_start: int
+    old_end: int
+    label: str
+    action: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As files and HTTP have it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text without the values of its spans, in order what was replaced, and the way back.
+
+    mapping: fakes and numbered placeholders -> the values they replace. It is not shown by `repr`: keep it as safe as
+    the text itself.
+    """
+
+    text: str
+    replacements: list[Replacement]
+    mapping: dict[str, str] = field(default_factory=dict, repr=False)
+
+
 # The answer for a text: its spans, or why it cannot be tagged.
 Answer = list[Span] | InputError
 
@@ -157,7 +190,7 @@ class Window:
 
 def _draft_of(cls: type) -> Any:
     """A mutable stand-in for a frozen dataclass while its fields are set: a frozen one takes four times as long."""
-    return make_dataclass("_Draft", [field.name for field in fields(cls)], slots=True)
+    return make_dataclass("_Draft", [each.name for each in fields(cls)], slots=True)
 
 
 _DRAFTS: dict[type, Any] = {cls: _draft_of(cls) for cls in (Span, Encoding, Window)}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vtag.errors import error
 from vtag.system.imports import gc_paused
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
-    from vtag.options import BoundOptions, TagOptions
+    from vtag.options import TagOptions
+    from vtag.tagger import Tagger
 
 
 def _labels(text: str) -> list[str]:
@@ -27,6 +29,11 @@ TAGGING: dict[str, dict[str, Any]] = {
     "stride": {"metavar": "TOKENS", "type": int, "help": "tokens that windows of a long text share"},
     "ignore_labels": {"metavar": "A,B", "type": _labels, "help": "labels that make no span (default: O; '': none)"},
 }
+
+
+# Arguments of `LLM` that some commands have as options.
+OF_MODEL = ("dtype", "scheme", "words_rule", "revision", "quantization")
+Checked = TypeVar("Checked")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -58,18 +65,18 @@ def tagging(args: argparse.Namespace) -> TagOptions:
     return TagOptions(**{name: value for name, value in asked.items() if value not in (None, "")})
 
 
-def start(args: argparse.Namespace, options: TagOptions) -> tuple[LLM, BoundOptions]:
-    """The engine for `args.model`, and the options bound to the model."""
+def start(args: argparse.Namespace, check: Callable[[Tagger], Checked]) -> tuple[LLM, Checked]:
+    """The engine for `args.model`, and what `check` makes of its tagger before the engine starts."""
     engine_arguments = arguments(args)
     check_model_path(args)
     with gc_paused():
         from vtag.model.plan import make_plan
 
         plan = make_plan(args.model, **engine_arguments)
-        bound = plan.tagger.bind(options)
+        checked = check(plan.tagger)
         from vtag.engine.llm import LLM
 
-        return LLM.of(plan), bound
+        return LLM.of(plan), checked
 
 
 def check_model_path(args: argparse.Namespace) -> None:
@@ -82,7 +89,8 @@ def check_model_path(args: argparse.Namespace) -> None:
 
 def arguments(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `LLM` besides the model."""
-    found = pairs(args.engine) | ({"dtype": args.dtype} if args.dtype else {})
+    found = pairs(args.engine)
+    found |= {name: value for name in OF_MODEL if (value := getattr(args, name, None)) is not None}
     return found | ({"label_map": read_label_map(args.label_map)} if args.label_map else {})
 
 

@@ -21,6 +21,8 @@ from vtag.system import environment
 COMMANDS = {
     "tag": "tag texts with a model",
     "run": "tag the records of files into a file; the same command continues a stopped run",
+    "redact": "replace the values of spans, in files or lines, by a policy",
+    "restore": "put values back: tokens by their key, numbers and fakes by their mapping",
     "serve": "answer HTTP requests with spans",
     "play": "show the spans of typed text on a page in the browser",
     "bench": "measure how fast a model is on this machine",

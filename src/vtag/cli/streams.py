@@ -52,12 +52,12 @@ def discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def read_lines(most: int, size: int) -> Iterator[list[str]]:
+def read_lines(most: int, size: int, *, ends: bool = False) -> Iterator[list[str]]:
     """Lines of stdin as they arrive: up to `most` lines, or `size` characters, at once.
 
     An empty list means that no input is waiting; input that arrives slowly, but without a pause, comes in short lists.
-    Lines have neither line ends nor a byte order mark. Raises InputError for a line that is not UTF-8, after all lines
-    before it.
+    Lines have no byte order mark, and line ends only if `ends` is true. Raises InputError for a line that is not
+    UTF-8, after all lines before it.
     """
     from vtag.files.plain_text import decode
     from vtag.text.batching import BatchFill
@@ -76,8 +76,9 @@ def read_lines(most: int, size: int) -> Iterator[list[str]]:
             whole[0] = b"".join([*rest, whole[0]])
             rest = []
         rest.append(last)
+        after = "\n"
         if data == b"" and any(rest):
-            whole = [b"".join(rest)]  # the last line has no line end
+            whole, after = [b"".join(rest)], ""  # the last line has no line end
         for line in whole:
             number += 1
             text = decode(line, number)
@@ -86,7 +87,7 @@ def read_lines(most: int, size: int) -> Iterator[list[str]]:
                     yield lines
                 raise error("not_utf8", line=number)
             since = since if lines else time.monotonic()
-            lines.append(text)
+            lines.append(f"{text}\r{after}" if ends and line.endswith(b"\r") else f"{text}{after}" if ends else text)
             if filling.add(len(text)):
                 yield lines
                 lines = []

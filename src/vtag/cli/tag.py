@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     page = Page(args.html, args.model) if args.html else None
     first = next(runs, None)
     if first is not None:
-        llm, options = engine.start(args, asked)
+        llm, options = engine.start(args, lambda tagger: tagger.bind(asked))
         from vtag import view
 
         # registers the model's types in order, so that colours are the same in every run
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
             print(f"demo model: {ATTRIBUTION}\n", file=sys.stderr)
         show = page.add if page else _printer(args.json)
-        for texts, spans in _tagged(llm, chain([first], runs), options):
+        for texts, spans in tagged(llm, chain([first], runs), options):
             show(texts, spans)
     if page:
         page.write()
@@ -80,7 +80,7 @@ def _runs(args: argparse.Namespace) -> Iterator[list[str]]:
     return streams.read_lines(BATCH_TEXTS, BATCH_CHARACTERS)
 
 
-def _tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Iterator[tuple[list[str], list[list[Span]]]]:
+def tagged(llm: LLM, runs: Iterable[list[str]], options: BoundOptions) -> Iterator[tuple[list[str], list[list[Span]]]]:
     """Each list of texts with its spans. An empty list flushes the one before it, because one list is read ahead."""
     from vtag.files.records import REASONS
 

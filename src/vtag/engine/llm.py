@@ -28,11 +28,11 @@ from vtag.model.identity import identity
 from vtag.model.plan import TASK, Plan, make_plan
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions
 from vtag.output import TokenClassificationOutput
-from vtag.redact.text import PolicySource, Redacted, Redactor
+from vtag.redact.text import PolicySource, Redactor
 from vtag.system import device, environment
 from vtag.text.batching import batches
 from vtag.text.inputs import validate_texts
-from vtag.types import Answer, ChunkAnswers, Span, Window, to_hf
+from vtag.types import Answer, ChunkAnswers, Redacted, Span, Window, to_hf
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest

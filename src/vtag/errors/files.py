@@ -40,6 +40,9 @@ TABLE: dict[str, Kind] = {
     "fields_equal": Kind(
         SettingError, 422, 2, "spans and coverage cannot both be in the field {field!r}: name two fields"
     ),
+    "text_field_taken": Kind(
+        SettingError, 422, 2, "the field {field!r} has the text: name another for the replacements or the coverage"
+    ),
     "field_taken": Kind(
         InputError,
         422,

@@ -68,11 +68,24 @@ TABLE: dict[str, Kind] = {
     "no_context_field": Kind(
         SettingError, 422, 2, "the policy names a context: pass contexts=, a string for each text"
     ),
+    "no_context": Kind(
+        InputError, 422, 4, "a record lacks the field of the policy's context: add it, or leave context out"
+    ),
     "token_refused": Kind(
         InputError,
         422,
         4,
         "the token at character {at} was not made under this key, or was changed: use the key of the redaction",
+    ),
+    "redact_output": Kind(SettingError, 422, 2, "files are redacted into a file: name one after -o, or - for stdout"),
+    "redact_lines": Kind(
+        SettingError, 422, 2, "lines of stdin have no use for {what}: name a file after -o, or leave it out"
+    ),
+    "mapping_length": Kind(
+        InputError,
+        422,
+        4,
+        "{path}: has {lines} lines, and the input another number of records: name the one written with it",
     ),
     "mapping_unreadable": Kind(
         InputError, 422, 4, "{path}: cannot be read ({reason}): name the file that --mapping wrote"

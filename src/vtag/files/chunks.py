@@ -11,7 +11,7 @@ from typing import Any
 from vtag.errors import VtagError, error, short
 from vtag.files import formats, inputs
 from vtag.files.inputs import Input
-from vtag.files.records import Bad, Fields, Record, has_surrogate
+from vtag.files.records import MISSING, Bad, Fields, Record, has_surrogate, path_of, value_at
 from vtag.text.batching import BATCH_CHARACTERS, BATCH_TEXTS, BatchFill
 
 # A chunk is one batch, or so many characters in all fields: it stays in memory until it is written.
@@ -22,7 +22,6 @@ BULK = 1 << 24
 PEEK = 100
 # How many field names the message lists.
 SHOWN = 12
-MISSING = object()
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ def check(sources: Sequence[Input], fields: Fields) -> None:
             continue
         with inputs.opened(source) as raw:
             first = [item for item in islice(inputs.records(source, raw), PEEK) if isinstance(item, Record)]
-        if any(value_of(item.fields, fields.read) is not MISSING for item in first):
+        if any(value_at(item.fields, path_of(item.fields, fields.read)) is not MISSING for item in first):
             some = True
         elif first:
             names = ", ".join(_names(first[0].fields)[:SHOWN])
@@ -93,18 +92,6 @@ def check(sources: Sequence[Input], fields: Fields) -> None:
             raise error("field_taken", path=source.path, field=taken[0])
     if without is not None and not some:
         raise without
-
-
-def value_of(fields: Mapping[str, Any], name: str) -> Any:
-    """The value of a field, or of a nested field: "data.text" is `text` in `data`; else MISSING."""
-    if name in fields:
-        return fields[name]
-    found: Any = fields
-    for part in name.split("."):
-        if not isinstance(found, Mapping) or part not in found:
-            return MISSING
-        found = found[part]
-    return found
 
 
 def _names(fields: Mapping[str, Any]) -> list[str]:
@@ -122,7 +109,7 @@ def input_of(item: Record | Bad, fields: Fields) -> Any:
         return item
     if not fields.overwrite and any(name in item.fields for name in fields.written):
         return Bad(item.number, "spans_field")
-    value = value_of(item.fields, fields.read)
+    value = value_at(item.fields, path_of(item.fields, fields.read))
     if value is MISSING:
         return Bad(item.number, "no_field")
     if fields.words is None:

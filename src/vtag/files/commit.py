@@ -17,11 +17,13 @@ from vtag.files.journal import Journal, State
 from vtag.files.jsonl import dumps
 from vtag.files.records import Fields, TaggedRecord, Writer
 from vtag.files.store import Appended, Parts, Pipe, Store, beside
+from vtag.redact import mapping as mappings
 
 
 class Target:
     """The output of a run: `open` it, `commit` chunk after chunk, `finish`.
 
+    mapping: a file for the mappings of the rows, a line each.
     files: the output, its journal, its errors and the folder of its parts; none for stdout.
     state: what is committed.
     writer: converts records with their spans to bytes; set from `open` on, unless the run is complete.
@@ -29,8 +31,10 @@ class Target:
 
     writer: Writer
 
-    def __init__(self, output: str, fields: Fields) -> None:
+    def __init__(self, output: str, fields: Fields, mapping: str | Path | None = None) -> None:
         self._name, self._fields = output, fields
+        self._mapping_path = None if mapping is None else Path(mapping)
+        self._mapping = Appended(self._mapping_path, mode=0o600) if self._mapping_path else None
         self._journal: Journal | None = None
         self.state = State()
         self.files: tuple[Path, ...] = ()
@@ -41,6 +45,8 @@ class Target:
             return
         path = Path(output)
         self.files = tuple(beside(path, end) for end in ("", ".journal", ".errors.jsonl", ".parts"))
+        if self._mapping_path is not None:
+            self.files += (self._mapping_path,)
         self.kind = formats.output(path.name)
         join = formats.joiner(self.kind)
         joined = partial(join, fields=fields) if join else None
@@ -59,9 +65,13 @@ class Target:
         with self._writing():
             if self.files:
                 self._resume(key, restart)
+            elif not restart:
+                self._refuse_existing()
             if not self.state.done:
                 self._store.resume(self.state.size)
                 self._errors.resume(self.state.errors_size)
+                if self._mapping:
+                    self._mapping.resume(self.state.mapping_size)
                 begun = self.files[0] if self.state.size else None
                 self.writer = formats.writer(self.kind)(self._fields, begun=begun)
         return self.state
@@ -69,6 +79,10 @@ class Target:
     def commit(self, state: State, rows: Sequence[TaggedRecord], errors: Sequence[Mapping[str, Any]]) -> State:
         """Write a chunk, wait for the disk, and only then add it to the journal; `state` is the end of the chunk."""
         with self._writing():
+            if self._mapping and rows:
+                first = self.state.records - self.state.failures + 1
+                mapped = mappings.lines([row.mapping or {} for row in rows], first)
+                state = replace(state, mapping_size=self._mapping.write(mapped))
             if rows:
                 state = replace(state, size=self._store.write(self.writer.encode(rows)))
             if errors:
@@ -83,20 +97,22 @@ class Target:
             if self.files and not self.state.size:
                 self._store.write(self.writer.empty(columns()))
             self._store.finish()
+            if self._mapping:
+                self._mapping.finish()
             self._say(replace(self.state, done=True))
             self._store.clean()
         return self.state
 
     def _resume(self, key: Mapping[str, str] | None, restart: bool) -> None:
         output, journal = self.files[:2]
-        if output.exists() and not restart and (key is None or not journal.exists()):
-            raise error("output_exists", output=self._name)
+        if not restart and (key is None or not journal.exists()):
+            self._refuse_existing()
         if key is None:
             return
         self._journal = Journal(journal, self._name)
         if restart or self._journal.key is None:
-            if output.exists() and not restart:
-                raise error("output_exists", output=self._name)
+            if not restart:
+                self._refuse_existing()
             self._journal.begin(key)
             output.unlink(missing_ok=True)
         elif others := self._journal.differs(key):
@@ -106,6 +122,11 @@ class Target:
             if not output.exists():
                 raise error("output_lost", path=self._name)
             self._store.clean()
+
+    def _refuse_existing(self) -> None:
+        for path in (*self.files[:1], self._mapping_path):
+            if path is not None and path.exists():
+                raise error("output_exists", output=path)
 
     def _say(self, state: State) -> None:
         if self._journal is not None:

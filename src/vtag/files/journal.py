@@ -22,7 +22,8 @@ class State:
     """How far a run is.
 
     file, record: the last record read: the number of its file (from 0), and its own number there.
-    size, errors_size: committed size of the output (bytes, or parts) and of the errors file (bytes).
+    size, errors_size, mapping_size: committed size of the output (bytes, or parts), of the errors file and of the
+    file of mappings (bytes).
     records: how many were read; failures: how many of them were not tagged. labels: spans by label.
     tokens: how many the engine ran. seconds: working time, without pauses between runs.
     """
@@ -31,6 +32,7 @@ class State:
     record: int = 0
     size: int = 0
     errors_size: int = 0
+    mapping_size: int = 0
     records: int = 0
     failures: int = 0
     tokens: int = 0

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.records import Bad, Fields, Record, TaggedRecord
-from vtag.types import Span
+from vtag.types import Replacement, Span
 
 BLANK = " \t\n\r"
 _decoder = json.JSONDecoder()
@@ -53,7 +53,7 @@ class Writer:
     """One object a line, the spans after its own fields: `"spans": [{"start", "end", "label", "score", "text"}]`."""
 
     def __init__(self, fields: Fields, begun: Path | None = None) -> None:
-        self._written = fields.written
+        self._left_out = fields.left_out
         self._keys = [f"{json.dumps(name, ensure_ascii=False)}: " for name in fields.written]
 
     def refuses(self, record: Record) -> None:
@@ -70,9 +70,11 @@ class Writer:
     def _line(self, row: TaggedRecord) -> str:
         record = row.record
         rest = record.source if isinstance(record.source, str) else dumps(dict(record.fields))
-        for name in self._written:
+        for name in self._left_out:
             if name in record.fields:
                 rest = _without(rest, name)
+        if not self._keys:
+            return f"{rest}\n"
         body = rest[:-1].rstrip(BLANK)
         added = ", ".join(map(add, self._keys, cells(row)))
         return f"{body}{'' if body == '{' else ', '}{added}}}\n"
@@ -80,18 +82,22 @@ class Writer:
 
 def cells(row: TaggedRecord) -> Iterator[str]:
     """The JSON of the fields that are added to a record, in the order of `Fields.written`."""
-    yield dump_spans(row.spans)
+    yield f"[{', '.join(map(_dump, row.spans))}]"
     yield dumps(row.coverage.to_dict())
 
 
 def dump_spans(spans: Sequence[Span]) -> str:
-    """`Span.to_dict` of each span, as a JSON list. Written by hand: half of a run's own time goes into
-    these objects.
-    """
-    return f"[{', '.join(map(_dump_span, spans))}]"
+    """`Span.to_dict` of each span, as a JSON list."""
+    return f"[{', '.join(map(_dump, spans))}]"
 
 
-def _dump_span(span: Span) -> str:
+def _dump(span: Span | Replacement) -> str:
+    """`to_dict` as JSON. Written by hand: half of a run's own time goes into these objects."""
+    if isinstance(span, Replacement):
+        return (
+            f'{{"start": {span.start}, "end": {span.end}, "old_start": {span.old_start}, "old_end": {span.old_end}, '
+            f'"label": {quote(span.label)}, "action": "{span.action}"}}'
+        )
     words = "" if span.words is None else f', "words": [{span.words[0]}, {span.words[1]}]'
     return (
         f'{{"start": {span.start}, "end": {span.end}, "label": {quote(span.label)}, "score": {span.score!r}, '
@@ -113,20 +119,38 @@ def plain(value: Any) -> str:
 dumps = json.JSONEncoder(ensure_ascii=False, default=plain).encode
 
 
-def _without(line: str, field: str) -> str:
-    """The object without a field, however often it has it."""
-    kept = []
+def with_value(line: str, path: Sequence[str], value: str) -> str:
+    """The object with another value at a path of names, which it has; all else stays, character by character.
+
+    Where an object has a name several times, the last one counts, as for Python; the others are left out.
+    """
+    members = [(begin, end) for key, _, begin, end in _members(line) if key == path[0]]
+    begin, end = members[-1]
+    inner = quote(value) if len(path) == 1 else with_value(line[begin:end], path[1:], value)
+    line = line[:begin] + inner + line[end:]
+    return line if len(members) == 1 else _without(line, path[0], but_last=True)
+
+
+def _without(line: str, field: str, *, but_last: bool = False) -> str:
+    """The object without a field, however often it has it; or with the last one of them."""
+    members = [*_members(line)]
+    last = max((begin for key, _, begin, _ in members if key == field), default=0) if but_last else None
+    kept = [line[start:end] for key, start, begin, end in members if key != field or begin == last]
+    return "{" + ", ".join(kept) + "}"
+
+
+def _members(line: str) -> Iterator[tuple[str, int, int, int]]:
+    """Of each member of an object its name, where it starts, and where its value begins and ends."""
     at = _skip(line, 1)
     while line[at] != "}":
-        begin = at
+        start = at
         key, at = _decoder.raw_decode(line, at)
-        _, at = _decoder.raw_decode(line, _skip(line, _skip(line, at) + 1))
-        if key != field:
-            kept.append(line[begin:at])
-        at = _skip(line, at)
+        begin = _skip(line, _skip(line, at) + 1)
+        _, end = _decoder.raw_decode(line, begin)
+        yield key, start, begin, end
+        at = _skip(line, end)
         if line[at] == ",":
             at = _skip(line, at + 1)
-    return "{" + ", ".join(kept) + "}"
 
 
 def _skip(line: str, at: int) -> int:

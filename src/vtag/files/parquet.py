@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from vtag.errors import error
 from vtag.files.jsonl import dumps
-from vtag.files.records import DamagedError, Fields, Record, TaggedRecord, has_surrogate
+from vtag.files.records import DamagedError, Fields, Record, TaggedRecord, has_surrogate, path_of, value_at
 from vtag.types import Span
 
 try:
@@ -22,6 +22,12 @@ except ImportError as cause:
 ROWS = 1024  # read at once
 # Limits of the output's row groups: rows, and bytes in memory.
 GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26
+REPLACEMENTS = pa.list_(
+    pa.struct(
+        [(name, pa.int64()) for name in ("start", "end", "old_start", "old_end")]
+        + [(name, pa.string()) for name in ("label", "action")]
+    )
+)
 COVERAGE = pa.struct([("tokens", pa.int64()), ("windows", pa.int64()), ("complete", pa.bool_())])
 
 
@@ -129,14 +135,14 @@ class Writer:
 
     def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
         """These rows as a file."""
-        tables = [_table(part) for part in _runs([row.record for row in rows])]
-        tables = [table.select([n for n in table.column_names if n not in self._fields.written]) for table in tables]
+        tables = [_table(part, self._fields) for part in _runs([row.record for row in rows])]
+        tables = [table.select([n for n in table.column_names if n not in self._fields.left_out]) for table in tables]
         return self._file(_stacked(tables), rows)
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
         """A file without rows; columns without a type become text."""
         fields = [pa.field(name, kind or pa.string()) for name, kind in columns.items()]
-        fields = [field for field in fields if field.name not in self._fields.written]
+        fields = [field for field in fields if field.name not in self._fields.left_out]
         return self._file(pa.schema(fields).empty_table(), [])
 
     def _file(self, table: pa.Table, rows: Sequence[TaggedRecord]) -> bytes:
@@ -149,9 +155,13 @@ class Writer:
 
 def _added(rows: Sequence[TaggedRecord], fields: Fields) -> dict[str, pa.Array]:
     """The columns that are added, by name."""
-    spans = spans_column([row.spans for row in rows], fields.words is not None)
+    found: list[Any] = [row.spans for row in rows]
+    spans = pa.array([[each.to_dict() for each in of_row] for of_row in found], REPLACEMENTS)
+    if not fields.redacts:
+        spans = spans_column(found, fields.words is not None)
     coverage = pa.array([row.coverage.to_dict() for row in rows], COVERAGE)
-    return dict(zip(fields.written, (spans, coverage), strict=False))
+    values = {fields.spans: spans, fields.coverage: coverage}
+    return {name: values[name] for name in fields.written}
 
 
 def join(parts: Sequence[Path], out: BinaryIO, fields: Fields) -> None:
@@ -202,12 +212,32 @@ def _batch(record: Record) -> pa.RecordBatch | None:
     return record.source[0] if isinstance(record.source, tuple) else None
 
 
-def _table(records: Sequence[Record]) -> pa.Table:
+def _table(records: Sequence[Record], written: Fields) -> pa.Table:
     batch = _batch(records[0])
     if batch is not None:
-        return pa.Table.from_batches([batch]).take(pa.array([record.source[1] for record in records], pa.int64()))
+        table = pa.Table.from_batches([batch]).take(pa.array([record.source[1] for record in records], pa.int64()))
+        return _with_texts(table, records, written.text) if written.redacts else table
     columns = [_column(name, [r.fields.get(name) for r in records]) for name in _names(r.fields for r in records)]
     return pa.Table.from_arrays([array for _, array in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _with_texts(table: pa.Table, records: Sequence[Record], name: str) -> pa.Table:
+    """The table with the records' own values of a field."""
+    path = path_of(records[0].fields, name)
+    at = table.column_names.index(path[0])
+    texts = [value_at(record.fields, path) for record in records]
+    column = _with_child(table.column(at).combine_chunks(), path[1:], texts)
+    return table.set_column(at, table.schema.field(at), column)
+
+
+def _with_child(column: pa.Array, path: Sequence[str], values: list[Any]) -> pa.Array:
+    """The column, or of a column of structs the child at a path, with other values of the same type."""
+    if not path:
+        return pa.array(values, column.type)
+    children = column.flatten()
+    at = column.type.get_field_index(path[0])
+    children[at] = _with_child(children[at], path[1:], values)
+    return pa.StructArray.from_arrays(children, fields=list(column.type), mask=column.is_null())
 
 
 def _names(of: Any) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from vtag.errors import error
-from vtag.types import Coverage, Span
+from vtag.types import Coverage, Replacement, Span
 
 
 class Record(NamedTuple):
@@ -29,18 +30,24 @@ class Record(NamedTuple):
 class Fields:
     """The fields of a record that are read and written; `words` is read instead of `text`.
 
-    coverage: None: it is not written. overwrite: whether fields that are written may exist before.
+    spans: of spans, or of replacements where the text is redacted; None: neither is written. coverage: None: it is not
+    written. overwrite: whether fields that are written may exist before. redacts: whether `text` is written again,
+    with another text. drops: fields that are not written again.
     """
 
     text: str = "text"
     words: str | None = None
-    spans: str = "spans"
+    spans: str | None = "spans"
     coverage: str | None = None
     overwrite: bool = False
+    redacts: bool = False
+    drops: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.spans == self.coverage:
+        if self.spans == self.coverage is not None:
             raise error("fields_equal", field=self.spans)
+        if self.redacts and self.text in self.written:
+            raise error("text_field_taken", field=self.text)
 
     @property
     def read(self) -> str:
@@ -50,7 +57,12 @@ class Fields:
     @property
     def written(self) -> list[str]:
         """The fields that are added, in order."""
-        return [self.spans] if self.coverage is None else [self.spans, self.coverage]
+        return [name for name in (self.spans, self.coverage) if name is not None]
+
+    @property
+    def left_out(self) -> list[str]:
+        """The fields of the input that are not copied."""
+        return [*self.written, *self.drops]
 
 
 class Bad(NamedTuple):
@@ -78,6 +90,9 @@ REASONS = {
     "no_offsets": "the tokenizer's tokens do not spell the text",
     "tokenizer_fails": "the model's tokenizer fails on it",
     "id_outside": "has a token outside of the model's vocabulary",
+    "no_context": "the field of the policy's context is missing",
+    "not_redactable": "no fakes or numbers could be told from its text",
+    "token_refused": "has a token of another key, or one that was changed",
 }
 
 
@@ -86,11 +101,15 @@ class DamagedError(Exception):
 
 
 class TaggedRecord(NamedTuple):
-    """A record, its spans, and how its text was read."""
+    """A record, its spans or, if its text is redacted, the replacements, and how its text was read.
+
+    mapping: placeholders of the new text -> the values that they replace.
+    """
 
     record: Record
-    spans: Sequence[Span]
+    spans: Sequence[Span] | Sequence[Replacement]
     coverage: Coverage
+    mapping: Mapping[str, str] | None = None
 
 
 class Writer(Protocol):
@@ -104,6 +123,38 @@ class Writer(Protocol):
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
         """The bytes of a file without rows; columns: the names of its fields, with Arrow types where they exist."""
+
+
+MISSING = object()
+
+
+def path_of(fields: Mapping[str, Any], name: str) -> list[str]:
+    """The names that lead to a field: "data.text" is `text` in `data`, unless a field is called so."""
+    return [name] if name in fields else name.split(".")
+
+
+def value_at(fields: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """The value at a path of names, or MISSING."""
+    found: Any = fields
+    for part in path:
+        if not isinstance(found, Mapping) or part not in found:
+            return MISSING
+        found = found[part]
+    return found
+
+
+def with_text(record: Record, name: str, text: str) -> Record:
+    """The record with another text in a field that it has."""
+    from vtag.files.jsonl import with_value
+
+    path = path_of(record.fields, name)
+    source = with_value(record.source, path, text) if isinstance(record.source, str) else record.source
+    return record._replace(fields=_with_value(record.fields, path, text), source=source)
+
+
+def _with_value(fields: Mapping[str, Any], path: Sequence[str], value: Any) -> Mapping[str, Any]:
+    inner = value if len(path) == 1 else _with_value(fields[path[0]], path[1:], value)
+    return ChainMap({path[0]: inner}, fields)  # type: ignore[arg-type]
 
 
 def has_surrogate(text: str) -> bool:

@@ -16,7 +16,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, astuple, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vtag.errors import InputError, error
 from vtag.files import chunks, inputs
@@ -24,10 +25,10 @@ from vtag.files.chunks import Chunk
 from vtag.files.commit import Target
 from vtag.files.inputs import Input
 from vtag.files.journal import State
-from vtag.files.records import REASONS, Bad, Fields, TaggedRecord
+from vtag.files.records import REASONS, Bad, Fields, Record, TaggedRecord
 from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
 from vtag.tagger import Tagger
-from vtag.types import ChunkAnswers
+from vtag.types import ChunkAnswers, Coverage, Span
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
@@ -99,12 +100,64 @@ def tag_files(
         The last state: records, failures, tokens, seconds, spans by label.
     """
     asked = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
+    fields = Fields(text_field, words_field, spans_field, coverage_field, overwrite_field)
+    return run_files(
+        model,
+        sources,
+        output,
+        fields,
+        lambda tagger: Treatment(tagger.bind(asked)),
+        format=format,
+        delimiter=delimiter,
+        strict=strict,
+        restart=restart,
+        watch=watch,
+        **engine,
+    )
+
+
+def _tagged(record: Record, text: Any, spans: list[Span], coverage: Coverage) -> TaggedRecord:
+    return TaggedRecord(record, spans, coverage)
+
+
+class Treatment(NamedTuple):
+    """What is done with the records.
+
+    options: how they are tagged. row: what is written of a record, from its text (or words), its spans and how it was
+    read; raises InputError for a record that cannot be written. depends_on: what else the output depends on. begin:
+    called with the state from which the work goes on.
+    """
+
+    options: BoundOptions
+    row: Callable[[Record, Any, list[Span], Coverage], TaggedRecord] = _tagged
+    depends_on: Mapping[str, str] = MappingProxyType({})
+    begin: Callable[[State], None] = lambda state: None
+
+
+def run_files(
+    model: str | Path | Tags,
+    sources: str | Path | Sequence[str | Path],
+    output: str | Path,
+    fields: Fields,
+    treatment: Callable[[Tagger], Treatment],
+    *,
+    mapping: str | Path | None = None,
+    format: str | None = None,  # noqa: A002
+    delimiter: str | None = None,
+    strict: bool = False,
+    restart: bool = False,
+    watch: Watch | None = None,
+    **engine: Any,
+) -> State:
+    """As `tag_files`, with what is done with each record.
+
+    treatment: called with the model's tagger before the engine starts. mapping: a file for the mappings of the rows.
+    """
     if engine and not isinstance(model, str | Path):
         raise error("engine_is_made", names=", ".join(engine))
-    fields = Fields(text_field, words_field, spans_field, coverage_field, overwrite_field)
     paths = [sources] if isinstance(sources, str | Path) else sources
     with ExitStack() as stack:
-        target = stack.enter_context(Target(str(output), fields))
+        target = stack.enter_context(Target(str(output), fields, mapping))
         found = inputs.find([str(source) for source in paths], format, target.files, delimiter)
         chunks.check(found, fields)
         depends_on: Callable[[], dict[str, str]]
@@ -116,16 +169,16 @@ def tag_files(
             tagger, depends_on = plan.tagger, lambda: identity(plan)
         else:
             tagger, depends_on = model.tagger, model.identity
-        options = tagger.bind(asked)
+        work = treatment(tagger)
         key = None
         if target.files and not any(source.pipe for source in found):
-            key = _key(found, fields, options) | depends_on()
+            key = _key(found, fields, work.options) | dict(work.depends_on) | depends_on()
         watch = watch or (lambda state, share: None)
         watch(target.open(key, restart=restart), None)
         if not target.state.done:
             llm: Tags = stack.enter_context(_start(plan)) if isinstance(model, str | Path) else model
             stack.enter_context(_infrequent_gc())
-            _work(llm, found, fields, options, target, strict, watch)
+            _work(llm, found, fields, work, target, strict, watch)
     return target.state
 
 
@@ -133,13 +186,14 @@ def _work(
     llm: Tags,
     sources: Sequence[Input],
     fields: Fields,
-    options: BoundOptions,
+    work: Treatment,
     target: Target,
     strict: bool,
     watch: Watch,
 ) -> None:
     """Tag chunk by chunk. While the engine runs one, this thread writes the last and reads the next."""
     state = target.state
+    work.begin(state)
     start, before = time.monotonic(), state.seconds
     ahead: deque[Chunk] = deque()
 
@@ -148,18 +202,23 @@ def _work(
             ahead.append(chunk)
             yield chunk.texts
 
-    with closing(llm.answers(texts(), options, words=fields.words is not None)) as answered:
+    with closing(llm.answers(texts(), work.options, words=fields.words is not None)) as answered:
         for answers, coverage, tokens in answered:
             chunk = ahead.popleft()
             rows: list[TaggedRecord] = []
             bad = chunk.bad
-            for (file, record), spans, covered in zip(chunk.records, answers, coverage, strict=True):
-                if isinstance(spans, InputError):
-                    bad.append((file, Bad(record.number, spans.kind)))
-                elif (reason := target.writer.refuses(record)) is not None:
+            for (file, record), text, spans, covered in zip(chunk.records, chunk.texts, answers, coverage, strict=True):
+                try:
+                    if isinstance(spans, InputError):
+                        raise spans
+                    row = work.row(record, text, spans, covered)
+                except InputError as refused:
+                    bad.append((file, Bad(record.number, refused.kind)))
+                    continue
+                if (reason := target.writer.refuses(row.record)) is not None:
                     bad.append((file, Bad(record.number, reason)))
                 else:
-                    rows.append(TaggedRecord(record, spans, covered))
+                    rows.append(row)
             errors = [
                 {"file": sources[file].path, "record": record.number, "reason": REASONS[record.reason]}
                 for file, record in sorted(bad)
@@ -200,7 +259,7 @@ def _start(plan: Plan) -> LLM:
 
 def _key(sources: Sequence[Input], fields: Fields, options: TagOptions) -> dict[str, str]:
     """What the output depends on besides the model: a run continues only if all of it is unchanged."""
-    names = ("text_field", "words_field", "spans_field", "coverage_field", "overwrite_field")
+    names = ("text_field", "words_field", "spans_field", "coverage_field", "overwrite_field", "redacts", "drops")
     key = {"input": inputs.fingerprint(sources), **dict(zip(names, map(str, astuple(fields)), strict=True))}
     key |= {name: json.dumps(value, sort_keys=True, default=str) for name, value in asdict(options).items()}
     for package in ("pyarrow", "zstandard"):

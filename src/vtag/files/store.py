@@ -35,8 +35,8 @@ class Store(Protocol):
 class Appended:
     """One file, chunk after chunk; if its name ends in .gz or .zst, each chunk is compressed by itself."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, mode: int = 0o666) -> None:
+        self._path, self._mode = path, mode
         self._size = 0
 
     def resume(self, size: int) -> None:
@@ -54,7 +54,7 @@ class Appended:
         """Append, and wait for the disk."""
         data = pack(data, self._path.name)
         new = self._size == 0
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, self._mode)
         try:
             if os.fstat(file).st_size < self._size:
                 raise error("output_lost", path=self._path)
@@ -71,7 +71,7 @@ class Appended:
 
     def finish(self) -> None:
         """Create the file if there were no records."""
-        self._path.touch()
+        self._path.touch(self._mode)
 
     def clean(self) -> None:
         """Nothing to remove."""

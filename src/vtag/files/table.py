@@ -132,16 +132,17 @@ class Writer:
     """
 
     def __init__(self, fields: Fields, begun: Path | None = None) -> None:
-        self._written = fields.written
+        self._fields, self._left_out = fields, fields.left_out
         self._columns: dict[str, None] = {}
         if begun is not None:
             with open(begun, "rb") as raw, io.TextIOWrapper(unpacked(raw, begun.name), "utf-8", newline="") as lines:
-                self._columns = dict.fromkeys(self.header(lines)[: -len(self._written)])
+                header = self.header(lines)
+                self._columns = dict.fromkeys(header[: len(header) - len(fields.written)])
         self._begun = begun is not None
 
     def refuses(self, record: Record) -> str | None:
         """The columns are those of the first chunk, as the header comes first, and their names must be UTF-8."""
-        known = not self._begun or all(name in self._columns or name in self._written for name in record.fields)
+        known = not self._begun or all(name in self._columns or name in self._left_out for name in record.fields)
         return None if known and not any(map(has_surrogate, record.fields)) else "new_field"
 
     def encode(self, rows: Sequence[TaggedRecord]) -> bytes:
@@ -151,14 +152,14 @@ class Writer:
             lines.append(self.empty(dict.fromkeys(name for row in rows for name in row.record.fields)))
         for row in rows:
             values = [cell(row.record.fields.get(name)) for name in self._columns]
-            lines.append(self._line([*values, *islice(cells(row), len(self._written))]))
+            lines.append(self._line([*values, *islice(cells(row), len(self._fields.written))]))
         return b"".join(lines)
 
     def empty(self, columns: Mapping[str, Any]) -> bytes:
         """The header of these columns and of what is added."""
-        self._columns = dict.fromkeys(name for name in columns if name not in self._written)
+        self._columns = dict.fromkeys(name for name in columns if name not in self._left_out)
         self._begun = True
-        return self._line([*self._columns, *self._written])
+        return self._line([*self._columns, *self._fields.written])
 
     def _line(self, values: Sequence[str]) -> bytes:
         return self.line(values).encode(errors="backslashreplace")  # JSON can escape lone surrogates

@@ -46,7 +46,7 @@ class Writer(table.Writer):
         cells = (
             part
             for name, value in record.fields.items()
-            if name not in self._written
+            if name not in self._left_out
             for part in (name, table.cell(value))
         )
         if any(end in part for part in cells for end in _ENDS):

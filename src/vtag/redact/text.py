@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -21,7 +20,7 @@ from vtag.redact.overlaps import Segment, segments
 from vtag.redact.placeholders import Tokens
 from vtag.redact.policy import Policy
 from vtag.redact.restore import restore_mapped
-from vtag.types import Span
+from vtag.types import Redacted, Replacement, Span
 
 # Where a mapping would not lead back to the text, others are tried: so often, at first with fakes.
 ATTEMPTS, FAKES_ATTEMPTS = 4, 2
@@ -29,39 +28,6 @@ ATTEMPTS, FAKES_ATTEMPTS = 4, 2
 DRAWS = 16
 FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 KEEP, SEAL = Keep(), Token()
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """What took the place of a part of a text; without the part itself.
-
-    start, end: its place in the new text; old_start, old_end: of what it replaces, in the old one. Code points, end
-    exclusive. action: what was done, "keep" for a value that stayed.
-    """
-
-    start: int
-    end: int
-    old_start: int
-    old_end: int
-    label: str
-    action: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As files and HTTP have it."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class Redacted:
-    """A text without the values of its spans, in order what was replaced, and the way back.
-
-    mapping: fakes and numbered placeholders -> the values they replace. It is not shown by `repr`: keep it as safe as
-    the text itself.
-    """
-
-    text: str
-    replacements: list[Replacement]
-    mapping: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 PolicySource = Policy | Mapping[str, Any] | str | Path | None

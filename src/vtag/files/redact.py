@@ -1,0 +1,91 @@
+"""Redact the texts of files into one file, exactly once each: the work of `tag_files`, with another row at its end.
+
+The spans go through the policy where the output is written. So the key stays in this process, with a cluster too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vtag.errors import input_error
+from vtag.files.journal import State
+from vtag.files.records import MISSING, Fields, Record, TaggedRecord, path_of, value_at, with_text
+from vtag.files.run import Tags, Treatment, Watch, run_files
+from vtag.redact import policy as policies
+from vtag.redact.text import PolicySource, Redactor
+from vtag.tagger import Tagger
+from vtag.types import Coverage, Span
+
+REPLACEMENTS = "replacements"
+
+
+def redact_files(
+    model: str | Path | Tags,
+    sources: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    policy: PolicySource = None,
+    mapping: str | Path | None = None,
+    format: str | None = None,  # noqa: A002
+    delimiter: str | None = None,
+    text_field: str = "text",
+    replacements_field: str = REPLACEMENTS,
+    coverage_field: str | None = None,
+    overwrite_field: bool = False,
+    strict: bool = False,
+    restart: bool = False,
+    watch: Watch | None = None,
+    **engine: Any,
+) -> State:
+    """Redact the texts of some files into one file; the same call continues an earlier one that was stopped.
+
+    The text's field gets the new text, and another one what was replaced, without values; all other fields are copied.
+    A record that fails is not written. Raises VtagError for what ends the run, as `tag_files` does.
+
+    Args:
+        model, sources, output, format, delimiter, text_field, coverage_field, overwrite_field, strict, restart, watch,
+            engine: as in `tag_files`.
+        policy: as in `LLM.redact`; its context is a field of each record.
+        mapping: a file for the values of numbers and fakes, for the way back: JSON Lines, a line a record that is
+            written, with mode 0600. Keep it apart from the output.
+        replacements_field: the field for what was replaced: its place in the new and the old text, label and action.
+    """
+    checked = policies.load(policy)
+    fields = Fields(text_field, None, replacements_field, coverage_field, overwrite_field, redacts=True)
+
+    def treatment(tagger: Tagger) -> Treatment:
+        redactor = Redactor.for_model(checked, tagger.names.of_spans)
+
+        def row(record: Record, text: str, spans: list[Span], coverage: Coverage) -> TaggedRecord:
+            redacted = redactor.redact(text, spans, _context(record, checked.context))
+            written = with_text(record, text_field, redacted.text)
+            return TaggedRecord(written, redacted.replacements, coverage, redacted.mapping)
+
+        return Treatment(tagger.bind(redactor.options), row, redactor.identity)
+
+    return run_files(
+        model,
+        sources,
+        output,
+        fields,
+        treatment,
+        mapping=mapping,
+        format=format,
+        delimiter=delimiter,
+        strict=strict,
+        restart=restart,
+        watch=watch,
+        **engine,
+    )
+
+
+def _context(record: Record, name: str | None) -> str:
+    """The value of the policy's context; raises InputError for a record without it."""
+    if name is None:
+        return ""
+    value = value_at(record.fields, path_of(record.fields, name))
+    if value is MISSING or value is None:
+        raise input_error("no_context")
+    return str(value)
