@@ -6,7 +6,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := .venv/bin
 LOCK := requirements/cpu.txt
-LOCK_EXTRAS := cpu serve files presidio ray demo test dev
+LOCK_EXTRAS := cpu serve files presidio ray redact demo test dev
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 # In two processes, a file's tests in one, with one OpenMP thread each: two teams on the same cores wait for each other.

@@ -30,7 +30,7 @@ LAYERS = (
     {"types", "compat"},
     {"text", "decode", "view", "system"},
     {"options"},
-    {"tagger", "output"},
+    {"tagger", "output", "redact"},
     {"model"},
     {"backend"},
     {"engine"},

@@ -37,7 +37,7 @@ def test_text_and_spans_are_equal_after_write_and_read(name: str, fields: Fields
     rows = rows_of(texts)
     found = decode(name, encode(name, [rows[:7], rows[7:]], tmp_path, fields))
     assert [record.fields["text"] for record in found if isinstance(record, Record)] == texts
-    for (wanted, spans, coverage), record in zip(rows, found, strict=True):
+    for (wanted, spans, coverage, _), record in zip(rows, found, strict=True):
         assert isinstance(record, Record)
         assert list(record.fields) == [*wanted.fields, *fields.written]
         assert {key: record.fields[key] for key in wanted.fields} == wanted.fields

@@ -81,16 +81,19 @@ TABLE: dict[str, Kind] = {
     "redact_lines": Kind(
         SettingError, 422, 2, "lines of stdin have no use for {what}: name a file after -o, or leave it out"
     ),
+    "record_not_restored": Kind(
+        InputError, 422, 4, "{path}: record {record}: {reason}: use the key, the mapping and the file of one redaction"
+    ),
     "mapping_length": Kind(
-        InputError,
+        SettingError,
         422,
         4,
         "{path}: has {lines} lines, and the input another number of records: name the one written with it",
     ),
     "mapping_unreadable": Kind(
-        InputError, 422, 4, "{path}: cannot be read ({reason}): name the file that --mapping wrote"
+        SettingError, 422, 4, "{path}: cannot be read ({reason}): name the file that --mapping wrote"
     ),
     "mapping_changed": Kind(
-        InputError, 422, 4, "{path}: line {line} is not as it was written: restore the file that --mapping wrote"
+        SettingError, 422, 4, "{path}: line {line} is not as it was written: restore the file that --mapping wrote"
     ),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -141,20 +140,6 @@ def value_at(fields: Mapping[str, Any], path: Sequence[str]) -> Any:
             return MISSING
         found = found[part]
     return found
-
-
-def with_text(record: Record, name: str, text: str) -> Record:
-    """The record with another text in a field that it has."""
-    from vtag.files.jsonl import with_value
-
-    path = path_of(record.fields, name)
-    source = with_value(record.source, path, text) if isinstance(record.source, str) else record.source
-    return record._replace(fields=_with_value(record.fields, path, text), source=source)
-
-
-def _with_value(fields: Mapping[str, Any], path: Sequence[str], value: Any) -> Mapping[str, Any]:
-    inner = value if len(path) == 1 else _with_value(fields[path[0]], path[1:], value)
-    return ChainMap({path[0]: inner}, fields)  # type: ignore[arg-type]
 
 
 def has_surrogate(text: str) -> bool:

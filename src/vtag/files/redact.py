@@ -5,13 +5,15 @@ The spans go through the policy where the output is written. So the key stays in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vtag.errors import input_error
 from vtag.files.journal import State
-from vtag.files.records import MISSING, Fields, Record, TaggedRecord, path_of, value_at, with_text
+from vtag.files.jsonl import with_value
+from vtag.files.records import MISSING, Fields, Record, TaggedRecord, path_of, value_at
 from vtag.files.run import Tags, Treatment, Watch, run_files
 from vtag.redact import policy as policies
 from vtag.redact.text import PolicySource, Redactor
@@ -79,6 +81,18 @@ def redact_files(
         watch=watch,
         **engine,
     )
+
+
+def with_text(record: Record, name: str, text: str) -> Record:
+    """The record with another text in a field that it has."""
+    path = path_of(record.fields, name)
+    source = with_value(record.source, path, text) if isinstance(record.source, str) else record.source
+    return record._replace(fields=_with_field(record.fields, path, text), source=source)
+
+
+def _with_field(fields: Mapping[str, Any], path: Sequence[str], value: Any) -> Mapping[str, Any]:
+    inner = value if len(path) == 1 else _with_field(fields[path[0]], path[1:], value)
+    return ChainMap({path[0]: inner}, fields)  # type: ignore[arg-type]
 
 
 def _context(record: Record, name: str | None) -> str:

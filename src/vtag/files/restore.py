@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from vtag.errors import error
 from vtag.files.journal import State
-from vtag.files.records import Fields, Record, TaggedRecord, with_text
-from vtag.files.redact import REPLACEMENTS
+from vtag.files.records import Fields, Record, TaggedRecord
+from vtag.files.redact import REPLACEMENTS, with_text
 from vtag.files.run import Treatment, Watch, run_files
 from vtag.options import DEFAULTS, BoundOptions
 from vtag.redact import mapping as mappings
@@ -61,7 +61,7 @@ def restore_files(
         sources,
         output,
         Fields(text_field, spans=None, redacts=True, drops=(replacements_field,)),
-        lambda tagger: Treatment(DEFAULTS, row, depends_on, of_records.begin),
+        lambda tagger: Treatment(DEFAULTS, row, depends_on, of_records.begin, "record_not_restored"),
         format=format,
         delimiter=delimiter,
         strict=True,

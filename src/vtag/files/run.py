@@ -125,13 +125,14 @@ class Treatment(NamedTuple):
 
     options: how they are tagged. row: what is written of a record, from its text (or words), its spans and how it was
     read; raises InputError for a record that cannot be written. depends_on: what else the output depends on. begin:
-    called with the state from which the work goes on.
+    called with the state from which the work goes on. strictly: the error of a bad record that ends the run.
     """
 
     options: BoundOptions
     row: Callable[[Record, Any, list[Span], Coverage], TaggedRecord] = _tagged
     depends_on: Mapping[str, str] = MappingProxyType({})
     begin: Callable[[State], None] = lambda state: None
+    strictly: str = "bad_record"
 
 
 def run_files(
@@ -224,7 +225,7 @@ def _work(
                 for file, record in sorted(bad)
             ]
             if strict and errors:
-                raise error("bad_record", path=errors[0]["file"], **errors[0])
+                raise error(work.strictly, path=errors[0]["file"], **errors[0])
             state = replace(
                 state,
                 file=chunk.file,
