@@ -86,8 +86,8 @@ def _decode(
     begin, end, score = _bounds(chances, path, kept[path], text, glued, scheme)
     if least is not None:
         limits = np.where(kept, [least(name) for name in names], np.inf)
-        path, inside = _each_word(chances, path, begin, end, score, scheme, limits)
-        begin, end, score = _bounds(chances, path, inside, text, glued, scheme)
+        path, inside, added = _each_word(chances, path, begin, end, score, scheme, limits)
+        begin, end, score = _bounds(chances, path, inside, text, glued | added[:-1] | added[1:], scheme)
 
     texts = text[begin]
     bounds = found.start[first[begin]].tolist(), found.end[last[end]].tolist()
@@ -109,15 +109,16 @@ def _bounds(
     """int [spans], the first and the last word of each span, and float64 [spans], its score.
 
     path: int [words], their labels. inside: bool [words], those in spans. text: int [words], their texts. glued: bool
-    [words - 1], whether nothing stands between a word and the next.
+    [words - 1], whether a word and the next are one entity where they have one type: nothing stands between them.
     """
+    both = (text[1:] == text[:-1]) & inside[:-1] & inside[1:]
     goes_on = np.zeros(len(path) + 1, bool)
-    goes_on[1:-1] = scheme.joined[path[:-1], path[1:]] & (text[1:] == text[:-1]) & inside[:-1] & inside[1:]
+    goes_on[1:-1] = scheme.joined[path[:-1], path[1:]] & both
     # Models that open a span at every token cut addresses and numbers at each punctuation mark; no two entities touch
     # there.
     if scheme.name != "plain":
         kind = scheme.type_ids[path]
-        goes_on[1:-1] |= glued & inside[:-1] & inside[1:] & (kind[1:] == kind[:-1])
+        goes_on[1:-1] |= glued & both & (kind[1:] == kind[:-1])
     begin = np.flatnonzero(inside & ~goes_on[:-1])
     end = np.flatnonzero(inside & ~goes_on[1:])
     return begin, end, _scores(chances, scheme.type_ids, path, np.flatnonzero(inside), begin, end)
@@ -131,8 +132,9 @@ def _each_word(
     score: np.ndarray,
     scheme: Scheme,
     limits: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The path with a label for every word whose type reaches its limit, and bool [words]: the words in spans.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The path with a label for every word whose type reaches its limit, bool [words], the words in spans, and bool
+    [words], those that were not.
 
     A span stays whole where its score reaches the limit of its type. limits: float64 [L], inf for labels that make no
     span.
@@ -147,7 +149,8 @@ def _each_word(
     reaching = np.where(of_type >= limits, of_type, np.float32(-1))
     best = reaching.max(axis=1, keepdims=True)
     label = np.where(reaching == best, chances, np.float32(-1)).argmax(axis=1).astype(path.dtype)
-    return np.where(held, path, label), held | (best[:, 0] >= 0)
+    added = ~held & (best[:, 0] >= 0)
+    return np.where(held, path, label), held | added, added
 
 
 def _scores(

@@ -71,6 +71,9 @@ TABLE: dict[str, Kind] = {
     "no_context": Kind(
         InputError, 422, 4, "a record lacks the field of the policy's context: add it, or leave context out"
     ),
+    "spans_beside": Kind(
+        InputError, 422, 4, "a record has spans with their texts in another field: redact it before it is tagged"
+    ),
     "token_refused": Kind(
         InputError,
         422,
@@ -80,6 +83,9 @@ TABLE: dict[str, Kind] = {
     "redact_output": Kind(SettingError, 422, 2, "files are redacted into a file: name one after -o, or - for stdout"),
     "redact_lines": Kind(
         SettingError, 422, 2, "lines of stdin have no use for {what}: name a file after -o, or leave it out"
+    ),
+    "mapping_is_output": Kind(
+        SettingError, 422, 2, "{path}: the mapping cannot be in the output: name another file after --mapping"
     ),
     "record_not_restored": Kind(
         InputError, 422, 4, "{path}: record {record}: {reason}: use the key, the mapping and the file of one redaction"

@@ -46,6 +46,8 @@ class Target:
         path = Path(output)
         self.files = tuple(beside(path, end) for end in ("", ".journal", ".errors.jsonl", ".parts"))
         if self._mapping_path is not None:
+            if self._mapping_path.resolve() in [file.resolve() for file in self.files]:
+                raise error("mapping_is_output", path=mapping)
             self.files += (self._mapping_path,)
         self.kind = formats.output(path.name)
         join = formats.joiner(self.kind)

@@ -90,6 +90,7 @@ REASONS = {
     "tokenizer_fails": "the model's tokenizer fails on it",
     "id_outside": "has a token outside of the model's vocabulary",
     "no_context": "the field of the policy's context is missing",
+    "spans_beside": "has spans with their texts in another field: redact it before it is tagged",
     "not_redactable": "no fakes or numbers could be told from its text",
     "token_refused": "has a token of another key, or one that was changed",
 }

@@ -61,6 +61,8 @@ def redact_files(
         redactor = Redactor.for_model(checked, tagger.names.of_spans)
 
         def row(record: Record, text: str, spans: list[Span], coverage: Coverage) -> TaggedRecord:
+            if _has_texts(record.fields.get("spans")):
+                raise input_error("spans_beside")
             redacted = redactor.redact(text, spans, _context(record, checked.context))
             written = with_text(record, text_field, redacted.text)
             return TaggedRecord(written, redacted.replacements, coverage, redacted.mapping)
@@ -93,6 +95,13 @@ def with_text(record: Record, name: str, text: str) -> Record:
 def _with_field(fields: Mapping[str, Any], path: Sequence[str], value: Any) -> Mapping[str, Any]:
     inner = value if len(path) == 1 else _with_field(fields[path[0]], path[1:], value)
     return ChainMap({path[0]: inner}, fields)  # type: ignore[arg-type]
+
+
+def _has_texts(value: Any) -> bool:
+    """Whether a field has spans as `vtag run` writes them, with their texts."""
+    if isinstance(value, str):  # a column of CSV
+        return value.startswith('[{"start": ')
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and "text" in value[0]
 
 
 def _context(record: Record, name: str | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from vtag.errors import error
+from vtag.files.compression import unpacked
 from vtag.files.journal import State
 from vtag.files.records import Fields, Record, TaggedRecord
 from vtag.files.redact import REPLACEMENTS, with_text
@@ -94,13 +95,13 @@ class Mappings:
 
     def __init__(self, path: str | Path | None) -> None:
         self._path = path
-        self._lines, self.digest = (0, "") if path is None else mappings.check(path)
+        self._lines, self.digest = (0, "") if path is None else mappings.digest(_read(path))
         self._rest: Iterator[dict[str, str]] = iter(())
 
     def begin(self, state: State) -> None:
         """Go on after the records that are done."""
         if self._path is not None:
-            self._rest = islice(mappings.read(self._path), state.records, None)
+            self._rest = islice(_read(self._path), state.records, None)
 
     def take(self) -> dict[str, str] | None:
         """That of the next record."""
@@ -118,3 +119,11 @@ class Mappings:
 
     def _other(self) -> Exception:
         return error("mapping_length", path=self._path, lines=self._lines)
+
+
+def _read(path: str | Path) -> Iterator[dict[str, str]]:
+    try:
+        with open(path, "rb") as file:
+            yield from mappings.read(unpacked(file, str(path)), path)
+    except (OSError, EOFError) as cause:
+        raise error("mapping_unreadable", path=path, reason=getattr(cause, "strerror", None) or "damaged") from cause

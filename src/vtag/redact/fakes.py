@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from random import Random
 from string import ascii_lowercase, ascii_uppercase, digits
+from threading import Lock
 from typing import Any
 
 from vtag.errors import error, short
@@ -74,6 +75,8 @@ _LABELS = [
 ]
 
 
+# A generator is seeded and asked by one thread at a time.
+_SEEDED = Lock()
 # `fake(value, attempt)`: each attempt is another one.
 Fake = Callable[[str, int], str]
 
@@ -99,8 +102,9 @@ def maker(label: str, kind: str | None, locale: str, key: Key) -> Fake:
 
     def fake(value: str, attempt: int) -> str:
         digest = key.digest("fake", f"{kind}/{locale}/{label}", f"{attempt}/{value}")
-        generator.seed_instance(int.from_bytes(digest[:8]))
-        made = str(method()) if method else _of_shape(value, generator.random)
+        with _SEEDED:
+            generator.seed_instance(int.from_bytes(digest[:8]))
+            made = str(method()) if method else _of_shape(value, generator.random)
         return " ".join(made.replace("\n", ", ").split())
 
     return fake

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vtag.errors import error
@@ -27,26 +27,21 @@ def _digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def read(path: str | Path) -> Iterator[dict[str, str]]:
-    """The mappings of a file, in order. Raises InputError at the first line that is not as it was written."""
-    try:
-        with open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                yield _mapping(path, number, line)
-    except OSError as cause:
-        raise error("mapping_unreadable", path=path, reason=cause.strerror or type(cause).__name__) from cause
+def read(file: Iterable[bytes], path: str | Path) -> Iterator[dict[str, str]]:
+    """The mappings of a file's lines, in order. Raises SettingError at the first one that is not as it was written."""
+    for number, line in enumerate(file, 1):
+        yield _read(path, number, line)
 
 
-def check(path: str | Path) -> tuple[int, str]:
-    """How many lines a file has, and a digest of them. Raises InputError as `read` does."""
-    digest = hashlib.sha256()
-    count = 0
-    for count, mapping in enumerate(read(path), 1):
-        digest.update(_line(count, mapping).encode())
-    return count, digest.hexdigest()[:16]
+def digest(mappings: Iterable[Mapping[str, str]]) -> tuple[int, str]:
+    """How many mappings these are, and what tells them from others."""
+    found, count = hashlib.sha256(), 0
+    for count, mapping in enumerate(mappings, 1):
+        found.update(_line(count, mapping).encode())
+    return count, found.hexdigest()[:16]
 
 
-def _mapping(path: str | Path, number: int, line: bytes) -> dict[str, str]:
+def _read(path: str | Path, number: int, line: bytes) -> dict[str, str]:
     try:
         text = line.decode()
         row = json.loads(text)

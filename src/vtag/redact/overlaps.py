@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from vtag.decode.overlaps import merge_overlaps
@@ -47,8 +49,10 @@ def segments(
     if kept:
         others = [(segment.start, segment.end) for segment in found]
         for whole in merge_overlaps(kept):
-            found += [Segment(*part, whole.label, keep) for part in _outside(whole.start, whole.end, others)]
-    return sorted(found, key=lambda segment: segment.start)
+            met = _met(whole.start, whole.end, others)
+            found += [Segment(*part, whole.label, keep) for part in _outside(whole.start, whole.end, met)]
+        found.sort(key=lambda segment: segment.start)
+    return found
 
 
 def _around(found: list[Segment], own: Sequence[tuple[int, int]], keep: Action) -> list[Segment]:
@@ -57,17 +61,22 @@ def _around(found: list[Segment], own: Sequence[tuple[int, int]], keep: Action) 
         return found
     parts: dict[int, Segment] = {}
     for segment in found:
-        met = [(start, end) for start, end in own if start < segment.end and end > segment.start]
+        met = _met(segment.start, segment.end, own)
         how = Label() if met and ACTIONS[segment.how.action].shows else segment.how
         for start, end in _outside(segment.start, segment.end, met):
             parts[start] = Segment(start, end, segment.label, how)
         for start, end in met:
             parts.setdefault(start, Segment(start, end, segment.label, keep))
-    return [*parts.values()]
+    return sorted(parts.values(), key=lambda segment: segment.start)
 
 
-def _outside(start: int, end: int, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The parts of a range that lie in none of these."""
-    met = sorted((max(low, start), min(high, end)) for low, high in ranges if low < end and high > start)
-    edges = [start, *(edge for each in met for edge in each), end]
+def _met(start: int, end: int, ranges: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    """Those of some ranges, disjoint and in order, that share a character with this one."""
+    first = bisect_right(ranges, start, key=itemgetter(1))
+    return ranges[first : bisect_left(ranges, end, lo=first, key=itemgetter(0))]
+
+
+def _outside(start: int, end: int, met: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The parts of a range that lie in none of those that it meets."""
+    edges = [start, *(min(max(edge, start), end) for each in met for edge in each), end]
     return [(low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if low < high]

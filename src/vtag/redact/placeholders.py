@@ -103,16 +103,18 @@ def _bound_to(name: str) -> list[bytes]:
     return [b"vtag/1", name.casefold().encode()]
 
 
-def find_own(text: str, names: frozenset[str], key: Key | None, tokens: Tokens | None) -> list[tuple[int, int]]:
+def find_own(
+    text: str, names: frozenset[str], numbered: frozenset[str], key: Key | None, tokens: Tokens | None
+) -> list[tuple[int, int]]:
     """Where placeholders stand that redaction has made, or that cannot hold a value: these stay as they are.
 
-    names: the labels, as placeholders have them.
+    names, numbered: the labels whose placeholders have no number, and those that may have one.
     """
     if "[" not in text:
         return []
     own: list[tuple[re.Pattern[str], Callable[[re.Match[str]], bool]]] = [
         (PLAIN, lambda match: match[1] in names),
-        (NUMBERED, lambda match: match[1] in names),
+        (NUMBERED, lambda match: match[1] in numbered),
     ]
     if key is not None:
         own.append((HASH, lambda match: is_hash(match[1], match[2], key)))

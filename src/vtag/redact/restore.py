@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,12 @@ from vtag.redact import placeholders
 from vtag.redact import policy as policies
 from vtag.redact.placeholders import TOKEN, Tokens
 from vtag.redact.policy import Policy
+
+# What a key may begin with: a numbered placeholder, a word, or a sign.
+_UNIT = re.compile(rf"{placeholders.ANY_NUMBERED.pattern}|\w+|[^\w\s]")
+_WORD = re.compile(r"\w")
+# Fakes are looked up by so many characters.
+HEAD = 3
 
 
 class Restorer:
@@ -63,17 +69,35 @@ def restore(
 
 
 def restore_mapped(text: str, mapping: Mapping[str, str] | None) -> str:
-    """The text with the keys of a mapping replaced by its values, the longest first, in one pass."""
+    """The text with the keys of a mapping replaced by its values, the longest first, in one pass.
+
+    A key does not begin or end inside of a word.
+    """
     if not mapping:
         return text
-    patterns = [placeholders.ANY_NUMBERED.pattern]
-    fakes = [key for key in mapping if not placeholders.is_numbered(key)]
-    patterns += map(_whole_words, sorted(fakes, key=len, reverse=True))
-    return re.sub("|".join(patterns), lambda match: mapping.get(match[0], match[0]), text)
+    fakes: dict[str, list[str]] = {}
+    for key in sorted(mapping, key=len, reverse=True):
+        if not placeholders.is_numbered(key):
+            fakes.setdefault(key[:HEAD], []).append(key)
+    if not fakes:
+        return placeholders.ANY_NUMBERED.sub(lambda match: mapping.get(match[0], match[0]), text)
+    parts, at = [], 0
+    for unit in _UNIT.finditer(text):
+        start = unit.start()
+        if start < at:
+            continue
+        found = unit[0] if unit[0] in mapping else _whole_words(text, start, fakes)
+        if found is not None:
+            parts += [text[at:start], mapping[found]]
+            at = start + len(found)
+    return "".join([*parts, text[at:]])
 
 
-def _whole_words(value: str) -> str:
-    """A pattern for a value that does not stand inside of a word."""
-    before = r"(?<!\w)" if re.match(r"\w", value) else ""
-    after = r"(?!\w)" if re.search(r"\w$", value) else ""
-    return f"{before}{re.escape(value)}{after}"
+def _whole_words(text: str, start: int, fakes: Mapping[str, Sequence[str]]) -> str | None:
+    """The longest fake that stands at this place, and does not end inside of a word."""
+    for size in range(HEAD, 0, -1):
+        for key in fakes.get(text[start : start + size], ()):
+            after = start + len(key)
+            if text.startswith(key, start) and not (_WORD.match(key[-1]) and _WORD.match(text[after : after + 1])):
+                return key
+    return None

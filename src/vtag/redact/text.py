@@ -50,6 +50,8 @@ class Redactor:
             if isinstance(how, Fake) and self.key is not None:
                 self._fakers[label] = fakes.maker(label, how.kind, how.locale, self.key)
         self._names = frozenset(map(placeholders.shown, labels))
+        mapped = (label for label in labels if ACTIONS[self.how(label).action].mapped)
+        self._numbered = frozenset(map(placeholders.shown, mapped))
         self._allowed = frozenset(map(_folded, policy.allow))
         self._denied = _any_of([value for values in policy.deny.values() for value in values])
         self._denied_labels = {_folded(value): label for label, values in policy.deny.items() for value in values}
@@ -100,7 +102,7 @@ class Redactor:
         context: dates of equal contexts are shifted alike. index: the text's number in error messages. Raises
         InputError for spans outside of the text, and where no fakes can be told from it.
         """
-        own = placeholders.find_own(text, self._names, self.key, self._tokens)
+        own = placeholders.find_own(text, self._names, self._numbered, self.key, self._tokens)
         found = segments(self._spans(text, spans, own), own, self.how, KEEP)
         for attempt in range(ATTEMPTS):
             made = self._replace(text, found, context, attempt)
@@ -121,8 +123,9 @@ class Redactor:
                 label = self._denied_labels.get(_folded(match[0]), next(iter(self.policy.deny)))
                 kept.append(Span(*match.span(), label, 1.0, match[0]))
         if self._tokens is not None:
+            ours = set(own)
             for match in placeholders.TOKEN.finditer(text):
-                if match.span() not in own:
+                if match.span() not in ours:
                     kept.append(Span(*match.span(), placeholders.FOREIGN, 1.0, match[0]))
         return kept
 
@@ -219,7 +222,7 @@ class Substitutes:
         return next(
             made
             for number in counts
-            if (made := placeholders.numbered(label, number)) not in self.mapping and made not in self._text
+            if (made := placeholders.numbered(label, number)) not in self.mapping and made not in self._reserved
         )
 
     def _fake(self, value: str, faker: fakes.Fake) -> str | None:
@@ -228,6 +231,10 @@ class Substitutes:
             if made and made not in self.mapping and made.casefold() not in self._folded_text:
                 return made
         return None
+
+    @cached_property
+    def _reserved(self) -> set[str]:
+        return {match[0] for match in placeholders.ANY_NUMBERED.finditer(self._text)}
 
     @cached_property
     def _folded_text(self) -> str:
