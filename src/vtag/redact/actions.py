@@ -26,7 +26,7 @@ class Action(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    action: str
+    action: str = ""
 
 
 class Keep(Action):

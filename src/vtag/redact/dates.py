@@ -85,11 +85,15 @@ def year(value: str) -> str | None:
 def _written(value: str, found: re.Match[str], names: dict[str, str], new: datetime.date) -> str:
     """The value with the parts of its date exchanged."""
     parts = found.groupdict()
-    parts_of = {"year": f"{new.year:04}", names["day"]: _like(parts[names["day"]], new.day)}
-    if parts.get("name"):
+    by_name = bool(parts.get("name"))
+    days = [parts[names["day"]]] if by_name else [parts[names["day"]], parts[names["month"]]]
+    # In 28.2.2020 one part shows that zeros are left out, and beside a month's name they are, unless one stands there.
+    padded = any(day[0] == "0" for day in days) or not (by_name or any(len(day) == 1 for day in days))
+    parts_of = {"year": f"{new.year:04}", names["day"]: f"{new.day:0{1 + padded}}"}
+    if by_name:
         parts_of["name"] = _like_name(parts["name"], new.month)
     else:
-        parts_of[names["month"]] = _like(parts[names["month"]], new.month)
+        parts_of[names["month"]] = f"{new.month:0{1 + padded}}"
     if parts.get("ordinal"):
         parts_of["ordinal"] = _ordinal(new.day)
     shift_by = len(value) - len(value.lstrip())
@@ -101,15 +105,10 @@ def _written(value: str, found: re.Match[str], names: dict[str, str], new: datet
     return "".join([*text, value[at:]])
 
 
-def _like(old: str, number: int) -> str:
-    """Two digits where there were two."""
-    return f"{number:02}" if len(old) == 2 else str(number)
-
-
 def _like_name(old: str, month: int) -> str:
     """A month's name, as short and in such letters as the old one."""
     name = _MONTHS[month - 1]
-    name = name[: len(old)] if len(old) <= 4 and old.lower() not in ("june", "july") else name
+    name = name[:3] if len(old) == 3 or old.lower() == "sept" else name
     return name.upper() if old.isupper() else name.lower() if old.islower() else name
 
 

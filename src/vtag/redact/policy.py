@@ -20,7 +20,7 @@ from vtag.redact.actions import ACTIONS, AnyAction, Label
 from vtag.redact.keys import Key
 
 Name = Annotated[str, StringConstraints(pattern=r"\S")]
-Probability = Annotated[float, Field(ge=0, le=1, strict=False)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 # The label of what a list of denied values finds, unless they are listed by label.
 DENIED = "DENIED"
 

@@ -13,9 +13,11 @@ from vtag.redact import policy as policies
 from vtag.redact.placeholders import TOKEN, Tokens
 from vtag.redact.policy import Policy
 
+# Scripts whose words are not set apart by spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese, and Korean names.
+_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[^\W{_UNSPACED}]")
 # What a key may begin with: a numbered placeholder, a word, or a sign.
-_UNIT = re.compile(rf"{placeholders.ANY_NUMBERED.pattern}|\w+|[^\w\s]")
-_WORD = re.compile(r"\w")
+_UNIT = re.compile(rf"{placeholders.ANY_NUMBERED.pattern}|{_WORD.pattern}+|\S")
 # Fakes are looked up by so many characters.
 HEAD = 3
 
@@ -86,18 +88,25 @@ def restore_mapped(text: str, mapping: Mapping[str, str] | None) -> str:
         start = unit.start()
         if start < at:
             continue
-        found = unit[0] if unit[0] in mapping else _whole_words(text, start, fakes)
+        found = _at(text, start, unit[0], mapping, fakes)
         if found is not None:
             parts += [text[at:start], mapping[found]]
             at = start + len(found)
     return "".join([*parts, text[at:]])
 
 
-def _whole_words(text: str, start: int, fakes: Mapping[str, Sequence[str]]) -> str | None:
-    """The longest fake that stands at this place, and does not end inside of a word."""
+def inside_word(text: str, at: int) -> bool:
+    """Whether a place stands between two letters or digits of a word."""
+    return 0 < at < len(text) and bool(_WORD.match(text[at - 1]) and _WORD.match(text[at]))
+
+
+def _at(text: str, start: int, unit: str, mapping: Mapping[str, str], fakes: Mapping[str, Sequence[str]]) -> str | None:
+    """The numbered placeholder, or the longest fake, that stands at this place and does not end inside of a word."""
+    if placeholders.is_numbered(unit):
+        return unit if unit in mapping else None
     for size in range(HEAD, 0, -1):
         for key in fakes.get(text[start : start + size], ()):
             after = start + len(key)
-            if text.startswith(key, start) and not (_WORD.match(key[-1]) and _WORD.match(text[after : after + 1])):
+            if text.startswith(key, start) and not inside_word(text, after):
                 return key
     return None

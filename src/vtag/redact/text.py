@@ -19,7 +19,7 @@ from vtag.redact.keys import Key
 from vtag.redact.overlaps import Segment, segments
 from vtag.redact.placeholders import Tokens
 from vtag.redact.policy import Policy
-from vtag.redact.restore import restore_mapped
+from vtag.redact.restore import inside_word, restore_mapped
 from vtag.types import Redacted, Replacement, Span
 
 # Where a mapping would not lead back to the text, others are tried: so often, at first with fakes.
@@ -131,7 +131,7 @@ class Redactor:
 
     def _replace(self, text: str, found: Sequence[Segment], context: str, attempt: int) -> Redacted | None:
         """The new text; None if its mapping would not lead back to the old one."""
-        taken = Substitutes(text, attempt)
+        taken = Substitutes(text, found, attempt)
         parts: list[str] = []
         undone: list[str] = []
         replaced: list[Replacement] = []
@@ -199,11 +199,17 @@ def redact_text(
 class Substitutes:
     """Numbers and fakes of one text: the same value has the same one, and none stands in the text already.
 
-    mapping: what they replace.
+    A value that begins or ends inside of a word has no fake, as the way back looks for whole words. mapping: what they
+    replace.
     """
 
-    def __init__(self, text: str, attempt: int) -> None:
+    def __init__(self, text: str, found: Iterable[Segment], attempt: int) -> None:
         self._text, self._attempt = text, attempt
+        self._in_words = {
+            (each.label, text[each.start : each.end])
+            for each in found
+            if each.how.action == "fake" and (inside_word(text, each.start) or inside_word(text, each.end))
+        }
         self._made: dict[tuple[str, str], str] = {}
         self._numbers: dict[str, Iterator[int]] = {}
         self.mapping: dict[str, str] = {}
@@ -212,7 +218,8 @@ class Substitutes:
         """What takes the place of a value: a fake if one is found, else its label with a number."""
         made = self._made.get((label, value))
         if made is None:
-            made = self._fake(value, faker) if faker and self._attempt < FAKES_ATTEMPTS else None
+            fakes_fit = self._attempt < FAKES_ATTEMPTS and (label, value) not in self._in_words
+            made = self._fake(value, faker) if faker and fakes_fit else None
             made = self._made[label, value] = made or self._numbered(label)
             self.mapping[made] = value
         return made
