@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -250,13 +251,13 @@ def test_dates_of_one_context_move_alike_and_of_another_otherwise() -> None:
 
 def test_a_span_outside_of_its_text_is_refused() -> None:
     for start, end in ((0, 4), (-1, 2), (3, 2)):
-        refused("bad_span", "span 0", lambda s=start, e=end: redact_text("Ann", [Span(s, e, "NAME", 1, "Ann")]))
+        refused("bad_span", "span 0", partial(redact_text, "Ann", [Span(start, end, "NAME", 1, "Ann")]))
 
 
 def test_without_its_key_nothing_is_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VTAG_REDACT_KEY")
     for action in ("hash", "token", "fake", "shift"):
-        refused("no_key", "VTAG_REDACT_KEY", lambda a=action: redact_text("Ann", [], {"default": a}))
+        refused("no_key", "VTAG_REDACT_KEY", partial(redact_text, "Ann", [], {"default": action}))
     assert redact_text("Ann", [], Policy()).text == "Ann"
 
 

@@ -95,9 +95,9 @@ def restore_mapped(text: str, mapping: Mapping[str, str] | None) -> str:
     return "".join([*parts, text[at:]])
 
 
-def inside_word(text: str, at: int) -> bool:
-    """Whether a place stands between two letters or digits of a word."""
-    return 0 < at < len(text) and bool(_WORD.match(text[at - 1]) and _WORD.match(text[at]))
+def is_word(text: str, at: int) -> bool:
+    """Whether at this place stands a letter or digit of a script whose words are set apart."""
+    return 0 <= at < len(text) and _WORD.match(text[at]) is not None
 
 
 def _at(text: str, start: int, unit: str, mapping: Mapping[str, str], fakes: Mapping[str, Sequence[str]]) -> str | None:
@@ -107,6 +107,6 @@ def _at(text: str, start: int, unit: str, mapping: Mapping[str, str], fakes: Map
     for size in range(HEAD, 0, -1):
         for key in fakes.get(text[start : start + size], ()):
             after = start + len(key)
-            if text.startswith(key, start) and not inside_word(text, after):
+            if text.startswith(key, start) and not (is_word(text, after - 1) and is_word(text, after)):
                 return key
     return None

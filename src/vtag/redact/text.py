@@ -19,7 +19,7 @@ from vtag.redact.keys import Key
 from vtag.redact.overlaps import Segment, segments
 from vtag.redact.placeholders import Tokens
 from vtag.redact.policy import Policy
-from vtag.redact.restore import inside_word, restore_mapped
+from vtag.redact.restore import is_word, restore_mapped
 from vtag.types import Redacted, Replacement, Span
 
 # Where a mapping would not lead back to the text, others are tried: so often, at first with fakes.
@@ -199,8 +199,7 @@ def redact_text(
 class Substitutes:
     """Numbers and fakes of one text: the same value has the same one, and none stands in the text already.
 
-    A value that begins or ends inside of a word has no fake, as the way back looks for whole words. mapping: what they
-    replace.
+    A value beside a letter or digit has no fake, as the way back looks for whole words. mapping: what they replace.
     """
 
     def __init__(self, text: str, found: Iterable[Segment], attempt: int) -> None:
@@ -208,7 +207,7 @@ class Substitutes:
         self._in_words = {
             (each.label, text[each.start : each.end])
             for each in found
-            if each.how.action == "fake" and (inside_word(text, each.start) or inside_word(text, each.end))
+            if each.how.action == "fake" and (is_word(text, each.start - 1) or is_word(text, each.end))
         }
         self._made: dict[tuple[str, str], str] = {}
         self._numbers: dict[str, Iterator[int]] = {}
