@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from vtag.decode.overlaps import merge_overlaps
 from vtag.redact.actions import ACTIONS, Action, Label
 from vtag.types import Span
+
+_place = attrgetter("start", "end")
 
 
 class Segment(NamedTuple):
@@ -26,25 +28,26 @@ def segments(
 ) -> list[Segment]:
     """Segments in order that cover every character of every span, and no other.
 
-    Spans that overlap become one, with the label of the most probable; it becomes its label where the others would not
+    Spans that overlap become one, with the label of the most probable; it becomes its label where another would not
     show the same part of it. What is kept, or stands within one's own placeholders, stays outside of other spans only.
     """
     kept: list[Span] = []
-    taken: list[Span] = []
-    for span in spans:
-        (kept if how_of(span.label).action == "keep" else taken).append(span)
-    taken.sort()
     found: list[Segment] = []
-    at = 0
-    for whole in merge_overlaps(taken):
-        hows = set()
-        while at < len(taken) and taken[at].start < whole.end:
-            hows.add(how_of(taken[at].label))
-            at += 1
-        how = how_of(whole.label)
-        if ACTIONS[how.action].shows and len(hows) > 1:
-            how = Label()
-        found.append(Segment(whole.start, whole.end, whole.label, how))
+    best = 0.0
+    for span in sorted(spans, key=_place):
+        how = how_of(span.label)
+        if how.action == "keep":
+            kept.append(span)
+        elif not found or span.start >= found[-1].end:
+            found.append(Segment(span.start, span.end, span.label, how))
+            best = span.score
+        else:
+            last = found[-1]
+            winner, chosen = (span.label, how) if span.score > best else (last.label, last.how)
+            if how != last.how and ACTIONS[chosen.action].shows:
+                chosen = Label()
+            found[-1] = Segment(last.start, max(last.end, span.end), winner, chosen)
+            best = max(best, span.score)
     found = _around(found, own, keep)
     if kept:
         others = [(segment.start, segment.end) for segment in found]

@@ -42,6 +42,7 @@ class Redactor:
     def __init__(self, policy: Policy, labels: Iterable[str]) -> None:
         self.policy = policy
         labels = dict.fromkeys([*labels, *policy.labels, *policy.deny])
+        self._hows: dict[str, Action] = {}
         self.key: Key | None = policy.key.load() if policy.keyed else None
         self._tokens = Tokens(self.key) if self.key and "token" in policy.actions else None
         self._fakers: dict[str, fakes.Fake] = {}
@@ -81,6 +82,12 @@ class Redactor:
 
     def how(self, label: str) -> Action:
         """What is done with spans of a label."""
+        how = self._hows.get(label)
+        if how is None:
+            how = self._hows[label] = self._how(label)
+        return how
+
+    def _how(self, label: str) -> Action:
         if label == placeholders.FOREIGN and self._tokens is not None and label not in self.policy.labels:
             return SEAL
         return self.policy.labels.get(label, self.policy.default)
