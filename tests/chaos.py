@@ -1,10 +1,10 @@
-"""Runs of `vtag run` that are killed (SIGKILL) at random moments, again and again, against one that is left alone.
+"""Runs that are killed (SIGKILL) at random moments, again and again, against ones that are left alone.
 
 python -m tests.chaos [KILLS] [SEED] [RECORDS]
 
-Half of the kills fall on JSON Lines, half on Parquet; before them, Ctrl-C (SIGINT) falls once on each. This process
-imports vLLM once and forks each run before there is any engine: most of a run's start are imports. Prints how many
-kills there were once all bytes have proven equal.
+The kills fall on `vtag run` into JSON Lines and Parquet, and on `vtag redact` with tokens, hashes, numbers and fakes;
+before them, Ctrl-C (SIGINT) falls once on each. This process imports vLLM once and forks each run before there is any
+engine: most of a run's start are imports. Prints how many kills there were once all bytes have proven equal.
 """
 
 from __future__ import annotations
@@ -21,20 +21,24 @@ from pathlib import Path
 GOLD = Path(__file__).parent / "data" / "pii_synth_gold.jsonl"
 # Some that cannot be tagged, so that the errors file is killed too.
 BAD = [b"{\n", b'{"text": 1}\n', b'{"text": "\xff"}\n']
-OUTPUTS = ("out.jsonl", "out.parquet")
+OUTPUTS = ("out.jsonl", "out.parquet", "redacted.jsonl")
+POLICY = '{"default": "token", "labels": {"GIVEN_NAME": "number", "SURNAME": "fake", "CITY": "hash"}}'
+MAPPING = ".mapping.jsonl"
 FAILURES, INTERRUPTED = 6, 130
 
 
 def chaos(kills: int, seed: int, records: int) -> int:
-    """Both chains; returns how often was killed, and raises where there is a difference."""
+    """All chains; returns how often was killed, and raises where there is a difference."""
     from vtag.files import chunks
 
     chunks.RECORDS = 50  # many moments between two chunks
     random_ = random.Random(seed)
-    shares = [kills - kills // 2, kills // 2]
+    shares = [len(range(first, kills, len(OUTPUTS))) for first in range(len(OUTPUTS))]
+    os.environ["VTAG_REDACT_KEY"] = "a key of the tests alone, and no secret"
     with tempfile.TemporaryDirectory() as place:
         tempfile.tempdir = place  # what is killed leaves files behind
         corpus(Path(place, "in.jsonl"), records, random_)
+        Path(place, "policy.json").write_text(POLICY)
         return sum(chain(Path(place), name, share, random_) for name, share in zip(OUTPUTS, shares, strict=True))
 
 
@@ -76,7 +80,10 @@ def start(folder: Path, output: Path) -> int:
         os.dup2(os.open(folder / f"{output.suffix}.stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         from vtag.cli.main import main
 
-        os._exit(main(["run", "demo", str(folder / "in.jsonl"), "-o", str(output)]))
+        command = ["run"]
+        if output.name.endswith("redacted.jsonl"):
+            command = ["redact", "--policy", str(folder / "policy.json"), "--mapping", f"{output}{MAPPING}"]
+        os._exit(main([*command, "demo", str(folder / "in.jsonl"), "-o", str(output)]))
     finally:
         os._exit(1)
 
@@ -125,7 +132,7 @@ def over(process: int) -> bool:
 
 
 def compare(whole: Path, output: Path) -> None:
-    for suffix in ("", ".errors.jsonl"):
+    for suffix in ("", ".errors.jsonl", *([MAPPING] if "redacted" in output.name else [])):
         paths = [path.with_name(path.name + suffix) for path in (output, whole)]
         assert paths[0].read_bytes() == paths[1].read_bytes(), f"{paths[0].name} differs"
     assert not output.with_name(f"{output.name}.parts").exists()
