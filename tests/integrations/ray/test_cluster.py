@@ -14,10 +14,12 @@ import pytest
 
 from tests.integrations.ray import chaos
 from tests.integrations.ray.nodes import Nodes, processes
-from vtag import tag_files
+from tests.redact.given import KEY
+from vtag import LLM, redact_files, tag_files
 from vtag.errors import SettingError
 from vtag.files import chunks
 from vtag.integrations.ray import Cluster
+from vtag.redact.actions import ACTIONS
 
 MARK = "VTAG_TEST_RAY"
 
@@ -27,6 +29,24 @@ def test_driver_actor_and_node_are_killed_and_the_bytes_are_those_of_a_local_run
 ) -> None:
     monkeypatch.setattr(chunks, "RECORDS", chunks.RECORDS)  # and back again
     chaos.chaos(nodes, tmp_path, 500)
+
+
+@pytest.mark.long
+def test_redaction_has_the_tokens_hashes_and_mapping_of_a_local_run_and_nodes_have_no_key(
+    nodes: Nodes, llm: LLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nodes were started without it."""
+    monkeypatch.setattr(chunks, "RECORDS", 40)
+    monkeypatch.setenv("VTAG_REDACT_KEY", KEY)
+    source = chaos.corpus(tmp_path / "in.jsonl", 200)
+    policy = {"default": "token", "labels": {"GIVEN_NAME": "number", "SURNAME": "fake", "CITY": "hash"}}
+    for name, model in (("local", llm), ("cluster", Cluster("demo", address=nodes.address, dtype="float32"))):
+        redact_files(model, source, tmp_path / f"{name}.jsonl", policy=policy, mapping=tmp_path / f"{name}.mapping")
+    for end in (".jsonl", ".jsonl.errors.jsonl", ".mapping"):
+        assert (tmp_path / f"cluster{end}").read_bytes() == (tmp_path / f"local{end}").read_bytes()
+    made = (tmp_path / "cluster.jsonl").read_text("utf-8")
+    assert {"token", "number", "fake", "hash"} == {action for action in ACTIONS if f'"action": "{action}"' in made}
+    assert not any(processes(f"VTAG_REDACT_KEY={KEY}"))
 
 
 def test_a_run_of_this_machine_alone_does_not_go_on_in_a_cluster(tmp_path: Path) -> None:
