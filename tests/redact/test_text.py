@@ -212,8 +212,11 @@ def test_allowed_values_stay_and_denied_ones_go_wherever_they_stand() -> None:
     spans = spans_in(text, ("Berlin", "CITY"), ("berlin wall", "CITY"))
     policy: dict[str, Any] = {"allow": ["berlin"], "deny": ["Project X"]}
     assert redact_text(text, spans, policy).text == "Berlin, [DENIED], [CITY], Project Xavier"
-    policy = {"deny": {"SECRET": ["Project X", "Ünï"]}, "labels": {"SECRET": "remove"}}
-    assert redact_text("project x U\u0308ni\u0308.", [], policy).text == " ."
+    policy = {"deny": {"SECRET": ["Project X", "Ünï", "北京", "Straße 5", "a-b"]}, "labels": {"SECRET": "remove"}}
+    assert (
+        redact_text("project x U\u0308ni\u0308. 住在北京。STRASSE 5, A-B, a-bc", [], policy).text == " . 住在。, , a-bc"
+    )
+    assert redact_text("x", [], {"deny": ["x", "x"]}).text == "[DENIED]"
 
 
 def test_numbers_count_values_by_label_in_a_text() -> None:

@@ -25,7 +25,7 @@ ANY_NUMBERED = re.compile(rf"\[{_NAME}_[0-9]+\]")
 NUMBERED = re.compile(rf"\[({_NAME})_(\d{{1,3}})\]")
 PLAIN = re.compile(rf"\[({_NAME})\]")
 # The label of tokens made of what already looks like a token in a text.
-FOREIGN = "TOKEN"
+FOREIGN = "vtag:token"
 CHECK_DIGITS = 4
 
 

@@ -12,12 +12,10 @@ from vtag.redact import placeholders
 from vtag.redact import policy as policies
 from vtag.redact.placeholders import TOKEN, Tokens
 from vtag.redact.policy import Policy
+from vtag.redact.words import UNIT, is_letter
 
-# Scripts whose words are not set apart by spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese, and Korean names.
-_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[^\W{_UNSPACED}]")
-# What a key may begin with: a numbered placeholder, a word, or a sign.
-_UNIT = re.compile(rf"{placeholders.ANY_NUMBERED.pattern}|{_WORD.pattern}+|\S")
+# What a key may begin with.
+_UNIT = re.compile(rf"{placeholders.ANY_NUMBERED.pattern}|{UNIT}")
 # Fakes are looked up by so many characters.
 HEAD = 3
 
@@ -95,11 +93,6 @@ def restore_mapped(text: str, mapping: Mapping[str, str] | None) -> str:
     return "".join([*parts, text[at:]])
 
 
-def is_word(text: str, at: int) -> bool:
-    """Whether at this place stands a letter or digit of a script whose words are set apart."""
-    return 0 <= at < len(text) and _WORD.match(text[at]) is not None
-
-
 def _at(text: str, start: int, unit: str, mapping: Mapping[str, str], fakes: Mapping[str, Sequence[str]]) -> str | None:
     """The numbered placeholder, or the longest fake, that stands at this place and does not end inside of a word."""
     if placeholders.is_numbered(unit):
@@ -107,6 +100,6 @@ def _at(text: str, start: int, unit: str, mapping: Mapping[str, str], fakes: Map
     for size in range(HEAD, 0, -1):
         for key in fakes.get(text[start : start + size], ()):
             after = start + len(key)
-            if text.startswith(key, start) and not (is_word(text, after - 1) and is_word(text, after)):
+            if text.startswith(key, start) and not (is_letter(text, after - 1) and is_letter(text, after)):
                 return key
     return None

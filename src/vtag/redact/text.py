@@ -1,14 +1,13 @@
-"""One text: its spans, replaced by a policy. Pure: nothing here runs a model, reads a file or asks for a key."""
+"""One text: its spans, replaced by a policy. A pure function of text, spans, policy and key."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from vtag.errors import error
 from vtag.options import TagOptions
@@ -19,14 +18,14 @@ from vtag.redact.keys import Key
 from vtag.redact.overlaps import Segment, segments
 from vtag.redact.placeholders import Tokens
 from vtag.redact.policy import Policy
-from vtag.redact.restore import is_word, restore_mapped
+from vtag.redact.restore import restore_mapped
+from vtag.redact.words import Values, folded, is_letter
 from vtag.types import Redacted, Replacement, Span
 
 # Where a mapping would not lead back to the text, others are tried: so often, at first with fakes.
 ATTEMPTS, FAKES_ATTEMPTS = 4, 2
 # How often a fake is drawn until one is found that is not in the text.
 DRAWS = 16
-FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 KEEP, SEAL = Keep(), Token()
 
 
@@ -53,9 +52,8 @@ class Redactor:
         self._names = frozenset(map(placeholders.shown, labels))
         mapped = (label for label in labels if ACTIONS[self.how(label).action].mapped)
         self._numbered = frozenset(map(placeholders.shown, mapped))
-        self._allowed = frozenset(map(_folded, policy.allow))
-        self._denied = _any_of([value for values in policy.deny.values() for value in values])
-        self._denied_labels = {_folded(value): label for label, values in policy.deny.items() for value in values}
+        self._allowed = frozenset(map(folded, policy.allow))
+        self._denied = Values(policy.deny)
         self._keyed: dict[str, Callable[..., str | None]] = {
             "hash": self._hash,
             "token": self._token,
@@ -123,12 +121,9 @@ class Redactor:
         for number, span in enumerate(spans):
             if not 0 <= span.start <= span.end <= len(text):
                 raise error("bad_span", number=number)
-            if span.start < span.end and not (self._allowed and _folded(text[span.start : span.end]) in self._allowed):
+            if span.start < span.end and not (self._allowed and folded(text[span.start : span.end]) in self._allowed):
                 kept.append(span)
-        if self._denied is not None:
-            for match in self._denied.finditer(text):
-                label = self._denied_labels.get(_folded(match[0]), next(iter(self.policy.deny)))
-                kept.append(Span(*match.span(), label, 1.0, match[0]))
+        kept += [Span(start, end, label, 1.0, text[start:end]) for start, end, label in self._denied.find(text)]
         if self._tokens is not None:
             ours = set(own)
             for match in placeholders.TOKEN.finditer(text):
@@ -214,7 +209,7 @@ class Substitutes:
         self._in_words = {
             (each.label, text[each.start : each.end])
             for each in found
-            if each.how.action == "fake" and (is_word(text, each.start - 1) or is_word(text, each.end))
+            if each.how.action == "fake" and (is_letter(text, each.start - 1) or is_letter(text, each.end))
         }
         self._made: dict[tuple[str, str], str] = {}
         self._numbers: dict[str, Iterator[int]] = {}
@@ -257,19 +252,3 @@ class Substitutes:
 def _normalised(value: str) -> str:
     """One spelling of the same characters: composed (NFC), with single spaces."""
     return " ".join(unicodedata.normalize("NFC", value).split())
-
-
-def _folded(value: str) -> str:
-    return _normalised(value).casefold()
-
-
-def _any_of(values: Sequence[str]) -> re.Pattern[str] | None:
-    """Finds each of the values in any case, with any white space, and not inside of a word."""
-    spellings = {form: None for value in values for form in (value, *(unicodedata.normalize(f, value) for f in FORMS))}
-    patterns = []
-    for value in sorted(spellings, key=len, reverse=True):
-        body = r"\s+".join(map(re.escape, value.split()))
-        before = r"(?<!\w)" if re.match(r"\w", value.strip()) else ""
-        after = r"(?!\w)" if re.search(r"\w$", value.strip()) else ""
-        patterns.append(f"{before}{body}{after}")
-    return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
