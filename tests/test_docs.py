@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import tomllib
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import asdict, fields
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from vtag import LLM
 from vtag.model.demo import demo_model
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +76,38 @@ def test_the_page_of_gateways_has_a_label_map_that_works_and_the_names_that_are_
     assert list(written) == list(entry)
     assert {**written, "time": entry["time"]} == entry
     assert json.dumps({"error": NO_RECOGNIZERS}) in (ROOT / "docs" / "gateways" / "presidio.md").read_text("utf-8")
+
+
+def test_the_page_of_redaction_has_code_that_prints_what_it_says_policies_that_hold_and_every_action(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, llm: LLM
+) -> None:
+    from vtag.cli.main import main
+    from vtag.redact.actions import ACTIONS
+    from vtag.redact.text import Redactor
+
+    monkeypatch.setenv("VTAG_REDACT_KEY", "a key of the tests alone, and no secret")
+    page = (ROOT / "docs" / "redaction.md").read_text("utf-8")
+    ((code, says),) = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
+    assert printed(code) == says
+    of_demo, of_dates = (tomllib.loads(policy) for policy in re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
+    assert Redactor.for_model(of_demo, llm.tagger.names.of_spans).policy.threshold == {"EMAIL": 0.1, "*": 0.3}
+    Redactor.for_model(of_dates, ["DATE"])
+    cells = [line.split("|") for line in re.findall(r"^\| `.*$", page, re.MULTILINE)]
+    assert [each[1].strip(" `") for each in cells] == [*ACTIONS]
+    for action, (_, _, _, parameters, back, _) in zip(ACTIONS, cells, strict=True):
+        row = ACTIONS[action]
+        assert re.findall(r"`(\w+)`", parameters)[: len(row.parameters.model_fields) - 1] == [
+            name for name in row.parameters.model_fields if name != "action"
+        ]
+        assert back.strip() == ("by the mapping" if row.mapped else "by the key" if action == "token" else "")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.toml").write_text(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[0])
+    (tmp_path / "corpus.jsonl").write_text('{"text": "I am Ann Smith, ann@smith.org, 97999."}\n', "utf-8")
+    for line in re.findall(r"^    vtag (redact demo corpus.*|restore redacted.*)$", page, re.MULTILINE):
+        assert main(shlex.split(line)) == 0
+    assert (tmp_path / "redacted.jsonl").read_text("utf-8").count('"action": "fake"') == 2
+    assert "ann@smith.org" in (tmp_path / "back.jsonl").read_text("utf-8")
 
 
 def test_the_page_of_the_server_and_its_help_name_every_limit_every_route_and_every_metric() -> None:

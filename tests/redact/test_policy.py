@@ -27,6 +27,7 @@ key = {env = "MY_KEY"}
 
 [labels]
 SURNAME = "remove"
+DATE = "shift"
 
 [labels.PHONE]
 action = "mask"
@@ -45,7 +46,11 @@ def test_toml_json_and_a_dict_are_one_schema(tmp_path: Path) -> None:
         "deny": {"DENIED": ["Project X"]},
         "context": "patient",
         "key": {"env": "MY_KEY"},
-        "labels": {"SURNAME": {"action": "remove"}, "PHONE": {"action": "mask", "keep_last": 4}},
+        "labels": {
+            "SURNAME": {"action": "remove"},
+            "DATE": {"action": "shift"},
+            "PHONE": {"action": "mask", "keep_last": 4},
+        },
     }
     (tmp_path / "policy.json").write_text(json.dumps(given))
     assert (
@@ -95,6 +100,7 @@ SECRET = "s3cr3t-" * 6
         ("policy_key", "never holds a key", {"key": {}}),
         ("policy_key", "never holds a key", {"default": {"action": "hash", "salt": SECRET}}),
         ("policy_key", "never holds a key", {"labels": {"NAME": {"action": "token", "key": SECRET}}}),
+        ("policy_context", "no label is", {"context": "patient", "default": "hash"}),
         ("policy_table", "a policy is a table", ["NAME"]),
         ("policy_table", "a policy is a table", 5),
     ],

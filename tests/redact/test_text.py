@@ -213,9 +213,8 @@ def test_allowed_values_stay_and_denied_ones_go_wherever_they_stand() -> None:
     policy: dict[str, Any] = {"allow": ["berlin"], "deny": ["Project X"]}
     assert redact_text(text, spans, policy).text == "Berlin, [DENIED], [CITY], Project Xavier"
     policy = {"deny": {"SECRET": ["Project X", "Ünï", "北京", "Straße 5", "a-b"]}, "labels": {"SECRET": "remove"}}
-    assert (
-        redact_text("project x U\u0308ni\u0308. 住在北京。STRASSE 5, A-B, a-bc", [], policy).text == " . 住在。, , a-bc"
-    )
+    text = "project x U\u0308ni\u0308. 住在北京。STRASSE 5, A-B, a-bc"
+    assert redact_text(text, [], policy).text == " . 住在。, , a-bc"
     assert redact_text("x", [], {"deny": ["x", "x"]}).text == "[DENIED]"
 
 

@@ -17,6 +17,12 @@ TABLE: dict[str, Kind] = {
     "policy_action": Kind(SettingError, 422, 2, "policy: {where}: no such action: use one of {names}"),
     "policy_parameter": Kind(SettingError, 422, 2, "policy: {where}: does not exist: {known}"),
     "policy_value": Kind(SettingError, 422, 2, "policy: {where}: {reason}: correct it"),
+    "policy_context": Kind(
+        SettingError,
+        422,
+        2,
+        "policy: context is for dates that are shifted, and no label is: leave it out, or use shift",
+    ),
     "policy_label": Kind(SettingError, 422, 2, "policy: the model has no label {label}: choose among {names}"),
     "policy_key": Kind(
         SettingError,

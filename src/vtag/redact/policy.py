@@ -108,9 +108,12 @@ def load(source: Policy | Mapping[str, Any] | str | Path | None) -> Policy:
     if not isinstance(content, Mapping):
         raise error("policy_table")
     try:
-        return Policy.model_validate(dict(content))
+        policy = Policy.model_validate(dict(content))
     except ValidationError as refused:
         raise _complaint(refused) from None
+    if policy.context is not None and "shift" not in policy.actions:
+        raise error("policy_context")
+    return policy
 
 
 def read(path: str | Path) -> Any:
