@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,9 @@ from tests.decode.schemes import make
 from tests.tagging import finish, prepare
 from vtag.decode import scheme as schemes
 from vtag.decode import spans
+from vtag.decode.graphemes import clusters
 from vtag.decode.scores import sigmoid, softmax
+from vtag.options import TagOptions
 from vtag.tagger import Tagger
 from vtag.types import Encoding, Span, Window
 
@@ -203,3 +208,48 @@ def bert_of_characters(text: str) -> Any:
     backend.normalizer = normalizers.BertNormalizer()
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+
+
+@pytest.mark.parametrize("multi_label", [False, True], ids=["one label", "many labels"])
+@pytest.mark.parametrize("name", [*NAMES, "plain"])
+def test_with_a_threshold_for_each_word_none_that_reaches_it_is_left_out(
+    family: Any, make_text: Callable[..., str], name: str, multi_label: bool
+) -> None:
+    """Nor is a span of the best path that reaches it; and nothing else is in a span."""
+    random_ = random.Random(f"{name} each word")
+    texts = [make_text(random_) for _ in range(40)]
+    labels = dict(enumerate(make(name, ["A", "B"]).labels))
+    tagger = Tagger(family, labels, 10**6, scheme=name, words="token", multi_label=multi_label)
+    batch = prepare(tagger, texts)
+    logits = draw(batch.windows, len(labels), 7)
+    best = finish(tagger, batch, logits)
+    chances = tagger.probabilities(batch, logits)
+    before: list[set[int]] = [set() for _ in texts]
+    for threshold in ({"*": 0.9}, {"A": 0.6, "*": 0.9}, {"A": 0.3, "*": 0.4}, {"*": 0.05}):
+        options = TagOptions(threshold=threshold, each_word=True)
+        found = finish(tagger, replace(batch, options=tagger.bind(options)), logits)
+        for text, encoding in enumerate(batch.encodings):
+            assert encoding.offsets is not None
+            wanted = places(span for span in best[text] if span.score >= options.least(span.label))
+            # Tokens that share a character, or a cluster of them, are decoded together; some characters have none.
+            tokens = Counter(at for start, end in encoding.offsets.tolist() for at in range(start, end))
+            edges = {int(edge) for edge in encoding.offsets.ravel()}
+            aside = {at for at, sign in enumerate(encoding.text) if tokens[at] != 1 or sign.isspace()}
+            for kind in ("A", "B"):
+                of_kind = chances[text][:, [label for label, spelled in labels.items() if spelled.endswith(kind)]]
+                likely = of_kind.sum(axis=1) >= options.least(kind)
+                if not multi_label:
+                    wanted |= places(encoding.offsets[likely & ~encoding.special].tolist())
+            covered = places(found[text])
+            if max(tokens.values(), default=0) < 2 and edges <= {0, *accumulate(map(len, clusters(encoding.text)))}:
+                assert wanted - aside <= covered
+                assert multi_label or covered <= wanted | aside
+            assert before[text] - aside <= covered
+            before[text] = covered
+    assert sum(map(len, before)) > sum(len(places(row)) for row in best) or name == "plain"
+
+
+def places(ranges: Iterable[Any]) -> set[int]:
+    """The characters in some spans, or ranges."""
+    pairs = ((each.start, each.end) if isinstance(each, Span) else each for each in ranges)
+    return {at for start, end in pairs for at in range(start, end)}

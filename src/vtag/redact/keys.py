@@ -67,4 +67,4 @@ def from_file(path: str) -> Key:
         return Key(Path(path).read_bytes())
     except (OSError, ValueError) as cause:
         reason = getattr(cause, "strerror", None) or type(cause).__name__
-        raise error("key_unreadable", reason=reason) from cause
+        raise error("key_unreadable", reason=reason) from None
