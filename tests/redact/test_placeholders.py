@@ -36,6 +36,13 @@ def test_one_changed_character_makes_it_another_token_which_nothing_opens(value:
     assert TOKENS.open("NAME", made + "a") is None
 
 
+def test_the_bits_beyond_the_last_byte_count_too() -> None:
+    for value in ("", "a", "ab", "abc", "abcd"):
+        made = TOKENS.seal("NAME", value)[len("[NAME:") : -1]
+        others = [made[:-1] + sign for sign in "abcdefghijklmnopqrstuvwxyz234567" if sign != made[-1]]
+        assert [TOKENS.open("NAME", other) for other in others] == [None] * 31
+
+
 def test_a_token_survives_a_change_of_case() -> None:
     made = TOKENS.seal("Given name", "Ann")
     for changed in (made.upper(), made.lower(), made.title()):

@@ -215,7 +215,7 @@ def test_allowed_values_stay_and_denied_ones_go_wherever_they_stand() -> None:
     policy = {"deny": {"SECRET": ["Project X", "Ünï", "北京", "Straße 5", "a-b"]}, "labels": {"SECRET": "remove"}}
     text = "project x U\u0308ni\u0308. 住在北京。STRASSE 5, A-B, a-bc"
     assert redact_text(text, [], policy).text == " . 住在。, , a-bc"
-    assert redact_text("x", [], {"deny": ["x", "x"]}).text == "[DENIED]"
+    assert redact_text("x y", [], {"deny": ["x", "x", "x y"]}).text == "[DENIED]"
 
 
 def test_numbers_count_values_by_label_in_a_text() -> None:
@@ -242,6 +242,25 @@ def test_scripts_without_spaces_have_fakes_too() -> None:
     assert restore(redacted.text, mapping=redacted.mapping) == text
 
 
+def test_numbers_are_none_that_stand_in_the_text_or_come_to_stand_there() -> None:
+    standing = " ".join(f"[NAME_{number}]" for number in range(1, 9))
+    redacted = redact_text(f"{standing} Ann", [Span(len(standing) + 1, len(standing) + 4, "NAME", 0.9, "")], NUMBERS)
+    assert redacted.text == f"{standing} [NAME_9]"
+    text = "[NAME_x1] Ann"
+    redacted = redact_text(text, spans_in(text, ("x", "ID"), ("Ann", "NAME")), NUMBERS)
+    assert redacted.text.startswith("[NAME_1] [NAME_")
+    assert restore(redacted.text, mapping=redacted.mapping) == "[NAME_1] Ann"
+
+
+NUMBERS = {"default": "number", "labels": {"ID": "remove"}}
+
+
+def test_what_stands_beside_a_placeholder_within_a_span_shows_no_part() -> None:
+    masked = {"default": {"action": "mask", "keep_last": 4}}
+    text = "[PHONE] 555-0100"
+    assert redact_text(text, [Span(0, len(text), "PHONE", 0.9, text)], masked).text == "[PHONE][PHONE]"
+
+
 def test_dates_of_one_context_move_alike_and_of_another_otherwise() -> None:
     policy = {"default": "shift", "context": "patient"}
     text = "1990-01-01"
@@ -249,6 +268,11 @@ def test_dates_of_one_context_move_alike_and_of_another_otherwise() -> None:
     assert len(set(made.values())) > 4
     assert text not in made.values()
     assert redact_text(text, spans_in(text, (text, "DATE")), policy, "a").text == made["a"]
+    by_one = {"default": {"action": "shift", "max_days": 1}}
+    assert {redact_text(text, spans_in(text, (text, "DATE")), by_one, who).text for who in "abcdefgh"} == {
+        "1989-12-31",
+        "1990-01-02",
+    }
 
 
 def test_a_span_outside_of_its_text_is_refused() -> None:
