@@ -93,8 +93,7 @@ class Coverage(NamedTuple):
         return {"tokens": self.tokens, "windows": self.windows, "complete": True}
 
 
-@dataclass(frozen=True, slots=True)
-class Replacement:
+class Replacement(NamedTuple):
     """What took the place of a part of a text; without the part itself.
 
     start, end: its place in the new text; old_start, old_end: of what it replaces, in the old one. Code points, end
@@ -110,7 +109,7 @@ class Replacement:
 
     def to_dict(self) -> dict[str, Any]:
         """As files and HTTP have it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
 
 @dataclass(frozen=True, slots=True)

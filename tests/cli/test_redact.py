@@ -101,6 +101,7 @@ def test_a_pipe_of_records(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.
         (["redact", "demo", "in.jsonl", "-o", "o.jsonl", "--policy", "none.toml"], 2, "none.toml: cannot be read"),
         (["redact", "demo", "in.jsonl", "-o", "o.jsonl", "--policy", "in.jsonl"], 2, "not JSON"),
         (["redact", "demo", "in.jsonl", "-o", "o.jsonl", "--policy", "typo.toml"], 2, "no label 'EMIAL'"),
+        (["redact", "demo", "in.jsonl", "-o", "o.jsonl", "--policy", "key.toml"], 2, "policy: it never holds a key"),
         (["redact", "demo", "in.jsonl", "-o", "o.txt"], 2, "the output has an unknown extension"),
         (["redact", "demo", "in.jsonl", "-o", "o.jsonl", "--mapping", "o.jsonl"], 2, "cannot be in the output"),
         (["restore", "in.jsonl"], 2, "name one after -o"),
@@ -112,11 +113,13 @@ def test_a_pipe_of_records(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.
 def test_mistakes_are_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
 ) -> None:
+    (folder / "key.toml").write_text(f'key = "{KEY}"\n')
     (folder / "typo.toml").write_text('[labels]\nEMIAL = "mask"\n')
     assert main(arguments) == code
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert says in err
+    assert KEY not in err
     assert not (folder / "o.jsonl").exists()
 
 
@@ -138,3 +141,39 @@ def test_a_wrong_key_is_one_line_and_no_key_nothing(
     assert main(["redact", "demo", "in.jsonl", "-o", "none.jsonl", "--policy", "policy.toml"]) == 2
     assert "no key: set" in capfd.readouterr().err
     assert not Path("none.jsonl").exists()
+
+
+@pytest.mark.long
+def test_nothing_that_a_run_says_or_writes_beside_its_mapping_has_a_value_or_the_key(folder: Path) -> None:
+    """With all logs on, through failures, a wrong key and a changed mapping."""
+    values = ["Marisol", "Okonkwo", "marisol@okonkwo.org", "Dunmere"]
+    text = "Hi, I'm Marisol Okonkwo from Dunmere, marisol@okonkwo.org."
+    rows = [{"text": text}] * 50 + [{"text": [text]}, {text: text}]
+    (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + f'{{"{text}\n')
+    (folder / "policy.toml").write_text(
+        'default = "token"\ndeny = ["Dunmere"]\n[labels]\nSURNAME = "fake"\nGIVEN_NAME = "hash"\n'
+    )
+    said = ""
+
+    def vtag(*arguments: str, key: str = KEY) -> None:
+        nonlocal said
+        command = [sys.executable, "-m", "vtag", *arguments, "--policy", "policy.toml"]
+        loud = os.environ | {"VTAG_REDACT_KEY": key, "VTAG_DEBUG": "1", "VLLM_LOGGING_LEVEL": "DEBUG"}
+        running = subprocess.Popen(command, env=loud, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said += f"{command} {Path('/proc', str(running.pid), 'cmdline').read_text()}\n{running.communicate()[0]}"
+
+    vtag("redact", "demo", "in.jsonl", "-o", "out.jsonl", "--mapping", "secret")
+    vtag("redact", "demo", "in.jsonl", "-o", "out.jsonl", "--mapping", "secret", key=OTHER_KEY)
+    vtag("restore", "out.jsonl", "-o", "back.jsonl", "--mapping", "secret", key=OTHER_KEY)
+    (folder / "changed").write_text((folder / "secret").read_text().replace("Okonkwo", "Okonkwe"))
+    vtag("restore", "out.jsonl", "-o", "back.jsonl", "--mapping", "changed")
+    vtag("redact", "demo", "in.jsonl", "-o", "strict.jsonl", "--strict")
+    assert "3 failed" in said
+    assert all(
+        line in said for line in ("another redaction key", "record 1: has a token", "changed: line 1", "record 51")
+    )
+    written = {path: path.read_text("utf-8") for path in folder.iterdir()}
+    assert "Okonkwo" in written[folder / "secret"]
+    public = said + "".join(written[folder / f"out.jsonl{end}"] for end in ("", ".journal", ".errors.jsonl"))
+    for secret in (*values, "Okonkwe", KEY, OTHER_KEY):
+        assert secret not in public
