@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from vtag.files.run import tag_files
     from vtag.options import TagOptions
     from vtag.output import TokenClassificationOutput
-    from vtag.redact.policy import Policy
     from vtag.redact.restore import restore
     from vtag.redact.text import redact_text
     from vtag.tagger import Tagger
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LLM",
-    "Policy",
     "Redacted",
     "Replacement",
     "Span",
@@ -45,7 +43,6 @@ __all__ = [
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
     "LLM": "vtag.engine.llm",
-    "Policy": "vtag.redact.policy",
     "Redacted": "vtag.types",
     "Replacement": "vtag.types",
     "Span": "vtag.types",

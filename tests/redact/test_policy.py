@@ -11,9 +11,10 @@ import pytest
 
 from tests.redact.given import KEY
 from tests.refusals import refused
-from vtag import Policy, Span, redact_text
+from vtag import Span, redact_text
 from vtag.errors import VtagError
 from vtag.redact import policy as loading
+from vtag.redact.policy import Policy
 from vtag.redact.text import Redactor
 
 TOML = """
@@ -80,18 +81,18 @@ SECRET = "s3cr3t-" * 6
         ),
         ("policy_parameter", "label takes none", {"default": {"action": "label", "text": "x"}}),
         ("policy_parameter", "colour: does not exist: use version, default", {"colour": 1}),
-        ("policy_value", "threshold", {"threshold": 1.5}),
-        ("policy_value", "threshold", {"threshold": {"NAME": -1}}),
+        ("policy_value", "policy: threshold: Input should be less than or equal to 1", {"threshold": 1.5}),
+        ("policy_value", "threshold.NAME: Input should be greater than", {"threshold": {"NAME": -1}}),
         ("policy_value", "threshold", {"threshold": True}),
         ("policy_value", "version: Input should be 1", {"version": 2}),
         ("policy_value", "labels", {"labels": ["NAME"]}),
-        ("policy_value", "mask.char", {"default": {"action": "mask", "char": "**"}}),
+        ("policy_value", "default.mask.char: must be one visible", {"default": {"action": "mask", "char": "**"}}),
         ("policy_value", "mask.char", {"default": {"action": "mask", "char": "\n"}}),
         ("policy_value", "keep_last", {"default": {"action": "mask", "keep_last": -1}}),
         ("policy_value", "keep_last", {"default": {"action": "mask", "keep_last": "4"}}),
         ("policy_value", "digits", {"default": {"action": "hash", "digits": 4}}),
         ("policy_value", "max_days", {"default": {"action": "shift", "max_days": 0}}),
-        ("policy_value", "deny", {"deny": [" "]}),
+        ("policy_value", "deny.DENIED.0: must not be blank", {"deny": [" "]}),
         ("policy_value", "allow", {"allow": "Berlin"}),
         ("policy_key", "never holds a key", {"key": SECRET}),
         ("policy_key", "never holds a key", {"key": {"env": SECRET}}),

@@ -83,6 +83,10 @@ def _lines(args: argparse.Namespace, policy: Policy) -> None:
     llm, redactor = engine.start(args, lambda tagger: Redactor.for_model(policy, tagger.names.of_spans))
     sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
     options = llm.tagger.bind(redactor.options)
+    done = 0
     for texts, spans in tag.tagged(llm, chain([first], runs), options):
-        redacted = map(redactor.redact, texts, spans)
-        streams.write("".join(f"{each.text}{ends.popleft()}" for each in redacted))
+        made = [
+            redactor.redact(*each, index=number) for number, each in enumerate(zip(texts, spans, strict=True), done)
+        ]
+        streams.write("".join(f"{each.text}{ends.popleft()}" for each in made))
+        done += len(made)

@@ -21,10 +21,14 @@ _ZIP = re.compile(r"\s*([0-9]{5})(?:-[0-9]{4})?\s*")
 _NUMBER = re.compile(r"[0-9]+")
 
 
+# Complaints never show what was given: it might be a key.
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
 class Action(BaseModel):
     """The parameters of an action."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = STRICT
 
     action: str = ""
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from vtag.errors import VtagError, error, listed, short
 from vtag.redact import keys
-from vtag.redact.actions import ACTIONS, AnyAction, Label
+from vtag.redact.actions import ACTIONS, STRICT, AnyAction, Label
 from vtag.redact.keys import Key
 
 Name = Annotated[str, StringConstraints(pattern=r"\S")]
@@ -28,7 +28,7 @@ DENIED = "DENIED"
 class KeySource(BaseModel):
     """Where the key is: the name of an environment variable, or a file."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = STRICT
 
     env: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,39}$")] | None = None
     file: Name | None = None
@@ -59,7 +59,7 @@ class Policy(BaseModel):
     key: where the key is; the environment variable VTAG_REDACT_KEY unless it is written.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = STRICT
 
     version: Literal[1] = 1
     default: AnyAction = Label()
@@ -132,13 +132,20 @@ def read(path: str | Path) -> Any:
 _SECRETS = {"key", "salt", "secret", "password", "pepper"}
 
 
+# What texts with a form of their own look like.
+FORMS = {"char": "must be one visible character", "locale": "must be a locale such as de_DE"}
+
+
 def _complaint(refused: ValidationError) -> VtagError:
     """The first thing that is wrong, without the value that was given."""
-    first = refused.errors(include_url=False, include_input=False, include_context=False)[0]
+    errors = refused.errors(include_url=False, include_input=False, include_context=False)
+    # Of a field that may be several types, the complaint that knows most.
+    first = max((each for each in errors if each["loc"][0] == errors[0]["loc"][0]), key=lambda each: len(each["loc"]))
     place = [str(part) for part in first["loc"]]
     if place[0] == "key" or (first["type"] == "extra_forbidden" and place[-1].lower() in _SECRETS):
         return error("policy_key", default=keys.ENVIRONMENT)
-    where = ".".join(short(part)[1:-1] for part in place)
+    # Between the names are those of pydantic's own types.
+    where = ".".join(short(part)[1:-1] for part in place if not part.startswith(("constrained-", "dict[")))
     if first["type"] in ("union_tag_invalid", "union_tag_not_found", "model_attributes_type"):
         return error("policy_action", where=where, names=", ".join(ACTIONS))
     if first["type"] == "extra_forbidden":
@@ -146,6 +153,7 @@ def _complaint(refused: ValidationError) -> VtagError:
         known = [name for name in (of_action or Policy).model_fields if name != "action"]
         what = f"{place[-2]} takes {listed(known)}" if known and of_action else f"use {listed(known)}"
         return error("policy_parameter", where=where, known=what if known else f"{place[-2]} takes none")
-    if first["type"] == "literal_error":
-        return error("policy_value", where=where, reason=first["msg"])
-    return error("policy_value", where=where, reason=first["msg"].removeprefix("Value error, "))
+    reason = first["msg"]
+    if first["type"] == "string_pattern_mismatch":
+        reason = FORMS.get(place[-1], "must not be blank")
+    return error("policy_value", where=where, reason=reason)
