@@ -16,7 +16,7 @@ from tests.files.test_run import CHUNK, TEXTS, read, stop_after, write
 from tests.redact.given import KEY, OTHER_KEY
 from tests.refusals import refused
 from vtag import LLM, redact_files, restore_files
-from vtag.files import chunks
+from vtag.files import chunks, formats
 from vtag.files.jsonl import with_value
 
 POLICY = {"default": "token", "labels": {"GIVEN_NAME": "number", "SURNAME": "fake", "CITY": "keep"}}
@@ -93,6 +93,25 @@ def test_a_json_line_keeps_all_but_its_text_as_it_was_written(llm: LLM, tmp_path
     assert made[1].startswith('{"data": {"text": "I am [GIVEN_NAME]."}, "repl')
     assert made[2].startswith('{"data": {"text": "I am [GIVEN_NAME]."}, "text": "I am Bob.", "repl')
     assert with_value('{"a":{"b":1,"b":2},"a":{"b":3}}', ["a", "b"], "é\n") == '{"a":{"b":"é\\n"}}'
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.tsv", "out.parquet"])
+@pytest.mark.parametrize("source", ["in.json", "in.parquet"])
+def test_a_text_within_a_record_goes_from_any_format_into_any(llm: LLM, tmp_path: Path, source: str, name: str) -> None:
+    rows = [{"id": at, "data": {"deep": {"text": text, "x": at}, "y": None}} for at, text in enumerate(TEXTS[:40])]
+    (tmp_path / "in.json").write_text(json.dumps(rows))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    redact_files(llm, tmp_path / source, tmp_path / name, text_field="data.deep.text", policy={})
+    with (tmp_path / name).open("rb") as file:
+        made = [record.fields for record in formats.reader(name.partition(".")[2])(file, 0)]
+    wanted = [text for first in range(0, 40, CHUNK) for text in redacted(llm, TEXTS[first : min(first + CHUNK, 40)])]
+    data = [json.loads(row["data"]) if isinstance(row["data"], str) else row["data"] for row in made]
+    assert data == [{"deep": {"text": text, "x": at}, "y": None} for at, text in enumerate(wanted)]
+    assert [int(row["id"]) for row in made] == [*range(40)]
+
+
+def redacted(llm: LLM, texts: list[str]) -> list[str]:
+    return [each.text for each in llm.redact(texts, use_tqdm=False)]
 
 
 def test_columns_of_parquet_keep_their_types(llm: LLM, tmp_path: Path) -> None:

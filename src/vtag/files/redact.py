@@ -89,12 +89,12 @@ def with_text(record: Record, name: str, text: str) -> Record:
     """The record with another text in a field that it has."""
     path = path_of(record.fields, name)
     source = with_value(record.source, path, text) if isinstance(record.source, str) else record.source
-    return record._replace(fields=_with_field(record.fields, path, text), source=source)
-
-
-def _with_field(fields: Mapping[str, Any], path: Sequence[str], value: Any) -> Mapping[str, Any]:
-    inner = value if len(path) == 1 else _with_field(fields[path[0]], path[1:], value)
-    return ChainMap({path[0]: inner}, fields)  # type: ignore[arg-type]
+    new: Any = text
+    for depth in range(len(path) - 1, 0, -1):
+        new = {**value_at(record.fields, path[:depth]), path[depth]: new}
+    # Other columns of Parquet are not converted.
+    fields = ChainMap({path[0]: new}, record.fields)  # type: ignore[arg-type]
+    return record._replace(fields=fields, source=source)
 
 
 def _has_texts(value: Any) -> bool:
