@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.redact.given import GOLD, KEY
-from tests.redact.test_text import check, no_token_of_ours
+from tests.redact.test_text import check
 from tests.refusals import refused
 from vtag import LLM, Redacted, Span, VtagError, redact_text, restore
 from vtag.errors import InputError
@@ -40,8 +40,14 @@ def test_it_is_redact_text_of_the_spans_of_tag(llm: LLM) -> None:
 
 def test_hostile_and_long_texts_lead_back_byte_for_byte(llm: LLM) -> None:
     texts = [json.loads(line)["text"] for line in HOSTILE.read_text("utf-8").splitlines()]
-    texts += ["\n".join(TEXTS), "\r\n".join(f"{text} 👩‍👩‍👧 e\u0301" for text in TEXTS[:200]), " ".join(TEXTS[200:300])]
-    texts = [text for text in texts if not isinstance(tagged(llm, text), InputError) and no_token_of_ours(text)]
+    texts += [
+        "\n".join(TEXTS[:60]),
+        "\r\n".join(f"{text} 👩‍👩‍👧 e\u0301" for text in TEXTS[:30]),
+        " ".join(TEXTS[60:120]),
+    ]
+    ((answers, coverage, _),) = llm.answers([texts])
+    assert min(windows for _, windows in coverage[-3:]) > 1
+    texts = [text for text, answer in zip(texts, answers, strict=True) if not isinstance(answer, InputError)]
     assert len(texts) > 50
     policy = {"default": "token", "threshold": 0.01, "labels": {"GIVEN_NAME": "number", "CITY": "keep"}}
     for text, redacted in zip(texts, redact(llm, texts, policy), strict=True):
@@ -53,17 +59,12 @@ def test_hostile_and_long_texts_lead_back_byte_for_byte(llm: LLM) -> None:
         assert {each.action for each in redacted.replacements} == {"fake"}
 
 
-def tagged(llm: LLM, text: str) -> Any:
-    ((answers, _, _),) = llm.answers([[text]])
-    return answers[0]
-
-
 def test_a_lower_threshold_redacts_no_character_less(llm: LLM) -> None:
     """The spans of the best path as far as they reach it, and every word whose label does."""
-    texts = TEXTS[:150]
+    texts = TEXTS[:80]
     before: list[set[int]] = [set() for _ in texts]
     counts = []
-    for threshold in (1.0, 0.9, 0.6, 0.4, 0.2, 0.05, 0.001):
+    for threshold in (0.9, 0.6, 0.3, 0.05, 0.001):
         found = [covered(each) for each in redact(llm, texts, {"threshold": threshold})]
         assert all(more >= less for more, less in zip(found, before, strict=True))
         above = llm.tag(texts, threshold=threshold, use_tqdm=False)
@@ -95,9 +96,9 @@ def places(spans: list[Span]) -> set[int]:
 
 def test_equal_values_are_equal_however_texts_are_passed(llm: LLM) -> None:
     policy = {"default": "token", "labels": {"SURNAME": "hash", "CITY": "fake"}}
-    together = [each.text for each in redact(llm, TEXTS[:60], policy)]
-    assert [redact(llm, [text], policy)[0].text for text in TEXTS[:60]] == together
-    backwards = [each.text for each in redact(llm, TEXTS[:60][::-1], policy)]
+    together = [each.text for each in redact(llm, TEXTS[:30], policy)]
+    assert [redact(llm, [text], policy)[0].text for text in TEXTS[:30]] == together
+    backwards = [each.text for each in redact(llm, TEXTS[:30][::-1], policy)]
     assert backwards[::-1] == together
 
 
