@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.redact.given import KEY
 from tests.refusals import refused
 from vtag import Span, redact_text
 from vtag.errors import VtagError
+from vtag.redact import fakes
 from vtag.redact import policy as loading
 from vtag.redact.policy import Policy
 from vtag.redact.text import Redactor
@@ -140,6 +142,17 @@ def test_fakes_need_a_kind_and_a_locale_that_exist(monkeypatch: pytest.MonkeyPat
     ):
         policy = {"labels": {"NAME": {"action": "fake"} | given}}
         refused(kind, says, partial(Redactor.for_model, policy, ["NAME"]))
+
+
+def test_what_is_not_installed_is_named_before_anything_is_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VTAG_REDACT_KEY", KEY)
+    fakes._generator.cache_clear()
+    for action, package in (("fake", "faker"), ("token", "cryptography")):
+        monkeypatch.setitem(sys.modules, f"{package}.exceptions" if action == "token" else package, None)
+        refused(
+            "redact_missing", f"{action} needs {package}", partial(Redactor.for_model, {"default": action}, ["NAME"])
+        )
+    Redactor.for_model({"default": "hash"}, ["NAME"])
 
 
 def test_the_identity_tells_policies_apart_and_has_none_of_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
