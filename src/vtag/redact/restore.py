@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,16 @@ class Restorer:
 
     def restore(self, text: str, mapping: Mapping[str, str] | None = None) -> str:
         """The text with its original values. Raises InputError for a token that is not of this key."""
-        parts, at = [], 0
+        parts, at, mapped = [], 0, restoring(mapping)
         if self._tokens is not None:
             # A value may look like a placeholder: each stretch between two tokens is restored by itself.
             for match in TOKEN.finditer(text):
                 value = self._tokens.open(match[1], match[2])
                 if value is None:
                     raise error("token_refused", at=match.start())
-                parts += [restore_mapped(text[at : match.start()], mapping), value]
+                parts += [mapped(text[at : match.start()]), value]
                 at = match.end()
-        return "".join([*parts, restore_mapped(text[at:], mapping)])
+        return "".join([*parts, mapped(text[at:])])
 
 
 def restore(
@@ -73,24 +74,33 @@ def restore_mapped(text: str, mapping: Mapping[str, str] | None) -> str:
 
     A key does not begin or end inside of a word.
     """
+    return restoring(mapping)(text)
+
+
+def restoring(mapping: Mapping[str, str] | None) -> Callable[[str], str]:
+    """`restore_mapped` of one mapping, for many texts."""
     if not mapping:
-        return text
+        return lambda text: text
     fakes: dict[str, list[str]] = {}
     for key in sorted(mapping, key=len, reverse=True):
         if not placeholders.is_numbered(key):
             fakes.setdefault(key[:HEAD], []).append(key)
     if not fakes:
-        return placeholders.ANY_NUMBERED.sub(lambda match: mapping.get(match[0], match[0]), text)
-    parts, at = [], 0
-    for unit in _UNIT.finditer(text):
-        start = unit.start()
-        if start < at:
-            continue
-        found = _at(text, start, unit[0], mapping, fakes)
-        if found is not None:
-            parts += [text[at:start], mapping[found]]
-            at = start + len(found)
-    return "".join([*parts, text[at:]])
+        return partial(placeholders.ANY_NUMBERED.sub, lambda match: mapping.get(match[0], match[0]))
+
+    def restore(text: str) -> str:
+        parts, at = [], 0
+        for unit in _UNIT.finditer(text):
+            start = unit.start()
+            if start < at:
+                continue
+            found = _at(text, start, unit[0], mapping, fakes)
+            if found is not None:
+                parts += [text[at:start], mapping[found]]
+                at = start + len(found)
+        return "".join([*parts, text[at:]])
+
+    return restore
 
 
 def _at(text: str, start: int, unit: str, mapping: Mapping[str, str], fakes: Mapping[str, Sequence[str]]) -> str | None:
