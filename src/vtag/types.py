@@ -109,7 +109,14 @@ class Replacement(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """As files and HTTP have it."""
-        return self._asdict()
+        return {
+            "start": self.start,
+            "end": self.end,
+            "old_start": self.old_start,
+            "old_end": self.old_end,
+            "label": self.label,
+            "action": self.action,
+        }
 
 
 @dataclass(frozen=True, slots=True)
