@@ -155,6 +155,9 @@ def test_what_cannot_be_redacted_is_not_written_and_named(llm: LLM, tmp_path: Pa
     assert errors[2] == errors[4] == missing
     assert errors[3] == "the text is not a string"
     assert errors[5].startswith("has spans with their texts")
+    more: dict[str, Any] = {"policy": policy, "replacements_field": "spans", "overwrite_field": True}
+    assert redact_files(llm, tmp_path / "in.jsonl", tmp_path / "over.jsonl", **more).failures == 3
+    assert "Ann" not in (tmp_path / "over.jsonl").read_text()
     assert "Ann" not in (tmp_path / "out.jsonl").read_text()
 
 

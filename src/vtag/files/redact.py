@@ -61,7 +61,7 @@ def redact_files(
         redactor = Redactor.for_model(checked, tagger.names.of_spans)
 
         def row(record: Record, text: str, spans: list[Span], coverage: Coverage) -> TaggedRecord:
-            if _has_texts(record.fields.get("spans")):
+            if "spans" not in fields.written and _has_texts(record.fields.get("spans")):
                 raise input_error("spans_beside")
             redacted = redactor.redact(text, spans, _context(record, checked.context))
             written = with_text(record, text_field, redacted.text)
