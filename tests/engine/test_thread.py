@@ -242,6 +242,13 @@ def test_an_engine_that_ends_while_another_starts_leaves_it_its_groups(
     assert not engine_thread._in_process
 
 
+def test_a_mixture_of_experts_starts_beside_a_dense_model(tmp_path: Path) -> None:
+    with start("bert", tmp_path / "dense") as dense:
+        with start("mixtral", tmp_path / "experts") as experts:
+            assert [len(llm.tag(["anna"])) for llm in (dense, experts)] == [1, 1]
+        assert len(dense.tag(["anna"])) == 1
+
+
 GROUP_BESIDE_AN_ENGINE = """
 import os, sys, tempfile
 from pathlib import Path

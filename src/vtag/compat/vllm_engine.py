@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 import vllm
 from vllm import ModelRegistry
+from vllm.distributed import parallel_state
 from vllm.inputs import tokens_input
 from vllm.utils.system_utils import get_mp_context
 from vllm.v1.engine.core import EngineCoreProc
@@ -51,6 +53,23 @@ def model_class(name: str) -> type[Any]:
     """The model class of this name; imports it."""
     cls: type[Any] = ModelRegistry.models[name].load_model_cls()
     return cls
+
+
+# --- process groups of the engines in this process ---
+
+
+def add_expert_group() -> None:
+    """Make the expert parallel group if this process's groups lack it.
+
+    vLLM makes its groups for the first model of a process, and this one only if that model is a mixture of experts. A
+    later one would not start without it.
+    """
+    if parallel_state.model_parallel_is_initialized() and parallel_state._EP is None:
+        world = parallel_state.get_world_group()
+        backend = torch.distributed.get_backend(world.device_group)
+        parallel_state._EP = parallel_state.init_model_parallel_group(
+            [world.ranks], world.local_rank, backend, group_name="ep"
+        )
 
 
 # --- the end of an engine ---

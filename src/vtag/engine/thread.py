@@ -39,6 +39,7 @@ class EngineThread:
             _in_process.add(self)
             try:
                 with garbage.suppressed():
+                    self._thread.submit(vllm_engine.add_expert_group).result()
                     self.engine = self._thread.submit(start).result()
                 _keep_groups_of_others(vllm_engine.client_of(self.engine))
             finally:
