@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vtag.options import TagOptions
     from vtag.output import TokenClassificationOutput
     from vtag.redact.restore import restore
+    from vtag.redact.stream import redact_stream
     from vtag.redact.text import redact_text
     from vtag.tagger import Tagger
     from vtag.types import Redacted, Replacement, Span, to_hf
@@ -33,6 +34,7 @@ __all__ = [
     "VtagError",
     "__version__",
     "redact_files",
+    "redact_stream",
     "redact_text",
     "restore",
     "restore_files",
@@ -50,6 +52,7 @@ _LAZY = {
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
     "redact_files": "vtag.files.redact",
+    "redact_stream": "vtag.redact.stream",
     "redact_text": "vtag.redact.text",
     "restore": "vtag.redact.restore",
     "restore_files": "vtag.files.restore",

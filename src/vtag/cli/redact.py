@@ -1,4 +1,4 @@
-"""`vtag redact MODEL [INPUT...]`: files into a file, as `vtag run`; without `-o`, lines of stdin to stdout."""
+"""`vtag redact MODEL [INPUT...]`: files into a file, as `vtag run`; without `-o`, stdin to stdout, by lines or as a stream."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
     new.add_argument(
         "--policy", metavar="FILE", help="TOML or JSON: what is done with each label (default: [LABEL] for all)"
     )
+    new.add_argument(
+        "--stream", action="store_true", help="stdin is one text, such as a model's answer: write what is final at once"
+    )
     new.add_argument("--mapping", metavar="FILE", help="write the values of numbers and fakes there, for vtag restore")
     new.add_argument(
         "--replacements-field",
@@ -46,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from vtag.redact import policy
 
     checked = policy.load(args.policy)
+    if args.stream and args.output is not None:
+        raise error("redact_stream_output")
     if args.output is not None:
         from vtag.files.redact import redact_files
 
@@ -59,8 +64,19 @@ def run(args: argparse.Namespace) -> int:
         raise error("redact_lines", what="a context in the policy")
     if sys.stdin is None or sys.stdin.isatty():
         raise error("no_text")
-    _lines(args, checked)
+    (_stream if args.stream else _lines)(args, checked)
     return 0
+
+
+def _stream(args: argparse.Namespace, policy: Policy) -> None:
+    """The text of stdin, redacted: each part as soon as it is final."""
+    from vtag.redact.stream import StreamRedactor
+    from vtag.redact.text import Redactor
+
+    llm, _ = engine.start(args, lambda tagger: StreamRedactor(Redactor.for_model(policy, tagger.names.of_spans)))
+    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+    for part in llm.redact_stream(streams.read_text(), policy=policy):
+        streams.write(part.text)
 
 
 def _lines(args: argparse.Namespace, policy: Policy) -> None:

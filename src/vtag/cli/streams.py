@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import fcntl
 import os
@@ -98,6 +99,20 @@ def read_lines(most: int, size: int, *, ends: bool = False) -> Iterator[list[str
             filling.clear()
         if data is None:
             yield []
+
+
+def read_text() -> Iterator[str]:
+    """The text of stdin in pieces, as it arrives. Raises InputError at bytes that are not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    at = 0
+    for data in _read_blocks(sys.stdin.fileno()):
+        if data is not None:
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as cause:
+                raise error("text_not_utf8", at=at + cause.start - len(decoder.getstate()[0])) from None
+            at += len(data)
+            yield text
 
 
 def _read_blocks(source: int) -> Iterator[bytes | None]:

@@ -28,6 +28,7 @@ from vtag.model.identity import identity
 from vtag.model.plan import TASK, Plan, make_plan
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions
 from vtag.output import TokenClassificationOutput
+from vtag.redact.stream import StreamRedactor, passages_of
 from vtag.redact.text import PolicySource, Redactor
 from vtag.system import device, environment
 from vtag.text.batching import batches
@@ -272,6 +273,50 @@ class LLM(CheckedLLM):
                 found.append(redactor.redact(items[at], spans, shared[at], index=at))
                 bar.update()
         return found
+
+    def redact_stream(
+        self,
+        pieces: Iterable[str],
+        *,
+        policy: PolicySource = None,
+        context: str | None = None,
+        lora_request: LoRARequest | None = None,
+    ) -> Iterator[Redacted]:
+        """One text that comes in pieces, such as a model's answer, without the values of its spans.
+
+        Each part of the new text is given as soon as it is final: nothing that it holds belongs to a span, whatever
+        follows. Joined, the parts do not depend on where the pieces were cut. Of a text of less than 384 characters
+        they are what `redact` gives; longer ones are tagged in segments with their context.
+
+        Args:
+            pieces: of the text, of any size. They are read in the caller's thread, and may come from this LLM.
+            policy: as in `redact`, without `number` and `fake`, which need the whole text.
+            context: for a policy that shifts dates by context.
+
+        Raises:
+            SettingError: as in `redact`, by the call itself.
+            InputError: for a part that cannot be tagged; it is not given.
+        """
+        stream = StreamRedactor(Redactor.for_model(policy, self.tagger.names.of_spans), context)
+        if isinstance(pieces, str):
+            raise error("bad_argument", name="pieces", value="a string", expected="an iterable of strings")
+        return self._redact_stream(stream, pieces, lora_request)
+
+    def _redact_stream(
+        self, stream: StreamRedactor, pieces: Iterable[str], lora_request: LoRARequest | None
+    ) -> Iterator[Redacted]:
+        options = self.tagger.bind(stream.options)
+        for passages in passages_of(stream, pieces):
+            # Each passage is packed alone, so that its spans depend on nothing else in bfloat16 either.
+            source = (TextBatch([passage.text]) for passage in passages)
+            with closing(self._flow(source, False, options, lora_request=lora_request)) as answered:
+                for passage, chunk in zip(passages, answered, strict=True):
+                    (answer,) = chunk.answers
+                    if isinstance(answer, InputError):
+                        raise answer
+                    made = stream.redact(passage, answer)
+                    if made.text or made.replacements:
+                        yield made
 
     def tag_stream(
         self,

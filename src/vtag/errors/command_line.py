@@ -13,6 +13,9 @@ TABLE: dict[str, Kind] = {
         4,
         "line {line} is not UTF-8: convert the input first, for example with iconv -f latin1 -t utf-8",
     ),
+    "text_not_utf8": Kind(
+        InputError, 422, 4, "byte {at} is not UTF-8: convert the input first, for example with iconv -f latin1 -t utf-8"
+    ),
     "bad_line": Kind(InputError, 422, 4, "line {line}: {reason}: remove it, or use vtag run, which skips such lines"),
     "stdout_failed": Kind(EngineError, 500, 5, "stdout cannot be written ({reason}): fix that, or write to a file"),
     "no_text": Kind(InputError, 422, 2, "no text: give texts after the model, or pipe them in, one a line"),

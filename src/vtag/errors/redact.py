@@ -59,6 +59,15 @@ TABLE: dict[str, Kind] = {
     "fake_no_locale": Kind(
         SettingError, 422, 2, "policy: Faker has no such locale: use one of its own, such as en_US or de_DE"
     ),
+    "policy_stream": Kind(
+        SettingError, 422, 2, "policy: {action} needs the whole text, and a stream has none: use label, hash or token"
+    ),
+    "stream_unfinished": Kind(
+        InputError,
+        422,
+        4,
+        "a placeholder or denied value goes on for {limit:,} characters: take it out of the text, or of the policy",
+    ),
     "bad_span": Kind(
         InputError, 422, 4, "span {number} does not lie in its text: pass offsets in code points, start before end"
     ),
@@ -87,6 +96,9 @@ TABLE: dict[str, Kind] = {
         "the token at character {at} was not made under this key, or was changed: use the key of the redaction",
     ),
     "redact_output": Kind(SettingError, 422, 2, "files are redacted into a file: name one after -o, or - for stdout"),
+    "redact_stream_output": Kind(
+        SettingError, 422, 2, "--stream reads stdin and writes stdout: leave -o out, and redirect with >"
+    ),
     "redact_lines": Kind(
         SettingError, 422, 2, "lines of stdin have no use for {what}: name a file after -o, or leave it out"
     ),

@@ -24,6 +24,8 @@ ANY_NUMBERED = re.compile(rf"\[{_NAME}_[0-9]+\]")
 # Up to 999: a longer number might be someone's.
 NUMBERED = re.compile(rf"\[({_NAME})_(\d{{1,3}})\]")
 PLAIN = re.compile(rf"\[({_NAME})\]")
+# What the end of a text cuts off, perhaps.
+_UNFINISHED = re.compile(r"\[[^\[\]:#\s]{0,80}(?:[:#][A-Za-z0-9]*)?")
 # The label of tokens made of what already looks like a token in a text.
 FOREIGN = "vtag:token"
 CHECK_DIGITS = 4
@@ -121,3 +123,9 @@ def find_own(
     if tokens is not None:
         own.append((TOKEN, lambda match: tokens.open(match[1], match[2]) is not None))
     return sorted({match.span() for pattern, ours in own for match in pattern.finditer(text) if ours(match)})
+
+
+def unfinished(text: str, before: int) -> bool:
+    """Whether a placeholder that begins before a place may go on after the end of the text."""
+    at = text.rfind("[")
+    return 0 <= at < before and _UNFINISHED.fullmatch(text, at) is not None

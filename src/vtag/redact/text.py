@@ -107,15 +107,19 @@ class Redactor:
         context: dates of equal contexts are shifted alike. index: the text's number in error messages. Raises
         InputError for spans outside of the text, and where no fakes can be told from it.
         """
-        own = placeholders.find_own(text, self._names, self._numbered, self.key, self._tokens)
-        found = segments(self._spans(text, spans, own), own, self.how, KEEP)
+        own = self.own(text)
+        found = self.found(text, spans, own)
         for attempt in range(ATTEMPTS):
-            made = self._replace(text, found, context, attempt)
+            made = self.replace(text, found, own, context, attempt)
             if made is not None:
                 return made
         raise error("not_redactable", index=index)
 
-    def _spans(self, text: str, spans: Iterable[Span], own: Sequence[tuple[int, int]]) -> list[Span]:
+    def own(self, text: str) -> list[tuple[int, int]]:
+        """Where a text has placeholders that stay as they are, in order."""
+        return placeholders.find_own(text, self._names, self._numbered, self.key, self._tokens)
+
+    def found(self, text: str, spans: Iterable[Span], own: Iterable[tuple[int, int]]) -> list[Span]:
         """The spans of the model less those that are allowed, and those that the policy adds."""
         kept = []
         for number, span in enumerate(spans):
@@ -131,8 +135,18 @@ class Redactor:
                     kept.append(Span(*match.span(), placeholders.FOREIGN, 1.0, match[0]))
         return kept
 
-    def _replace(self, text: str, found: Sequence[Segment], context: str, attempt: int) -> Redacted | None:
-        """The new text; None if its mapping would not lead back to the old one."""
+    def unfinished(self, text: str, before: int) -> bool:
+        """Whether a placeholder or a denied value that begins before a place may go on after the end of the text."""
+        return placeholders.unfinished(text, before) or self._denied.unfinished(text, before)
+
+    def replace(
+        self, text: str, spans: Iterable[Span], own: Sequence[tuple[int, int]], context: str, attempt: int = 0
+    ) -> Redacted | None:
+        """The text without the values of these spans; None if its mapping would not lead back to it.
+
+        own: placeholders that stay. attempt: tells mappings apart.
+        """
+        found = segments(spans, own, self.how, KEEP)
         taken = Substitutes(text, found, attempt)
         parts: list[str] = []
         undone: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 # Scripts whose words are not set apart by spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese, and Korean names.
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
@@ -41,6 +42,7 @@ class Values:
                 self._by_first.setdefault(words[0], []).append((words, label))
         for found in self._by_first.values():
             found.sort(key=lambda each: -len(each[0]))
+        self._longest = max((len(words) for found in self._by_first.values() for words, _ in found), default=0)
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Start, end and label of each value in a text, the longest first where several begin at one place."""
@@ -53,3 +55,28 @@ class Values:
                 if words[at : at + len(value)] == value:
                     yield places[at][0], places[at + len(value) - 1][1], label
                     break
+
+    def unfinished(self, text: str, before: int) -> bool:
+        """Whether a value that begins before a place may go on after the end of the text."""
+        if not self._by_first:
+            return False
+        places = [match.span() for match in _UNITS.finditer(text)][-self._longest :]
+        if not places:
+            return False
+        words = [folded(text[start:end]) for start, end in places]
+        *_, last = words
+        for at, (start, _) in enumerate(places):
+            if start >= before:
+                break
+            rest = words[at:]
+            firsts = [first for first in self._by_first if _begins(first, last)] if len(rest) == 1 else rest[:1]
+            for value, _ in chain.from_iterable(self._by_first.get(first, ()) for first in firsts):
+                known = value[: len(rest)]
+                if known[:-1] == rest[:-1] and len(known) == len(rest) and _begins(known[-1], last):
+                    return True
+        return False
+
+
+def _begins(word: str, part: str) -> bool:
+    """Whether a word begins with a part of it, the last character of which may have an accent still to come."""
+    return unicodedata.normalize("NFD", word).startswith(unicodedata.normalize("NFD", part))
