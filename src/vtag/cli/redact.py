@@ -1,4 +1,4 @@
-"""`vtag redact MODEL [INPUT...]`: files into a file, as `vtag run`; without `-o`, stdin to stdout, by lines or as a stream."""
+"""`vtag redact MODEL [INPUT...]`: files into a file, as `vtag run`; without `-o`, lines or a stream of stdin."""
 
 from __future__ import annotations
 

@@ -67,6 +67,11 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
         help="origin of web pages that may call it, such as https://app.example.com; may be repeated (default: none)",
     )
     new.add_argument(
+        "--policy",
+        metavar="FILE",
+        help="TOML or JSON: how /v1/redact, the playground and LiteLLM's guardrail redact (default: [LABEL] for all)",
+    )
+    new.add_argument(
         "--access-log",
         metavar="FORMAT",
         nargs="?",
@@ -121,11 +126,17 @@ def _serve(
     keys: list[str],
     listening: Callable[[str], None],
 ) -> int:
+    from vtag.redact.policy import load
+
+    policy = load(args.policy)
     with _bound(args.host, args.port) as sock, _temporary_folder():
         engine.check_model_path(args)
         from vtag.model.plan import make_plan
 
         plan = make_plan(args.model, **arguments)
+        from vtag.serve.pipeline.redaction import Redaction
+
+        redaction = Redaction(plan.tagger.names.of_spans, policy)
         from vtag.serve.http.middleware import AccessPolicy, is_local
         from vtag.serve.launcher import serve
         from vtag.serve.plugin import ServeConfig
@@ -137,7 +148,7 @@ def _serve(
 
         local = is_local(_address(sock))
         access = AccessPolicy(keys, local, {host.lower() for host in args.allowed_host}, set(args.cors_origin))
-        return serve(ServeConfig(plan, [name], limits, args.access_log), sock, access, listens)
+        return serve(ServeConfig(plan, [name], limits, redaction, args.access_log), sock, access, listens)
 
 
 def _check_environment() -> None:

@@ -37,6 +37,15 @@ TABLE: dict[str, Kind] = {
         "no key: set the environment variable that the policy names ({default} unless it names one), for example to"
         " the output of openssl rand -hex 32",
     ),
+    "no_server_key": Kind(
+        SettingError,
+        422,
+        2,
+        "this server has no key: start it with {default} set, or use actions without one, such as label",
+    ),
+    "policy_key_sent": Kind(
+        SettingError, 422, 2, "a policy in a request names no key: leave it out, the server uses its own"
+    ),
     "key_unreadable": Kind(
         SettingError, 422, 2, "the file of the policy's key cannot be read ({reason}): correct its path or permissions"
     ),

@@ -139,6 +139,16 @@ TABLE: dict[str, Kind] = {
     "slow_body": Kind(
         InputError, 408, 4, "the body did not arrive within {seconds} s: send it faster, or less at once"
     ),
+    "streams_overloaded": Kind(EngineError, 429, 5, "{limit} streams are already under way: send this one again later"),
+    "event_too_large": Kind(
+        InputError, 413, 4, "an event of the stream has more than {limit} bytes: send the text in smaller pieces"
+    ),
+    "stream_too_large": Kind(
+        InputError, 413, 4, "the stream has more than {limit} bytes: send the rest as another one"
+    ),
+    "idle_stream": Kind(
+        InputError, 408, 4, "{seconds} s without a byte: send the text as it comes, and read the response meanwhile"
+    ),
     "bad_deadline": Kind(SettingError, 422, 2, "{header} must be a number of seconds above 0"),
     "too_late": Kind(
         EngineError, 503, 5, "no response within the seconds of {header}: send it again later, or allow more"

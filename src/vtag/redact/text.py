@@ -35,14 +35,14 @@ PolicySource = Policy | Mapping[str, Any] | str | Path | None
 class Redactor:
     """A policy with its key, ready for texts. Raises SettingError, or MissingPackageError, for what it lacks.
 
-    labels: those that spans may have.
+    labels: those that spans may have. key: instead of the one that the policy names.
     """
 
-    def __init__(self, policy: Policy, labels: Iterable[str]) -> None:
+    def __init__(self, policy: Policy, labels: Iterable[str], key: Key | None = None) -> None:
         self.policy = policy
         labels = dict.fromkeys([*labels, *policy.labels, *policy.deny])
         self._hows: dict[str, Action] = {}
-        self.key: Key | None = policy.key.load() if policy.keyed else None
+        self.key: Key | None = (key or policy.key.load()) if policy.keyed else None
         self._tokens = Tokens(self.key) if self.key and "token" in policy.actions else None
         self._fakers: dict[str, fakes.Fake] = {}
         for label in labels:
@@ -61,11 +61,11 @@ class Redactor:
         }
 
     @classmethod
-    def for_model(cls, source: PolicySource, labels: Sequence[str]) -> Self:
+    def for_model(cls, source: PolicySource, labels: Sequence[str], key: Key | None = None) -> Self:
         """A policy for a model with these labels, which must have those that the policy names."""
         policy = policies.load(source)
         policy.check_labels([*labels])
-        return cls(policy, labels)
+        return cls(policy, labels, key)
 
     @cached_property
     def options(self) -> TagOptions:

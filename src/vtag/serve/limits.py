@@ -18,6 +18,11 @@ LINGER_SECONDS = 5
 IDLE_SECONDS = 75
 # Time for pending requests when the server ends: container platforms kill after 30 s.
 GRACE_SECONDS = 25
+# Streams (POST /v1/redact): how many at once; of one, bytes of an event, of all events, and seconds without a byte.
+STREAMS = 256
+EVENT_BYTES = 1 << 20
+STREAM_BYTES = 256 << 20
+STREAM_IDLE_SECONDS = 300
 # Limits of all pending requests together, as multiples of one request's: bytes of bodies, tokens of long requests.
 BODIES = 16
 LONG_REQUESTS = 2
@@ -40,6 +45,10 @@ FIXED = {
     "seconds for the rest of a body that is answered already": (f"{LINGER_SECONDS}", "closed"),
     "seconds between requests of a connection": (f"{IDLE_SECONDS}", "closed"),
     "fields of an object in a body": (f"{MOST_FIELDS:,}", 413),
+    "streams under way at once": (f"{STREAMS}", 429),
+    "bytes of an event of a stream": (f"{EVENT_BYTES:,}", 413),
+    "bytes of a stream, in place of those of a body": (f"{STREAM_BYTES:,}", 413),
+    "seconds without a byte to or from the client of a stream": (f"{STREAM_IDLE_SECONDS}", 408),
     "bytes of all bodies under way, as multiples of one": (f"{BODIES}", 429),
     "tokens of all long requests under way, as multiples of one": (f"{LONG_REQUESTS}", 429),
     "texts of more than 20,000 characters with a process at once": (f"{LONG_PROCESSES}", "waits"),

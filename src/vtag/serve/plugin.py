@@ -22,14 +22,16 @@ from vtag.model.plan import Plan, of_engine
 from vtag.serve.http.responses import unknown_route
 from vtag.serve.limits import Limits
 from vtag.serve.page import docs, playground
+from vtag.serve.pipeline.redaction import Redaction
 from vtag.serve.pipeline.service import Service
-from vtag.serve.protocols import fms, huggingface, nemo, presidio, semantic_router, vtag
+from vtag.serve.protocols import fms, huggingface, nemo, presidio, redact, semantic_router, vtag
 from vtag.serve.protocols.kserve import routes as kserve
 from vtag.serve.protocols.vllm_pooling import LimitExceededError, WindowedPooling, limit_exceeded
 
 ROUTERS = (
     huggingface.router,
     vtag.router,
+    redact.router,
     presidio.router,
     semantic_router.router,
     nemo.router,
@@ -46,12 +48,13 @@ ROUTERS = (
 class ServeConfig:
     """The configuration of `vtag serve`, kept in the app's state.
 
-    access_log: its format, if there is one. forks: from `long_texts.start`.
+    redaction: the policy and key. access_log: its format, if there is one. forks: from `long_texts.start`.
     """
 
     plan: Plan
     names: Sequence[str]
     limits: Limits
+    redaction: Redaction
     access_log: str | None = None
     forks: socket.socket | None = None
 
@@ -94,7 +97,8 @@ async def _found(client: EngineClient, args: Namespace) -> ServeConfig:
     names = args.served_model_name or [args.model]
     if not await vllm_server.is_per_token(client):
         raise error("sequence_classifier", model=names[0])
-    return ServeConfig(of_engine(client.vllm_config, client.get_tokenizer()), names, Limits())
+    plan = of_engine(client.vllm_config, client.get_tokenizer())
+    return ServeConfig(plan, names, Limits(), Redaction(plan.tagger.names.of_spans))
 
 
 def _service(served: ServeConfig, state: State) -> Service:
@@ -106,5 +110,6 @@ def _service(served: ServeConfig, state: State) -> Service:
         served.limits,
         adapters=vllm_server.adapters(state),
         languages=checkpoint.languages(plan.checkpoint.folder),
+        redaction=served.redaction,
         forks=served.forks,
     )

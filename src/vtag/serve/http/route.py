@@ -7,7 +7,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
@@ -72,14 +73,14 @@ class Route(APIRoute):
             methods = ", ".join(sorted(self.methods))
             response = refusal(error("wrong_method", methods=methods), {"Allow": methods}, form=self.error_body)
         else:
-            response = await self._answer(Request(scope, receive, send))
+            response = await self.response_to(Request(scope, receive, send))
         try:
             await response(scope, receive, send)
         finally:
             REQUESTS.labels(self.path, response.status_code).inc()
             LATENCY.labels(self.path).observe(time.perf_counter() - start)
 
-    async def _answer(self, request: Request) -> Response:
+    async def response_to(self, request: Request) -> Response:
         """The endpoint's response, or the error's."""
 
         async def asked() -> Response:
@@ -115,15 +116,23 @@ async def with_body(
     Raises ClientDisconnect if the client is gone.
     """
     service = service_of(request)
-    lifetime = RequestLifetime(request)
-    service.waiting.add(lifetime)
-    try:
+    async with lifetime_of(request) as lifetime:
         check(request.headers)
         with service.admission.body(most) as arriving:
             body = await read_body(lifetime, arriving)
             with service.admission.place():
                 lifetime.watch()
                 return await work(body)
+
+
+@asynccontextmanager
+async def lifetime_of(request: Request) -> AsyncIterator[RequestLifetime]:
+    """Context of a request, which ends at its deadline, and with the server."""
+    service = service_of(request)
+    lifetime = RequestLifetime(request)
+    service.waiting.add(lifetime)
+    try:
+        yield lifetime
     except asyncio.CancelledError:
         raise lifetime.exception() from None
     finally:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from vtag.errors import error
 from vtag.serve import metrics
-from vtag.serve.limits import BODIES, LONG_REQUESTS, Limits
+from vtag.serve.limits import BODIES, LONG_REQUESTS, STREAMS, Limits
 
 SHORT_TOKENS = 2048
 # The rate of responses is measured over so many.
@@ -51,6 +51,7 @@ class Admission:
         self.requests = 0
         self.bytes = 0
         self.tokens = 0
+        self.streams = 0
         self._answered: deque[float] = deque(maxlen=ANSWERS)
 
     @contextmanager
@@ -78,6 +79,18 @@ class Admission:
         finally:
             self.requests -= 1
             metrics.UNDER_WAY.set(self.requests)
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Context of a stream; raises EngineError at the limit."""
+        if self.streams >= STREAMS:
+            raise error("streams_overloaded", limit=STREAMS)
+        self.streams += 1
+        try:
+            with self.place():
+                yield
+        finally:
+            self.streams -= 1
 
     @contextmanager
     def windows(self, most: int) -> Iterator[Callable[[int], None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable, Container, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -15,12 +15,14 @@ import numpy as np
 from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import error
 from vtag.options import TagOptions
+from vtag.redact.text import Redactor
 from vtag.serve import metrics
 from vtag.serve.http.lifetime import RequestLifetime
 from vtag.serve.limits import Limits
 from vtag.serve.pipeline.admission import Admission
 from vtag.serve.pipeline.coalescer import Coalescer
 from vtag.serve.pipeline.long_texts import LongTexts, ShortestFirstLimit
+from vtag.serve.pipeline.redaction import Redaction
 from vtag.serve.pipeline.scheduler import Scheduler
 from vtag.serve.pipeline.stages import Done, Piece, Render, characters, cut, finish, prepare
 from vtag.tagger import Batch, Tagger
@@ -73,6 +75,7 @@ class Service:
     names: of the model; responses have the first.
     adapters: names of vLLM's that mean the model with an adapter.
     languages: two-letter codes of the model's languages; empty if unknown.
+    redaction: the server's policy and key.
     forks: from `long_texts.start`; without it, long texts use threads like others.
     """
 
@@ -85,10 +88,12 @@ class Service:
         *,
         adapters: Container[str],
         languages: Sequence[str],
+        redaction: Redaction,
         forks: socket.socket | None = None,
     ) -> None:
         self.tagger = tagger
         self.model = names[0]
+        self.redaction = redaction
         self._names = names
         self._adapters = adapters
         self.limits = limits
@@ -188,6 +193,18 @@ class Service:
                 return await loop.run_in_executor(self._body_thread, parse)
             finally:
                 await asyncio.sleep(3 * (loop.time() - began))
+
+    async def in_thread(self, function: Callable[[], Parsed], size: int) -> Parsed:
+        """The result of `function` for so many characters, in a thread if that takes more than a millisecond or so."""
+        if size <= SHORT_SIZE:
+            return function()
+        return await asyncio.get_running_loop().run_in_executor(self._other.threads, function)
+
+    async def redactor(self, policy: Mapping[str, Any] | None) -> Redactor:
+        """For a request's policy, or for the server's. Raises SettingError."""
+        # In a thread, as fakes import Faker and load a locale.
+        size = SHORT_SIZE + 1 if policy is not None else 0
+        return await self.in_thread(partial(self.redaction.redactor, policy), size)
 
     async def logits(self, ids: Sequence[int], text: str | None, client: Hashable, *, large: bool) -> np.ndarray:
         """As `LLM.encode`, for token ids and the text they come from, if any: float32 [tokens, labels]."""
