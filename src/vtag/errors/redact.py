@@ -37,6 +37,14 @@ TABLE: dict[str, Kind] = {
         "no key: set the environment variable that the policy names ({default} unless it names one), for example to"
         " the output of openssl rand -hex 32",
     ),
+    "no_operator": Kind(SettingError, 422, 2, "no such operator here: use one of {names}"),
+    "operator_parameters": Kind(SettingError, 422, 2, "the operator {type} needs {names}"),
+    "operator_secret": Kind(
+        SettingError,
+        422,
+        2,
+        "{type}: the server uses HMAC-SHA256 and AES-SIV under its own key: leave key, salt and hash_type out",
+    ),
     "no_server_key": Kind(
         SettingError,
         422,

@@ -80,6 +80,11 @@ class Policy(BaseModel):
         """Whether it needs a key."""
         return any(ACTIONS[action].keyed for action in self.actions)
 
+    @property
+    def mapped(self) -> list[str]:
+        """The actions that it uses for which a mapping leads back; they need the whole text."""
+        return sorted(action for action in self.actions if ACTIONS[action].mapped)
+
     def check_labels(self, known: list[str]) -> None:
         """Raise SettingError for a label that the model does not have: a typo would let values through."""
         asked = [*self.labels, *(self.threshold if isinstance(self.threshold, dict) else ())]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from vtag.errors import error
 from vtag.redact import policy as policies
-from vtag.redact.actions import ACTIONS
 from vtag.redact.passages import Passage, Segmenter
 from vtag.redact.text import PolicySource, Redactor
 from vtag.types import Redacted, Replacement, Span
@@ -29,8 +28,8 @@ class StreamRedactor:
 
     def __init__(self, redactor: Redactor, context: str | None = None) -> None:
         """Raises SettingError for a policy that needs the whole text, or a context that is not given."""
-        if mapped := sorted(name for name in redactor.policy.actions if ACTIONS[name].mapped):
-            raise error("policy_stream", action=mapped[0])
+        if redactor.policy.mapped:
+            raise error("policy_stream", action=redactor.policy.mapped[0])
         self._redactor = redactor
         self.options = redactor.options
         (self._context,) = redactor.contexts(None if context is None else [context], 1)

@@ -177,7 +177,7 @@ class Redactor:
 
     def _hash(self, label: str, value: str, how: Hash, context: str) -> str:
         assert self.key is not None  # loaded for every policy with such an action
-        return placeholders.hashed(label, _normalised(value), self.key, how.digits)
+        return placeholders.hashed(label, normalised(value), self.key, how.digits)
 
     def _token(self, label: str, value: str, how: Token, context: str) -> str:
         assert self._tokens is not None
@@ -263,6 +263,6 @@ class Substitutes:
         return self._text.casefold()
 
 
-def _normalised(value: str) -> str:
+def normalised(value: str) -> str:
     """One spelling of the same characters: composed (NFC), with single spaces."""
     return " ".join(unicodedata.normalize("NFC", value).split())

@@ -24,7 +24,7 @@ from vtag.serve.limits import Limits
 from vtag.serve.page import docs, playground
 from vtag.serve.pipeline.redaction import Redaction
 from vtag.serve.pipeline.service import Service
-from vtag.serve.protocols import fms, huggingface, nemo, presidio, redact, semantic_router, vtag
+from vtag.serve.protocols import anonymizer, fms, huggingface, litellm, nemo, presidio, redact, semantic_router, vtag
 from vtag.serve.protocols.kserve import routes as kserve
 from vtag.serve.protocols.vllm_pooling import LimitExceededError, WindowedPooling, limit_exceeded
 
@@ -33,6 +33,8 @@ ROUTERS = (
     vtag.router,
     redact.router,
     presidio.router,
+    anonymizer.router,
+    litellm.router,
     semantic_router.router,
     nemo.router,
     nemo.chat_router,

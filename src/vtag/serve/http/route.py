@@ -163,11 +163,19 @@ def has_key(scope: Scope, keys: Sequence[str]) -> bool:
     """Whether a request has a valid key, or needs none."""
     if not keys or scope["path"] in OPEN:
         return True
-    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    scheme, _, key = sent.partition(b" ")
+    sent = _key_of(scope)
     # Compare all keys in constant time, so that timing reveals nothing.
-    right = [secrets.compare_digest(key.strip(), known.encode()) for known in keys]
-    return scheme.lower() == b"bearer" and any(right)
+    right = [secrets.compare_digest(sent, known.encode()) for known in keys]
+    return sent != b"" and any(right)
+
+
+def _key_of(scope: Scope) -> bytes:
+    """The key of a request, from `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+    headers = dict(reversed(scope["headers"]))  # of several, the first
+    if b"authorization" not in headers:
+        return bytes(headers.get(b"x-api-key", b"").strip())
+    scheme, _, key = headers[b"authorization"].partition(b" ")
+    return bytes(key.strip()) if scheme.lower() == b"bearer" else b""
 
 
 def routes_of(tag: str, route: type[Route] = Route) -> APIRouter:
@@ -188,5 +196,5 @@ def service_of(request: Request) -> Service:
 def client_of(request: Request) -> Hashable:
     """The client of a request: its key, if there are several keys, else its connection."""
     if len(request.app.state.keys) > 1:
-        return request.headers["authorization"]
+        return _key_of(request.scope)
     return request.client

@@ -156,6 +156,14 @@ class Service:
                 task.cancel()
         return Found(rows, Coverage.sum(coverage))
 
+    async def tag_all(self, texts: Sequence[str], options: TagOptions, render: Render, *, client: Hashable) -> Found:
+        """As `tag`, for any number of short texts that a request was cut into."""
+        most = self.limits.texts
+        found = [
+            await self.tag(texts[at : at + most], options, render, client=client) for at in range(0, len(texts), most)
+        ]
+        return Found([row for each in found for row in each.rows], Coverage.sum([each.coverage for each in found]))
+
     async def _run_piece(self, piece: Piece, budget: Budget, client: Hashable, *, large: bool) -> Done:
         """Run one piece through the three stages."""
         self._scheduler.arrived(client)

@@ -224,7 +224,7 @@ class _Streamed:
         if not passages:
             return
         texts = [passage.text for passage in passages]
-        found = await self._service.tag(texts, self._stream.options, spans_only, client=self._client)
+        found = await self._service.tag_all(texts, self._stream.options, spans_only, client=self._client)
         self._coverage = Coverage.sum([self._coverage, found.coverage])
         parts = await self._service.in_thread(partial(self._parts, passages, found.rows), sum(map(len, texts)))
         text = "".join(part.text for part in parts)
