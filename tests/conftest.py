@@ -158,12 +158,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def renamed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`server` under a label map, with Presidio's names, and with an access log in JSON."""
+    """`server` under a label map, with Presidio's names, with a policy and a key, and with an access log in JSON."""
+    from tests.redact.given import KEY
     from tests.serve.servers import PRESIDIO_LABELS, serving
 
-    options = ("--dtype", "float32", "--label-map", str(PRESIDIO_LABELS), "--access-log", "json")
-    with serving("demo", tmp_path_factory.mktemp("renamed") / "log", *options) as served:
-        yield served
+    folder = tmp_path_factory.mktemp("renamed")
+    (folder / "policy.toml").write_text('default = "token"\n[labels]\nPERSON = "hash"\n')
+    options = ("--label-map", str(PRESIDIO_LABELS), "--policy", str(folder / "policy.toml"), "--access-log", "json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VTAG_REDACT_KEY", KEY)
+        with serving("demo", folder / "log", "--dtype", "float32", *options) as served:
+            yield served
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,24 @@ def test_a_presidio_client_that_asks_for_presidios_names(renamed: Server, llm: L
         assert answer.json() == results(spans)
 
 
+def test_presidios_anonymizer_for_litellm(renamed: Server) -> None:
+    (number,) = (n for n, sent in enumerate(RECORDED) if sent["path"] == "/anonymize")
+    assert replay(renamed, number).json() == {
+        "text": "Hi, I'm <PERSON> from Dunmere, call me on 555-0100.",
+        "items": [{"start": 8, "end": 16, "entity_type": "PERSON", "text": "<PERSON>", "operator": "replace"}],
+    }
+
+
+@pytest.mark.parametrize("number", these("/beta/litellm_basic_guardrail_api"))
+def test_litellms_generic_guardrail(server: Server, llm: LLM, number: int) -> None:
+    asked = RECORDED[number]["json"]
+    answer = replay(server, number).json()
+    made = "".join(part.text for part in llm.redact_stream(asked["texts"]))
+    assert answer["action"] == "GUARDRAIL_INTERVENED"
+    assert answer["texts"] == [made] != asked["texts"]
+    assert ("stream_holdback_chars" in answer) == (asked["input_type"] == "response")
+
+
 @pytest.mark.parametrize("number", these("/v1/extract") + these("/v1/chat/completions"))
 def test_nemos_gliner_rails(server: Server, llm: LLM, number: int) -> None:
     answer = replay(server, number).json()
