@@ -144,7 +144,9 @@ class Segmenter:
     def _after(self, first: int, end: int, *, ended: bool) -> int | None:
         """Where the context after a segment ends; None if it is not known."""
         text = self._text
-        for reach in range(end + CONTEXT, end + LONGEST_WAIT, CONTEXT):
+        size = CONTEXT
+        while size <= LONGEST_WAIT:
+            reach = end + size
             if reach > len(text):
                 self._enough = reach - first
                 return len(text) if ended else None
@@ -152,6 +154,7 @@ class Segmenter:
             after = space.end() if space else reach
             if not self._unfinished(text[first:after], end - first):
                 return after
+            size *= 2
         raise error("stream_unfinished", limit=LONGEST_WAIT)
 
 

@@ -84,7 +84,6 @@ def test_spans_of_two_labels_that_overlap_are_one(server: Server) -> None:
         {"entity_type": "LOCATION", "start": 9, "end": 18, "score": 0.9},
     ]
     assert anonymize(server, "Call Ann Lee Smith now", results)["text"] == "Call <LOCATION> now"
-    assert "Lee" in presidio("Call Ann Lee Smith now", results, {})["text"] or True
 
 
 def test_hash_and_encrypt_use_the_servers_key_and_lead_back(renamed: Server, monkeypatch: pytest.MonkeyPatch) -> None:
