@@ -25,6 +25,7 @@ from vtag.redact.passages import CONTEXT, LEAST, MOST, Segmenter
 from vtag.redact.placeholders import Tokens
 from vtag.redact.stream import LONGEST_SPAN, StreamRedactor, passages_of
 from vtag.redact.text import Redactor
+from vtag.redact.words import Values
 
 # What a stream may do: all but number and fake.
 STREAMED: list[dict[str, Any]] = [
@@ -200,11 +201,23 @@ def test_what_goes_on_for_too_long_is_an_error_and_not_written(text: str, policy
     assert not written
 
 
-DENIED = ["Project X", "Project Xavier Two", "Zoe\u0301", "東京 都"]
+LONG_WORD = "z" * 700 + "e\u0301" + "z" * 90
+DENIED = ["Project X", "Project Xavier Two", "Zoe\u0301", "東京 都", LONG_WORD, f"{LONG_WORD} {LONG_WORD}"]
+FAR = " " * 600
 
 
 @pytest.mark.parametrize(
-    "value", ["Project  X", f"project\n{' ' * 600}x", "Project Xavier Two", "Zoé", "Zoe\u0301", f"東京{' ' * 300}都"]
+    "value",
+    [
+        "Project  X",
+        f"project\n{FAR}x",
+        f"Project Xavier{FAR}Two",
+        "Zoé",
+        "Zoe\u0301",
+        f"東京{FAR}都",
+        LONG_WORD,
+        f"{LONG_WORD}{FAR}{LONG_WORD}",
+    ],
 )
 def test_values_that_are_denied_may_be_cut_anywhere(value: str) -> None:
     """Also where a value's words are far apart, where it begins another one, and where only an accent is missing."""
@@ -213,6 +226,35 @@ def test_values_that_are_denied_may_be_cut_anywhere(value: str) -> None:
         expected = Redactor(loading.load({"deny": DENIED}), []).redact(text, [])
         assert len(expected.replacements) == 1
         assert joined(list(redact_stream([*text], lambda part: [], {"deny": DENIED}))) == expected
+
+
+def test_a_value_that_may_go_on_is_waited_for() -> None:
+    values = Values({"ID": DENIED})
+    for value in DENIED:
+        for end in range(1, len(value)):
+            assert values.unfinished(f"See {value[:end]}", 5)
+            assert not values.unfinished(f"See {value[:end]}", 4)
+    assert not values.unfinished("See Project Y", 5)
+    assert not values.unfinished("See Project X Y Z W", 5)
+
+
+@given(st.lists(st.sampled_from([*OWN, *VALUES, *ODD, "。", "? ", ".\r\n", "w" * 300]), max_size=60), st.data())
+def test_passages_do_not_depend_on_the_pieces(parts: list[str], data: Any) -> None:
+    text = "".join(parts)
+    edges = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
+    whole, cut = Segmenter(), Segmenter()
+    pieces = [text[start:end] for start, end in pairwise([0, *edges, len(text)])]
+    found = [passage for piece in pieces for passage in cut.feed(piece)]
+    assert [*found, *cut.end()] == [*whole.feed(text), *whole.end()]
+
+
+def test_a_character_may_come_as_two_surrogates() -> None:
+    for pieces in (["a\ud83d", "\ude00b"], ["a\ud83d\ude00b"], ["a\ud83d", "", "\ude00", "b"]):
+        segmenter = Segmenter()
+        found = [passage for piece in pieces for passage in segmenter.feed(piece)]
+        assert [passage.text for passage in [*found, *segmenter.end()]] == ["a😀b"]
+    segmenter = Segmenter()
+    assert [passage.text for passage in [*segmenter.feed("a\ud83d"), *segmenter.end()]] == ["a\ud83d"]
 
 
 def test_a_segment_ends_with_a_line_or_a_sentence_and_has_context() -> None:
@@ -261,7 +303,7 @@ def test_nothing_is_given_of_a_segment_that_cannot_be_tagged() -> None:
 
 
 def test_memory_does_not_grow_with_the_text() -> None:
-    text = prose(random.Random(51), 300)
+    text = prose(random.Random(51), 100)
 
     def peak(times: int) -> int:
         tracemalloc.start()
