@@ -21,7 +21,7 @@ from tests.refusals import refused
 from vtag import Redacted, Span, VtagError, redact_stream, restore
 from vtag.redact import policy as loading
 from vtag.redact.keys import Key
-from vtag.redact.passages import CONTEXT, LEAST, MOST, Segmenter
+from vtag.redact.passages import CONTEXT, LEAST, MOST, Passage, Segmenter
 from vtag.redact.placeholders import Tokens
 from vtag.redact.stream import LONGEST_SPAN, StreamRedactor, passages_of
 from vtag.redact.text import Redactor
@@ -242,25 +242,25 @@ def test_a_value_that_may_go_on_is_waited_for() -> None:
 def test_passages_do_not_depend_on_the_pieces(parts: list[str], data: Any) -> None:
     text = "".join(parts)
     edges = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
-    whole, cut = Segmenter(), Segmenter()
-    pieces = [text[start:end] for start, end in pairwise([0, *edges, len(text)])]
-    found = [passage for piece in pieces for passage in cut.feed(piece)]
-    assert [*found, *cut.end()] == [*whole.feed(text), *whole.end()]
+    whole = passages_in([text])
+    assert passages_in([text[start:end] for start, end in pairwise([0, *edges, len(text)])]) == whole
+    assert passages_in([*text]) == whole
+
+
+def passages_in(pieces: list[str]) -> list[Passage]:
+    segmenter = Segmenter()
+    return [*(passage for piece in pieces for passage in segmenter.feed(piece)), *segmenter.end()]
 
 
 def test_a_character_may_come_as_two_surrogates() -> None:
     for pieces in (["a\ud83d", "\ude00b"], ["a\ud83d\ude00b"], ["a\ud83d", "", "\ude00", "b"]):
-        segmenter = Segmenter()
-        found = [passage for piece in pieces for passage in segmenter.feed(piece)]
-        assert [passage.text for passage in [*found, *segmenter.end()]] == ["a😀b"]
-    segmenter = Segmenter()
-    assert [passage.text for passage in [*segmenter.feed("a\ud83d"), *segmenter.end()]] == ["a\ud83d"]
+        assert [passage.text for passage in passages_in(pieces)] == ["a😀b"]
+    assert [passage.text for passage in passages_in(["a\ud83d"])] == ["a\ud83d"]
 
 
 def test_a_segment_ends_with_a_line_or_a_sentence_and_has_context() -> None:
     text = prose(random.Random(51), 60)
-    segmenter = Segmenter()
-    passages = [*segmenter.feed(text), *segmenter.end()]
+    passages = passages_in([text])
     assert "".join(passage.segment for passage in passages) == text
     assert [passage.start for passage in passages[1:]] == [passage.end for passage in passages[:-1]]
     for passage in passages[:-1]:

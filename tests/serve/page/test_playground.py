@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from tests.serve.protocols.test_vtag import TEXTS
 from tests.serve.servers import Server, listening, start
 from tests.serve.test_refusals import JSON
 from vtag import view
@@ -195,13 +196,47 @@ def pairs_of(body: dict[str, Any], llm: LLM) -> list[tuple[str, str]]:
     return pairs(llm.tag(body.pop("input"), **body)[0])
 
 
+def redacted_view(page: Page) -> str:
+    """What the redacted view shows, once it is there."""
+    page.check("#redacted")
+    page.wait_for_function("() => answer.redacted")
+    lines: list[str] = page.eval_on_selector_all("#spans > div", "lines => lines.map(line => line.textContent)")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("which", ["server", "renamed"])
+def test_the_redacted_view_is_what_v1_redact_answers(
+    browser: Browser, which: str, request: pytest.FixtureRequest
+) -> None:
+    """By the server's policy, of which `renamed` has one with hashes and tokens; so is what is copied."""
+    served: Server = request.getfixturevalue(which)
+    with opened(browser, served.url) as page:
+        for text in (NASTY, "\n".join(TEXTS[:20])):
+            fill(page, text)
+            page.locator("#threshold").fill("0.99")
+            (expected,) = served.post("/v1/redact", {"input": text}).json()["results"]
+            assert redacted_view(page) == expected["text"] == copied(page, "text")
+            assert json.loads(copied(page, "json")) == {key: expected[key] for key in ("text", "replacements")}
+            assert page.locator("#spans mark").count() == len(expected["replacements"]) > 2
+            assert page.locator("#threshold").is_disabled()
+            done = subprocess.run([sys.executable, "-I", "-c", copied(page, "python")], capture_output=True, check=True)
+            assert done.stdout.decode() == expected["text"] + "\n"
+            done = subprocess.run(["bash", "-c", copied(page, "curl")], capture_output=True, check=True)
+            assert json.loads(done.stdout)["results"][0] == expected
+            page.uncheck("#redacted")
+            page.wait_for_function("() => !answer.redacted")
+
+
 def test_the_redacted_view_has_labels_in_the_place_of_spans(page: Page) -> None:
     fill(page, f"{TEXT}\nThe ferry leaves twice a day.\n")
-    page.check("#redacted")
+    redacted_view(page)
+    page.locator("#spans mark").first.hover()
+    assert "label" in page.inner_text("#card")
     safe = "Hi, I'm [GIVEN_NAME] [SURNAME] from [CITY].\nThe ferry leaves twice a day.\n"
     assert page.eval_on_selector_all("#spans > div", "lines => lines.map(line => line.textContent)") == safe.split("\n")
     assert copied(page, "text") == safe
     page.uncheck("#redacted")
+    page.wait_for_function("() => !answer.redacted")
     assert copied(page, "text") == f"{TEXT}\nThe ferry leaves twice a day.\n"
 
 
@@ -418,7 +453,7 @@ def test_it_is_accessible_in_light_and_dark_wide_and_narrow(
         page.uncheck("#legend input >> nth=1")
         assert_accessible(page)
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-        page.check("#redacted")
+        redacted_view(page)
         assert_accessible(page)
         page.evaluate("() => problem('The file is no text in UTF-8.')")
         assert_accessible(page)

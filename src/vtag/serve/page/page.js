@@ -1,8 +1,8 @@
 "use strict";
 
-/* The page of `vtag serve`: typed text goes to /v1/tag, and its spans are shown in colours.
+/* The page of `vtag serve`: typed text goes to /v1/tag, or to /v1/redact, and its spans are shown in colours.
 
-   text ─ tag ─ response of /v1/tag ─ show: visible ─ pieces ─ redacted ─ intoLines ─ showLines, where anything changed
+   text ─ tag ─ response ─ show: visible ─ pieces ─ intoLines ─ showLines, where anything changed
 
    Nothing is stored: text, answer and key live in the variables below. Elements are made by the DOM alone, never from
    HTML, so no text can act on the page. */
@@ -26,7 +26,7 @@ Passport X90817263, issued to Zoë Łukasiewicz, expires next spring.
 
 The ferry to the islands leaves twice a day, and nobody needs a ticket in winter.`;
 
-const NOTHING = { text: "", spans: [] };
+const NOTHING = { text: "", shown: "", spans: [] };
 const $ = (id) => document.getElementById(id);
 const text = $("text");
 const spans = $("spans");
@@ -34,7 +34,9 @@ const card = $("card");
 
 let key = "";
 let info = null; // of the server: labels, colours, limits
-let answer = NOTHING; // the last response; each span also has from and to, its place in the string
+/* The last response: text was sent, shown is shown, which is another one where it is redacted. Each span also has from and
+   to, its place in the string that is shown. */
+let answer = NOTHING;
 let lines = []; // as shown: { pieces, close: "\n" or "", dir, key, element }
 let pieceOf = new WeakMap(); // of each <mark> that begins a piece
 let asking = new AbortController();
@@ -121,10 +123,11 @@ async function tag() {
   }
   spans.ariaBusy = true;
   const began = performance.now();
-  const body = { input: asked, aggregation_strategy: $("strategy").value, top_k: ALTERNATIVES };
+  const redacted = $("redacted").checked;
+  const how = redacted ? {} : { aggregation_strategy: $("strategy").value, top_k: ALTERNATIVES };
   let found;
   try {
-    [found] = (await ask("v1/tag", body, mine.signal)).results;
+    [found] = (await ask(redacted ? "v1/redact" : "v1/tag", { input: asked, ...how }, mine.signal)).results;
   } catch (failed) {
     if (mine === asking) recover(failed);
     return;
@@ -132,15 +135,18 @@ async function tag() {
   if (mine !== asking) return; // an older answer must not replace a newer one
   took = performance.now() - began;
   problem();
-  place(asked, found.spans);
+  const shown = redacted ? found.text : asked;
+  const places = redacted ? found.replacements : found.spans;
+  place(shown, places);
   const { tokens, windows } = found.usage;
-  show({ text: asked, spans: found.spans, cost: `${count(tokens, "token")}, ${count(windows, "window")}` });
+  const cost = `${count(tokens, "token")}, ${count(windows, "window")}`;
+  show({ text: asked, shown, spans: places, redacted, cost });
 }
 
 /** Offsets count code points, as Python does; JavaScript's strings are UTF-16. */
-function place(asked, found) {
+function place(shown, found) {
   const at = [0];
-  for (const character of asked) at.push(at[at.length - 1] + character.length);
+  for (const character of shown) at.push(at[at.length - 1] + character.length);
   for (const span of found) {
     span.from = at[span.start];
     span.to = at[span.end];
@@ -168,20 +174,24 @@ function show(newer) {
   answer = newer;
   spans.ariaBusy = false;
   const shown = visible();
-  const found = $("redacted").checked ? redacted(pieces(answer.text, shown)) : pieces(answer.text, shown);
+  const cut = pieces(answer.shown, shown);
+  if (answer.redacted) for (const piece of cut) piece.ends = []; // what is shown is the label, or has none to show
   hideCard();
-  showLines(intoLines(found));
+  showLines(intoLines(cut));
+  // A policy has thresholds of its own.
+  for (const control of [$("strategy"), $("threshold")]) control.disabled = Boolean(answer.redacted);
   $("hint").hidden = Boolean(answer.text);
   showLegend();
   drawn = performance.now() - began;
   const ms = `${Math.round(took)} ms`;
-  $("status").textContent = answer.text ? [count(shown.length, "span"), answer.cost, ms].join(" · ") : "";
+  const what = answer.redacted ? "replacement" : "span";
+  $("status").textContent = answer.text ? [count(shown.length, what), answer.cost, ms].join(" · ") : "";
 }
 
-/** What the threshold and the legend leave. */
+/** What the threshold and the legend leave. A replacement has no score. */
 function visible() {
   const least = Number($("threshold").value);
-  return answer.spans.filter((span) => span.score >= least && !off.has(span.label));
+  return answer.spans.filter((span) => (answer.redacted || span.score >= least) && !off.has(span.label));
 }
 
 /** The text cut at every border of a span, as by view.py's _pieces: { text, over, ends }.
@@ -202,20 +212,6 @@ function pieces(whole, found) {
     open = open.filter((span) => span.to > edges[i + 1]);
   }
   return cut;
-}
-
-/** The same with [LABEL] in the place of each span, or of each heap of spans that overlap. */
-function redacted(cut) {
-  const kept = [];
-  for (const piece of cut) {
-    const last = kept[kept.length - 1];
-    if (piece.over.length && last?.over.some((span) => piece.over.includes(span))) {
-      last.over = [...new Set([...last.over, ...piece.over])];
-    } else {
-      kept.push(piece.over.length ? { text: `[${piece.over[0].label}]`, over: piece.over, ends: [] } : piece);
-    }
-  }
-  return kept;
 }
 
 /** Lines of the text, long ones in stretches; a span is never cut. Each has a key, alike where it looks alike. */
@@ -321,9 +317,9 @@ function paint(colors) {
 
 /** The labels found, in the model's order, each with how many spans of it the slider leaves. */
 function showLegend() {
-  const least = Number($("threshold").value);
+  const least = answer.redacted ? 0 : Number($("threshold").value);
   const counts = new Map([...off].map((label) => [label, 0]));
-  for (const { label, score } of answer.spans) counts.set(label, (counts.get(label) ?? 0) + (score >= least));
+  for (const { label, score } of answer.spans) counts.set(label, (counts.get(label) ?? 0) + (answer.redacted || score >= least));
   const labels = Object.keys(info.colors).filter((label) => counts.has(label));
   const legend = $("legend");
   if (labels.join("\n") !== [...legend.children].map((row) => row.dataset.label).join("\n")) {
@@ -379,12 +375,12 @@ function cardEntry(span) {
   const title = document.createElement("p");
   const label = document.createElement("strong");
   label.textContent = printable(span.label);
-  title.append(label, ` ${span.score.toFixed(3)}`);
+  title.append(label, answer.redacted ? ` ${span.action}` : ` ${span.score.toFixed(3)}`);
   const where = document.createElement("p");
   where.className = "quiet";
   where.textContent = `characters ${span.start} to ${span.end}`;
   const table = document.createElement("table");
-  for (const { label: name, score } of span.top.filter((other) => other.score >= LEAST_LIKELY)) {
+  for (const { label: name, score } of (span.top ?? []).filter((other) => other.score >= LEAST_LIKELY)) {
     const row = table.insertRow();
     const head = document.createElement("th");
     head.scope = "row";
@@ -444,7 +440,10 @@ addEventListener("keydown", (event) => {
 
 const COPIES = {
   text: () => lines.flatMap((line) => [...line.pieces.map((piece) => piece.text), line.close]).join(""),
-  json: () => JSON.stringify({ text: answer.text, spans: visible().map(plain) }, null, 2),
+  json: () =>
+    answer.redacted
+      ? JSON.stringify({ text: answer.shown, replacements: answer.spans.map(plain) }, null, 2)
+      : JSON.stringify({ text: answer.text, spans: visible().map(plain) }, null, 2),
   curl: () =>
     [
       `curl ${url()} -H 'Content-Type: application/json' \\`,
@@ -461,17 +460,22 @@ ${key ? "import os\n" : ""}from urllib.request import Request, urlopen
 body = ${JSON.stringify(request())}
 headers = {"Content-Type": "application/json"${key ? ', "Authorization": "Bearer " + os.environ["VTAG_API_KEY"]' : ""}}
 with urlopen(Request("${url()}", json.dumps(body).encode(), headers)) as response:
-    for span in json.load(response)["results"][0]["spans"]:
-        print(span["start"], span["end"], span["label"], span["score"], span["text"])
+    ${answer.redacted ? REDACTED : TAGGED}
 `,
 };
 
-const url = () => new URL("v1/tag", location.href).href;
+const REDACTED = `print(json.load(response)["results"][0]["text"])`;
+const TAGGED = `for span in json.load(response)["results"][0]["spans"]:
+        print(span["start"], span["end"], span["label"], span["score"], span["text"])`;
 
-const plain = ({ start, end, label, score, text: own }) => ({ start, end, label, score, text: own });
+const url = () => new URL(answer.redacted ? "v1/redact" : "v1/tag", location.href).href;
+
+/** A span without what the page adds. */
+const plain = ({ from, to, top, ...own }) => own;
 
 /** What gives the spans that are shown. */
 function request() {
+  if (answer.redacted) return { input: answer.text };
   const least = Number($("threshold").value);
   return {
     input: answer.text,
@@ -540,7 +544,7 @@ $("threshold").addEventListener("input", () => {
   $("least").textContent = Number($("threshold").value).toFixed(2);
   showSoon();
 });
-$("redacted").addEventListener("change", () => show(answer));
+$("redacted").addEventListener("change", tag);
 $("example").addEventListener("click", () => {
   text.value = EXAMPLE;
   tag();
