@@ -21,9 +21,9 @@ from tests.refusals import refused
 from vtag import Redacted, Span, VtagError, redact_stream, restore
 from vtag.redact import policy as loading
 from vtag.redact.keys import Key
-from vtag.redact.passages import CONTEXT, LEAST, MOST, Passage, Segmenter
+from vtag.redact.passages import CONTEXT, LEAST, LONGEST, MOST, SLACK, Passage, Segmenter
 from vtag.redact.placeholders import Tokens
-from vtag.redact.stream import LONGEST_SPAN, StreamRedactor, passages_of
+from vtag.redact.stream import LONGEST_SPAN, StreamRedactor, fed
 from vtag.redact.text import Redactor
 from vtag.redact.words import Values
 
@@ -135,16 +135,16 @@ def of_given(text: str, spans: list[Span], pieces: list[str], policy: Any) -> Re
     """The parts together, for spans that are known beforehand: of each passage those in it, as far as they are."""
     stream = StreamRedactor(Redactor(loading.load(policy), LABELS))
     parts = []
-    for passages in passages_of(stream, pieces):
-        for passage in passages:
-            first, size = passage.first, len(passage.text)
-            assert passage.text == text[first : first + size]
+    for _ in fed(stream, pieces):
+        while (passage := stream.next()) is not None:
+            first = stream.at
+            assert text.startswith(passage, first)
             inside = []
             for span in spans:
-                start, end = max(span.start - first, 0), min(span.end - first, size)
+                start, end = max(span.start - first, 0), min(span.end - first, len(passage))
                 if start < end:
-                    inside.append(Span(start, end, span.label, span.score, passage.text[start:end]))
-            parts.append(stream.redact(passage, inside))
+                    inside.append(Span(start, end, span.label, span.score, passage[start:end]))
+            parts.append(stream.redact(inside))
     return joined(parts)
 
 
@@ -248,33 +248,47 @@ def test_passages_do_not_depend_on_the_pieces(parts: list[str], data: Any) -> No
 
 
 def passages_in(pieces: list[str]) -> list[Passage]:
-    segmenter = Segmenter()
-    return [*(passage for piece in pieces for passage in segmenter.feed(piece)), *segmenter.end()]
+    """The passages of a text of which all is final that has been tagged."""
+    segmenter, found = Segmenter(), []
+    for piece in [*pieces, None]:
+        if piece is None:
+            segmenter.end()
+        else:
+            segmenter.feed(piece)
+        while passage := segmenter.next():
+            found.append(passage)
+            segmenter.drop(passage.end)
+    return found
 
 
 def test_a_character_may_come_as_two_surrogates() -> None:
     for pieces in (["a\ud83d", "\ude00b"], ["a\ud83d\ude00b"], ["a\ud83d", "", "\ude00", "b"]):
-        assert [passage.text for passage in passages_in(pieces)] == ["a😀b"]
-    assert [passage.text for passage in passages_in(["a\ud83d"])] == ["a\ud83d"]
+        assert passages_in(pieces) == [("a😀b", 3)]
+    assert passages_in(["a\ud83d"]) == [("a\ud83d", 2)]
 
 
 def test_a_segment_ends_with_a_line_or_a_sentence_and_has_context() -> None:
     text = prose(random.Random(51), 60)
-    passages = passages_in([text])
-    assert "".join(passage.segment for passage in passages) == text
-    assert [passage.start for passage in passages[1:]] == [passage.end for passage in passages[:-1]]
-    for passage in passages[:-1]:
-        assert LEAST <= passage.end - passage.start <= MOST
-        assert re.search(r"([.?!]\s|\n)$", passage.segment)
-        assert passage.first == 0 or passage.start - passage.first >= CONTEXT
-        assert passage.first + len(passage.text) - passage.end >= CONTEXT // 2
+    *passages, last = passages_in([text])
+    assert "".join(passage.text[: passage.end] for passage in (*passages, last)) == text
+    assert last.end == len(last.text)
+    for passage in passages:
+        assert LEAST <= passage.end <= MOST
+        assert re.search(r"([.?!]\s|\n)$", passage.text[: passage.end])
+        assert CONTEXT - SLACK < len(passage.text) - passage.end <= CONTEXT
+        assert passage.text[-1].isspace()
+
+
+def test_where_no_sentence_ends_a_word_does_and_where_no_word_ends_a_cluster() -> None:
+    for text, size in (("word " * 300, 510), ("w" * 3000 + " word" * 99, 3001), ("e\u0301" * 3000, 4096)):
+        assert passages_in([text])[0].end == size
+    assert passages_in(["e" + "\u0301" * 5000])[0].end == LONGEST
 
 
 def test_a_text_that_is_not_longer_than_a_segment_and_its_context_is_one_passage() -> None:
-    for text in ("a. " * 127, "a" * (LEAST + CONTEXT - 1), ""):
-        segmenter = Segmenter()
-        assert segmenter.feed(text) == []
-        assert [passage.text for passage in segmenter.end()] == ([text] if text else [])
+    for text in ("a. " * 106, "a" * (LEAST + CONTEXT - 1), "a" * 320):
+        assert passages_in([text]) == [(text, len(text))]
+    assert passages_in([""]) == []
 
 
 def test_policies_that_need_the_whole_text_are_refused_before_anything_is_read() -> None:

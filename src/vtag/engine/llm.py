@@ -28,7 +28,7 @@ from vtag.model.identity import identity
 from vtag.model.plan import TASK, Plan, make_plan
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions
 from vtag.output import TokenClassificationOutput
-from vtag.redact.stream import StreamRedactor, passages_of
+from vtag.redact.stream import StreamRedactor, fed
 from vtag.redact.text import PolicySource, Redactor
 from vtag.system import device, environment
 from vtag.text.batching import batches
@@ -285,7 +285,7 @@ class LLM(CheckedLLM):
         """One text that comes in pieces, such as a model's answer, without the values of its spans.
 
         Each part of the new text is given as soon as it is final: nothing that it holds belongs to a span, whatever
-        follows. Joined, the parts do not depend on where the pieces were cut. Of a text of less than 384 characters
+        follows. Joined, the parts do not depend on where the pieces were cut. Of a text of less than 320 characters
         they are what `redact` gives; longer ones are tagged in segments with their context.
 
         Args:
@@ -306,17 +306,16 @@ class LLM(CheckedLLM):
         self, stream: StreamRedactor, pieces: Iterable[str], lora_request: LoRARequest | None
     ) -> Iterator[Redacted]:
         options = self.tagger.bind(stream.options)
-        for passages in passages_of(stream, pieces):
-            # Each passage is packed alone, so that its spans depend on nothing else in bfloat16 either.
-            source = (TextBatch([passage.text]) for passage in passages)
-            with closing(self._flow(source, False, options, lora_request=lora_request)) as answered:
-                for passage, chunk in zip(passages, answered, strict=True):
-                    (answer,) = chunk.answers
-                    if isinstance(answer, InputError):
-                        raise answer
-                    made = stream.redact(passage, answer)
-                    if made.text or made.replacements:
-                        yield made
+        for _ in fed(stream, pieces):
+            while (text := stream.next()) is not None:
+                # A passage is packed alone, so that its spans depend on nothing else in bfloat16 either.
+                (chunk,) = self._flow([TextBatch([text])], False, options, lora_request=lora_request)
+                (answer,) = chunk.answers
+                if isinstance(answer, InputError):
+                    raise answer
+                made = stream.redact(answer)
+                if made.text or made.replacements:
+                    yield made
 
     def tag_stream(
         self,

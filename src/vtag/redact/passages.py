@@ -1,20 +1,19 @@
-"""A text that comes in pieces -> passages to be tagged: segments with their context, cut by the text alone."""
+"""A text that comes in pieces -> passages to be tagged: segments, cut by the text alone, with what follows them."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from vtag.decode.graphemes import clusters
 from vtag.errors import error
 
-# Characters of a segment, at least and at most; the last one also has what would be the context after it.
-LEAST, MOST = 128, 512
-# Characters before and after a segment that are tagged with it, at least.
-CONTEXT = 256
-# The longest stretch that may go on after a segment before it is known where it ends.
+# Characters of a segment: at least, at most where a word ends, and at most.
+LEAST, MOST, LONGEST = 192, 512, 4096
+# Characters after a segment that are tagged with it, and how many of them may be left out so that a word is not cut.
+CONTEXT, SLACK = 128, 32
+# The longest stretch after a segment in which what began before its end must have ended.
 LONGEST_WAIT = 1 << 16
 
 # The end of a line, or of a sentence.
@@ -24,33 +23,28 @@ _END = re.compile(
       | [\u3002\uff01\uff1f][\u2019\u201d\u300d\u300f\uff09]*""",
     re.VERBOSE,
 )
+_SPACE = re.compile(r"\s")
 _LAST_SPACE = re.compile(r".*\s", re.DOTALL)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Passage(NamedTuple):
-    """A segment of a text and its context. Offsets count the text's code points, end exclusive.
+    """What is tagged at once: the text from what is not final yet on, through a segment, and through its context.
 
-    start, end: the segment. first: where `text` begins. text: what is tagged, the segment with its context.
+    end: where the segment ends in `text`.
     """
 
-    start: int
-    end: int
-    first: int
     text: str
-
-    @property
-    def segment(self) -> str:
-        """The text of the segment."""
-        return self.text[self.start - self.first : self.end - self.first]
+    end: int
 
 
 class Segmenter:
-    """Pieces of a text -> its passages. These depend on the text alone, not on where the pieces were cut.
+    """Pieces of a text -> its passages, one after the other. Texts of any length take constant memory.
 
-    A segment ends at the first end of a line or sentence after its 128th character, else after the last word, or
-    grapheme cluster, of 512; and only where 256 characters follow. So a text of less than 384 characters is one
-    passage. Texts of any length take constant memory.
+    A segment ends with the first line or sentence that ends after its 192nd character, else with the last word of 512,
+    else with the first one after them, or after 4,096 characters, between two grapheme clusters; and only where 128
+    characters follow. So it does not depend on where pieces were cut, and a text of less than 320 characters is one
+    passage.
 
     unfinished(text, before): whether something that begins before a place in a text, and must be seen whole, may go on
     after its end; the context then grows.
@@ -58,18 +52,18 @@ class Segmenter:
 
     def __init__(self, unfinished: Callable[[str, int], bool] = lambda text, before: False) -> None:
         self._unfinished = unfinished
-        # What is known of the text, from `_first` on, and pieces that follow.
-        self._text, self._first = "", 0
+        # What is known of the text and not final, and the pieces that follow.
+        self._text = ""
         self._pieces: list[str] = []
         self._length = 0
         self._half = ""
-        # Ends of segments from the context before the next one on.
-        self._cuts = deque([0])
-        # The length at which the next segment may be complete.
+        self._ended = False
+        # Where the last segment ended, and the length at which the next one may have.
+        self._cut = 0
         self._enough = LEAST + CONTEXT
 
-    def feed(self, piece: str) -> list[Passage]:
-        """The passages that are complete with this piece. Raises InputError for what goes on for too long."""
+    def feed(self, piece: str) -> None:
+        """The next piece."""
         piece = self._half + piece
         self._half = ""
         if _SURROGATE.search(piece):
@@ -79,56 +73,39 @@ class Segmenter:
                 piece, self._half = piece[:-1], piece[-1]
         self._pieces.append(piece)
         self._length += len(piece)
-        if self._length < self._enough:
-            return []
-        self._join()
-        found = []
-        while passage := self._next(ended=False):
-            found.append(passage)
-        self._forget()
-        return found
 
-    def end(self) -> list[Passage]:
-        """The passages that are complete as the text has ended."""
-        self._pieces.append(self._half)
-        self._length += len(self._half)
-        self._half = ""
-        self._join()
-        found = []
-        while passage := self._next(ended=True):
-            found.append(passage)
-        start = self._cuts[-1]
-        if start < self._first + self._length:
-            first = self._cuts[0]
-            found.append(Passage(start, self._first + self._length, first, self._text[first - self._first :]))
-        return found
+    def end(self) -> None:
+        """No piece follows."""
+        half, self._half = self._half, ""
+        self._pieces.append(half)
+        self._length += len(half)
+        self._ended = True
 
-    def _join(self) -> None:
-        self._text = "".join([self._text, *self._pieces])
-        self._pieces = []
-
-    def _forget(self) -> None:
-        self._text = self._text[self._cuts[0] - self._first :]
-        self._first, self._length = self._cuts[0], len(self._text)
-
-    def _next(self, *, ended: bool) -> Passage | None:
-        """The next passage but the last; None if it is not complete."""
-        start, first = self._cuts[-1] - self._first, self._cuts[0] - self._first
-        self._enough = start + LEAST + CONTEXT - first
-        end = self._end(start)
-        if end is None:
+    def next(self) -> Passage | None:
+        """The next passage; None if it is not complete. Raises InputError for what goes on for too long."""
+        if self._length < self._enough and not self._ended:
             return None
-        after = self._after(first, end, ended=ended)
-        if after is None:
-            return None
-        self._cuts.append(self._first + end)
-        while len(self._cuts) > 1 and self._cuts[1] <= self._cuts[-1] - CONTEXT:
-            self._cuts.popleft()
-        return Passage(self._first + start, self._first + end, self._first + first, self._text[first:after])
+        self._text, self._pieces = "".join([self._text, *self._pieces]), []
+        self._enough = self._cut + LEAST + CONTEXT
+        end = self._end()
+        after = None if end is None else self._after(end)
+        if end is None or after is None:
+            if not self._ended or self._cut == self._length:
+                return None
+            end = after = self._length
+        self._cut = end
+        return Passage(self._text[:after], end)
 
-    def _end(self, start: int) -> int | None:
-        """The end of the segment that starts here; None if it is not known, or the text ends soon after it."""
-        text = self._text
+    def drop(self, size: int) -> None:
+        """So many characters are final."""
+        self._text = self._text[size:]
+        self._length -= size
+        self._cut -= size
+        self._enough = self._cut + LEAST + CONTEXT
+
+    def _end(self) -> int | None:
+        """The end of the next segment; None if it is not known, or the text ends soon after it."""
+        text, start = self._text, self._cut
         last = len(text) - CONTEXT
         if last < start + LEAST:
             return None
@@ -138,31 +115,34 @@ class Segmenter:
             return found.end()
         if last < start + MOST:
             return None
-        words = _LAST_SPACE.match(text, start + LEAST, start + MOST)
-        return words.end() if words else start + _whole_clusters(text[start : start + MOST + CONTEXT])
+        words = _LAST_SPACE.match(text, start + LEAST, start + MOST) or _SPACE.search(
+            text, start + MOST, min(start + LONGEST, last)
+        )
+        if words is not None:
+            return words.end()
+        return None if last < start + LONGEST else start + _whole_clusters(text[start : start + LONGEST + CONTEXT])
 
-    def _after(self, first: int, end: int, *, ended: bool) -> int | None:
+    def _after(self, end: int) -> int | None:
         """Where the context after a segment ends; None if it is not known."""
-        text = self._text
         size = CONTEXT
         while size <= LONGEST_WAIT:
             reach = end + size
-            if reach > len(text):
-                self._enough = reach - first
-                return len(text) if ended else None
-            space = _LAST_SPACE.match(text, reach - CONTEXT // 2, reach)
+            if reach > len(self._text):
+                self._enough = reach
+                return len(self._text) if self._ended else None
+            space = _LAST_SPACE.match(self._text, reach - SLACK, reach)
             after = space.end() if space else reach
-            if not self._unfinished(text[first:after], end - first):
+            if not self._unfinished(self._text[:after], end):
                 return after
             size *= 2
         raise error("stream_unfinished", limit=LONGEST_WAIT)
 
 
 def _whole_clusters(text: str) -> int:
-    """The length of the grapheme clusters at the beginning of a text that end within MOST characters."""
+    """The length of the grapheme clusters at the beginning of a text that end within LONGEST characters."""
     length = 0
     for cluster in clusters(text):
-        if length + len(cluster) > MOST:
+        if length + len(cluster) > LONGEST:
             break
         length += len(cluster)
-    return length if length >= LEAST else MOST
+    return length if length >= LEAST else LONGEST

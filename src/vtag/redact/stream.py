@@ -1,7 +1,7 @@
 """A text that comes in pieces, redacted: what is written is final, and depends on the text alone.
 
-A part of the text is written once nothing that follows can change it: its segment has been tagged with its context, and
-no span, placeholder or denied value goes on from it into the next one.
+A part of the text is final once its segment has been tagged, together with what follows it, and no span, placeholder or
+denied value goes on from it into the next segment. The next passage begins where the first of those does.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from vtag.types import Redacted, Replacement, Span
 # The longest span that is replaced as one; of a longer one, the parts.
 LONGEST_SPAN = 4096
 # Characters of a piece that are looked at together.
-BLOCK = 1 << 16
+BLOCK = 1 << 14
 
 
 class StreamRedactor:
-    """One text on its way: `feed` and `end` give the passages to be tagged, `redact` the parts that are final.
-
-    `redact` takes the passages in order, each with its spans.
+    """One text on its way: after `feed` or `end`, `next` gives what is to be tagged as long as there is something, and
+    `redact` takes its spans and gives the part that is final by then.
     """
 
     def __init__(self, redactor: Redactor, context: str | None = None) -> None:
@@ -34,51 +33,40 @@ class StreamRedactor:
         self.options = redactor.options
         (self._context,) = redactor.contexts(None if context is None else [context], 1)
         self._segmenter = Segmenter(redactor.unfinished)
-        self.feed: Callable[[str], list[Passage]] = self._segmenter.feed
-        self.end: Callable[[], list[Passage]] = self._segmenter.end
-        # Of the old and the new text, what is written; and what is held of the old one.
-        self._at = self._written = 0
-        self._held = ""
-        # What goes on into the next segment: spans and placeholders.
+        self.feed = self._segmenter.feed
+        self.end = self._segmenter.end
+        self._passage = Passage("", 0)
+        # How much of the old text is final, and of the new one, and spans that go on after that.
+        self.at = self._written = 0
         self._spans: list[Span] = []
-        self._own: list[tuple[int, int]] = []
 
-    def redact(self, passage: Passage, spans: Iterable[Span]) -> Redacted:
-        """The next part of the new text, which may be empty, for the spans of a passage.
+    def next(self) -> str | None:
+        """The passage to be tagged now; None if the text must go on first. Raises InputError."""
+        passage = self._segmenter.next()
+        if passage is not None:
+            self._passage = passage
+        return passage and passage.text
+
+    def redact(self, spans: Iterable[Span]) -> Redacted:
+        """The next part of the new text, which may be empty, for the spans of the passage that `next` gave.
 
         Offsets of replacements count from the start of the whole text, old and new.
         """
-        first, end = passage.first, passage.end
-        own = self._redactor.own(passage.text)
-        spans = self._spans + [
-            Span(first + span.start, first + span.end, span.label, span.score, span.text)
-            for span in self._redactor.found(passage.text, spans, own)
-        ]
-        spans = [span for span in spans if span.start < end and span.end > self._at]
-        own = sorted({*self._own, *((first + start, first + stop) for start, stop in own)})
-        own = [(start, stop) for start, stop in own if start < end and stop > self._at]
-        final = max(_begin_of_last(end, [*((span.start, span.end) for span in spans), *own]), self._at)
+        text, end = self._passage
+        own = [place for place in self._redactor.own(text) if place[0] < end]
+        found = self._spans + [span for span in self._redactor.found(text, spans, own) if span.start < end]
+        final = _begin_of_last(end, [*((span.start, span.end) for span in found), *own])
         if end - final > LONGEST_SPAN:
             final = end
-        self._held += passage.segment
-        made = self._replace(final, spans, own)
-        self._spans = [span for span in spans if span.end > final]
-        self._own = [(start, stop) for start, stop in own if stop > final]
-        return made
-
-    def _replace(self, final: int, found: Iterable[Span], own: Iterable[tuple[int, int]]) -> Redacted:
-        """The part of the new text for the old one up to `final`."""
-        at, written = self._at, self._written
-        text, self._held = self._held[: final - at], self._held[final - at :]
-        spans = []
-        for span in found:
-            start, end = max(span.start, at) - at, min(span.end, final) - at
-            if start < end:
-                spans.append(Span(start, end, span.label, span.score, text[start:end]))
-        kept = [(max(start, at) - at, min(end, final) - at) for start, end in own if start < final]
-        made = self._redactor.replace(text, spans, kept, self._context)
+        before = [_part(span, text, 0, final) for span in found if span.start < final]
+        kept = [(start, min(stop, final)) for start, stop in own if start < final]
+        made = self._redactor.replace(text[:final], before, kept, self._context)
         assert made is not None  # without a mapping, which streams do not have, the first attempt succeeds
-        self._at, self._written = final, written + len(made.text)
+        # The next passage begins here: what goes on is found again, or stays as it was found.
+        self._spans = [_part(span, text, final, len(text)) for span in found if span.end > final]
+        self._segmenter.drop(final)
+        at, written = self.at, self._written
+        self.at, self._written = at + final, written + len(made.text)
         return Redacted(made.text, [_moved(each, at, written) for each in made.replacements])
 
 
@@ -109,23 +97,25 @@ def redact_stream(
     stream = StreamRedactor(Redactor(policies.load(policy), labels), context)
 
     def parts() -> Iterator[Redacted]:
-        for passages in passages_of(stream, pieces):
-            for passage in passages:
-                made = stream.redact(passage, tag(passage.text))
+        for _ in fed(stream, pieces):
+            while (text := stream.next()) is not None:
+                made = stream.redact(tag(text))
                 if made.text or made.replacements:
                     yield made
 
     return parts()
 
 
-def passages_of(stream: StreamRedactor, pieces: Iterable[str]) -> Iterator[list[Passage]]:
-    """The passages that are complete with each piece, and with the last one."""
+def fed(stream: StreamRedactor, pieces: Iterable[str]) -> Iterator[None]:
+    """Feeds the pieces, and then the end; yields where there may be something to tag."""
     for piece in pieces:
         if not isinstance(piece, str):
             raise error("bad_argument", name="pieces", value=type(piece).__name__, expected="strings")
         for start in range(0, len(piece), BLOCK):
-            yield stream.feed(piece[start : start + BLOCK])
-    yield stream.end()
+            stream.feed(piece[start : start + BLOCK])
+            yield
+    stream.end()
+    yield
 
 
 def _begin_of_last(end: int, places: Iterable[tuple[int, int]]) -> int:
@@ -136,6 +126,12 @@ def _begin_of_last(end: int, places: Iterable[tuple[int, int]]) -> int:
             begin = start
         reach = max(reach, stop)
     return begin if reach > end else end
+
+
+def _part(span: Span, text: str, first: int, last: int) -> Span:
+    """A span as far as it is between two places, counted from the first."""
+    start, end = max(span.start, first), min(span.end, last)
+    return Span(start - first, end - first, span.label, span.score, text[start:end])
 
 
 def _moved(each: Replacement, old: int, new: int) -> Replacement:

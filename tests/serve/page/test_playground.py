@@ -511,7 +511,8 @@ def test_a_text_full_of_html_and_script_is_text(page: Page, llm: LLM) -> None:
     )
     page.evaluate(
         """() => show({
-            text: "ab", spans: [{ label: "<img src=x onerror=hacked=1>", score: 1, from: 0, to: 1, top: [] }]
+            text: "ab", shown: "ab",
+            spans: [{ label: "<img src=x onerror=hacked=1>", score: 1, from: 0, to: 1, top: [] }]
         })"""
     )
     assert page.locator("#spans img").count() == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable, Container, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -15,6 +15,7 @@ import numpy as np
 from vtag.engine.async_engine import AsyncEngine
 from vtag.errors import error
 from vtag.options import TagOptions
+from vtag.redact.stream import StreamRedactor
 from vtag.redact.text import Redactor
 from vtag.serve import metrics
 from vtag.serve.http.lifetime import RequestLifetime
@@ -22,11 +23,11 @@ from vtag.serve.limits import Limits
 from vtag.serve.pipeline.admission import Admission
 from vtag.serve.pipeline.coalescer import Coalescer
 from vtag.serve.pipeline.long_texts import LongTexts, ShortestFirstLimit
-from vtag.serve.pipeline.redaction import Redaction
+from vtag.serve.pipeline.redaction import Redaction, spans_of, spans_only
 from vtag.serve.pipeline.scheduler import Scheduler
 from vtag.serve.pipeline.stages import Done, Piece, Render, characters, cut, finish, prepare
 from vtag.tagger import Batch, Tagger
-from vtag.types import Coverage, Window
+from vtag.types import Coverage, Redacted, Window
 
 # Pieces of a request that are in progress at once, so that the engine never waits for the next one.
 AHEAD = 4
@@ -119,11 +120,12 @@ class Service:
         client: Hashable,
         words: bool = False,
         scores: int = 0,
+        behind: bool = False,
     ) -> Found:
         """As `LLM.tag`, for texts or lists of words: the JSON that `render` returns for each, in order.
 
         `render` is called in a thread, one piece at a time, so that memory stays bounded.
-        scores: in the response, for each token.
+        scores: in the response, for each token. behind: let short requests go first, as those of many texts do.
         """
         sizes = self._sizes(items)
         if (found := self.tagger.unknown_label(options)) is not None:
@@ -133,7 +135,7 @@ class Service:
         pieces = list(cut(items, sizes, render, options=bound, words=words, most=most))
         budget = Budget(tokens=most, each=scores, scores=self.limits.scores)
         if len(pieces) == 1:
-            done = await self._run_piece(pieces[0], budget, client, large=False)
+            done = await self._run_piece(pieces[0], budget, client, large=False, behind=behind)
             return Found(done.rows, done.coverage)
         rows: list[bytes] = []
         coverage: list[Coverage] = []
@@ -156,15 +158,15 @@ class Service:
                 task.cancel()
         return Found(rows, Coverage.sum(coverage))
 
-    async def tag_all(self, texts: Sequence[str], options: TagOptions, render: Render, *, client: Hashable) -> Found:
-        """As `tag`, for any number of short texts that a request was cut into."""
-        most = self.limits.texts
-        found = [
-            await self.tag(texts[at : at + most], options, render, client=client) for at in range(0, len(texts), most)
-        ]
-        return Found([row for each in found for row in each.rows], Coverage.sum([each.coverage for each in found]))
+    async def final_parts(self, stream: StreamRedactor, client: Hashable) -> AsyncIterator[tuple[Redacted, Coverage]]:
+        """The parts of a stream that are final by now, each with how its passage was read."""
+        while (text := stream.next()) is not None:
+            found = await self.tag([text], stream.options, spans_only, client=client, behind=True)
+            yield stream.redact(spans_of(found.rows[0], text)), found.coverage
 
-    async def _run_piece(self, piece: Piece, budget: Budget, client: Hashable, *, large: bool) -> Done:
+    async def _run_piece(
+        self, piece: Piece, budget: Budget, client: Hashable, *, large: bool, behind: bool = False
+    ) -> Done:
         """Run one piece through the three stages."""
         self._scheduler.arrived(client)
         with self.admission.windows(self.most_tokens) as take:
@@ -173,7 +175,7 @@ class Service:
                 tokens = sum(len(window.ids) for window in windows)
                 budget.take(tokens, of_texts)
                 take(tokens)
-                return await self._scheduler.run(windows, client, large=large)
+                return await self._scheduler.run(windows, client, large=large or behind)
 
             if self._long is not None and piece.long:
                 done = await self._long.run(piece, run)

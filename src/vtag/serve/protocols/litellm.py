@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal
 
 from fastapi import Request, Response
 from pydantic import ConfigDict, Field
 
-from vtag.redact.passages import Passage
 from vtag.redact.stream import StreamRedactor
 from vtag.redact.text import Redactor
 from vtag.serve.http.responses import TAGGED, tagged_response
 from vtag.serve.http.route import client_of, routes_of, service_of
 from vtag.serve.pipeline.redaction import spans_of, spans_only
 from vtag.serve.protocols.schemas import EXAMPLE, Schema, Strings
+from vtag.types import Coverage
 
 router = routes_of("LiteLLM")
 
@@ -60,16 +59,16 @@ async def guardrail(request: Request, body: GuardrailRequest) -> Response:
     if body.input_type == "request" or redactor.policy.mapped:
         found = await service.tag(texts, redactor.options, spans_only, client=client_of(request))
         made = await service.in_thread(partial(_whole, redactor, texts, contexts, found.rows), sum(map(len, texts)))
+        coverage = found.coverage
     else:
-        ways = await service.in_thread(partial(_cut, redactor, texts), sum(map(len, texts)))
-        passages = [passage.text for _, final, rest in ways for passage in (*final, *rest)]
-        found = await service.tag_all(passages, redactor.options, spans_only, client=client_of(request))
-        made = await service.in_thread(partial(_streamed, ways, iter(found.rows)), sum(map(len, passages)))
+        parts = [await _streamed(request, redactor, text) for text in texts]
+        made = [(text, held) for text, held, _ in parts]
+        coverage = Coverage.sum([each for _, _, each in parts])
     new = [text for text, _ in made]
     content: dict[str, Any] = {"action": "NONE"} if new == texts else {"action": "GUARDRAIL_INTERVENED", "texts": new}
     if body.input_type == "response":
         content["stream_holdback_chars"] = [held for _, held in made]
-    return tagged_response(content, found.coverage)
+    return tagged_response(content, coverage)
 
 
 def _whole(redactor: Redactor, texts: list[str], contexts: list[str], rows: list[bytes]) -> list[tuple[str, int]]:
@@ -81,26 +80,15 @@ def _whole(redactor: Redactor, texts: list[str], contexts: list[str], rows: list
     return [(text, len(text)) for text in new]
 
 
-# A text as a stream, its passages that are followed by others, and the last one.
-_Way = tuple[StreamRedactor, list[Passage], list[Passage]]
-
-
-def _cut(redactor: Redactor, texts: list[str]) -> list[_Way]:
-    """The passages of each text."""
-    ways = []
-    for text in texts:
-        stream = StreamRedactor(redactor)
-        ways.append((stream, stream.feed(text), stream.end()))
-    return ways
-
-
-def _streamed(ways: list[_Way], rows: Iterator[bytes]) -> list[tuple[str, int]]:
-    """The new texts, and how many characters at the end of each may change with what follows."""
-    made = []
-    for stream, *parts in ways:
-        final, rest = (
-            "".join(stream.redact(passage, spans_of(next(rows), passage.text)).text for passage in passages)
-            for passages in parts
-        )
-        made.append((final + rest, len(rest)))
-    return made
+async def _streamed(request: Request, redactor: Redactor, text: str) -> tuple[str, int, Coverage]:
+    """The new text, and how many characters at its end may change with what follows."""
+    stream = StreamRedactor(redactor)
+    new, coverage = ["", ""], []
+    stream.feed(text)
+    for at in range(2):
+        async for made, each in service_of(request).final_parts(stream, client_of(request)):
+            new[at] += made.text
+            coverage.append(each)
+        stream.end()
+    final, rest = new
+    return final + rest, len(rest), Coverage.sum(coverage)

@@ -10,7 +10,6 @@ import orjson
 from fastapi import Request, Response
 from pydantic import ConfigDict, Field
 
-from vtag.redact.passages import Passage
 from vtag.redact.stream import BLOCK, StreamRedactor
 from vtag.redact.text import Redactor
 from vtag.serve.http.body import parse_json, validated
@@ -212,28 +211,17 @@ class _Streamed:
     async def feed(self, text: str, write: Callable[[Any], Awaitable[None]]) -> None:
         """Write what is final with this piece."""
         for at in range(0, len(text), BLOCK):
-            block = text[at : at + BLOCK]
-            await self._write(await self._service.in_thread(partial(self._stream.feed, block), len(block)), write)
+            self._stream.feed(text[at : at + BLOCK])
+            await self._write(write)
 
     async def end(self, write: Callable[[Any], Awaitable[None]]) -> None:
         """Write the rest, and how all of it was read."""
-        await self._write(self._stream.end(), write)
+        self._stream.end()
+        await self._write(write)
         await write({"done": True, "usage": self._coverage.to_dict()})
 
-    async def _write(self, passages: Sequence[Passage], write: Callable[[Any], Awaitable[None]]) -> None:
-        if not passages:
-            return
-        texts = [passage.text for passage in passages]
-        found = await self._service.tag_all(texts, self._stream.options, spans_only, client=self._client)
-        self._coverage = Coverage.sum([self._coverage, found.coverage])
-        parts = await self._service.in_thread(partial(self._parts, passages, found.rows), sum(map(len, texts)))
-        text = "".join(part.text for part in parts)
-        replacements = [each.to_dict() for part in parts for each in part.replacements]
-        if text or replacements:
-            await write({"text": text, "replacements": replacements})
-
-    def _parts(self, passages: Sequence[Passage], rows: Sequence[bytes]) -> list[Redacted]:
-        return [
-            self._stream.redact(passage, spans_of(row, passage.text))
-            for passage, row in zip(passages, rows, strict=True)
-        ]
+    async def _write(self, write: Callable[[Any], Awaitable[None]]) -> None:
+        async for made, coverage in self._service.final_parts(self._stream, self._client):
+            self._coverage = Coverage.sum([self._coverage, coverage])
+            if made.text or made.replacements:
+                await write({"text": made.text, "replacements": [each.to_dict() for each in made.replacements]})
