@@ -53,9 +53,11 @@ class StreamRedactor:
         Offsets of replacements count from the start of the whole text, old and new.
         """
         text, end = self._passage
-        own = [place for place in self._redactor.own(text) if place[0] < end]
-        found = self._spans + [span for span in self._redactor.found(text, spans, own) if span.start < end]
-        final = _begin_of_last(end, [*((span.start, span.end) for span in found), *own])
+        spans = list(spans)
+        own = self._redactor.own(text)
+        found = [*self._spans, *self._redactor.found(text, spans, own)]
+        # Spans that are allowed count too: of their second half alone, that would not be known.
+        final = _begin_of_last(end, [*((span.start, span.end) for span in (*found, *spans)), *own])
         if end - final > LONGEST_SPAN:
             final = end
         before = [_part(span, text, 0, final) for span in found if span.start < final]
@@ -63,7 +65,7 @@ class StreamRedactor:
         made = self._redactor.replace(text[:final], before, kept, self._context)
         assert made is not None  # without a mapping, which streams do not have, the first attempt succeeds
         # The next passage begins here: what goes on is found again, or stays as it was found.
-        self._spans = [_part(span, text, final, len(text)) for span in found if span.end > final]
+        self._spans = [_part(span, text, final, len(text)) for span in found if span.start < end and span.end > final]
         self._segmenter.drop(final)
         at, written = self.at, self._written
         self.at, self._written = at + final, written + len(made.text)
@@ -122,6 +124,8 @@ def _begin_of_last(end: int, places: Iterable[tuple[int, int]]) -> int:
     """Where the places begin, as far as they overlap, that go on after `end`; `end` if there are none."""
     begin = reach = 0
     for start, stop in sorted(places):
+        if start >= end:
+            break
         if start >= reach:
             begin = start
         reach = max(reach, stop)
