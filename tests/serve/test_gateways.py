@@ -14,8 +14,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pytest
@@ -163,15 +165,63 @@ def test_nemos_classifier_rails_ask_by_fms_route(server: Server) -> None:
     assert (plain, other) == (PLAIN, "Call 555-0100.")  # a phone number is not among its blocked labels
 
 
+class Model(BaseHTTPRequestHandler):
+    """A language model by OpenAI's protocol. It answers with `answer`, or with what it was asked, and notes that."""
+
+    asked: ClassVar[list[str]] = []
+    answer: ClassVar[str | None] = None
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        Model.asked.append(body["messages"][-1]["content"])
+        text = Model.answer or Model.asked[-1]
+        whole = {"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o"}
+        choice = {"index": 0, "finish_reason": "stop"}
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream" if body.get("stream") else "application/json")
+        self.end_headers()
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": text}
+            self.wfile.write(json.dumps(whole | {"choices": [choice | {"message": message}]}).encode())
+            return
+        for at in range(0, len(text) + 4, 4):
+            delta = {"role": "assistant", "content": text[at : at + 4]} if text[at:] else {}
+            reason = None if text[at:] else "stop"
+            choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
+            event = whole | {"object": "chat.completion.chunk", "choices": choices}
+            self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
 @contextmanager
-def litellm(config: str, folder: Path) -> Iterator[str]:
-    """LiteLLM's proxy under a configuration, with an answer in the place of the model's, and with a second guardrail,
-    "gone", for which nobody is there; its address.
+def language_model() -> Iterator[str]:
+    """Its address."""
+    Model.asked, Model.answer = [], None
+    with ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+def chat(url: str, text: str, **more: Any) -> httpx.Response:
+    """A question to LiteLLM's proxy."""
+    body = {"model": "gpt-4o", "messages": user(text), **more}
+    headers = {"Authorization": f"Bearer {MASTER_KEY}"}
+    return httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=60)
+
+
+@contextmanager
+def litellm(config: str, folder: Path, model_at: str) -> Iterator[str]:
+    """LiteLLM's proxy under a configuration, with that model, and with a second guardrail, "gone", for which nobody is
+    there; its address.
     """
     assert GATEWAYS.exists(), "make .venv-gateways/ready"
     content = yaml.safe_load(config)
     for model in content["model_list"]:
-        model["litellm_params"] |= {"api_key": "none", "mock_response": "hello"}
+        model["litellm_params"] |= {"api_key": "none", "api_base": model_at}
     (guardrail,) = content["guardrails"]
     gone = {**guardrail["litellm_params"], "default_on": False}
     gone |= {name: NOBODY for name, value in gone.items() if str(value).startswith("http")}
@@ -204,24 +254,54 @@ def _answers(url: str) -> bool:
         return False
 
 
+PHONE = "Call me on (415) 555-0134."
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("number", [0, 1], ids=["presidio", "fms"])
+@pytest.mark.parametrize("number", [1, 2], ids=["presidio", "fms"])
 def test_litellms_proxy_blocks_what_vtag_finds(renamed: Server, tmp_path: Path, number: int) -> None:
     config = pointed_at(renamed, blocks("litellm", "yaml")[number])
-    with litellm(config, tmp_path) as url:
-
-        def chat(text: str, **more: Any) -> httpx.Response:
-            body = {"model": "gpt-4o", "messages": user(text), **more}
-            key = {"Authorization": f"Bearer {MASTER_KEY}"}
-            return httpx.post(f"{url}/v1/chat/completions", json=body, headers=key, timeout=60)
-
-        plain = chat(PLAIN)
-        assert (plain.status_code, plain.json()["choices"][0]["message"]["content"]) == (200, "hello")
-        named, long = chat(NAMED), chat(PLAIN * 10_000 + NAMED)
-        assert named.status_code == long.status_code == (400, 500)[number]
-        gone = chat(PLAIN, guardrails=["gone"])
+    with language_model() as model, litellm(config, tmp_path, model) as url:
+        plain = chat(url, PLAIN)
+        assert (plain.status_code, plain.json()["choices"][0]["message"]["content"]) == (200, PLAIN)
+        named, long = chat(url, PHONE), chat(url, PLAIN * 10_000 + PHONE)
+        assert named.status_code == long.status_code == (400, 500)[number - 1]
+        gone = chat(url, PLAIN, guardrails=["gone"])
         assert gone.status_code >= 400
-        assert not [answer for answer in (named, long, gone) if "hello" in answer.text]
+        assert Model.asked == [PLAIN]
+
+
+@pytest.mark.long
+def test_litellms_proxy_masks_by_analyze_and_anonymize(renamed: Server, tmp_path: Path) -> None:
+    config = pointed_at(renamed, blocks("litellm", "yaml")[1])
+    with language_model() as model, litellm(config, tmp_path, model) as url:
+        assert chat(url, "I'm Marisol Okonkwo.").status_code == 200
+        assert chat(url, "Ask Ann Lee, or Bob Jones.").status_code == 200
+        assert Model.asked == ["I'm <PERSON>.", "Ask <PERSON>, or <PERSON>."]
+
+
+@pytest.mark.long
+def test_litellms_generic_guardrail_redacts_prompts_answers_and_streams(
+    server: Server, llm: LLM, tmp_path: Path
+) -> None:
+    """The client sees what `redact_stream` gives, in parts, whatever pieces the answer comes in."""
+    config = pointed_at(server, blocks("litellm", "yaml")[0])
+    with language_model() as model, litellm(config, tmp_path, model) as url:
+        found = chat(url, NAMED)
+        assert Model.asked == [llm.redact(NAMED)[0].text] != [NAMED]
+        assert found.json()["choices"][0]["message"]["content"] == Model.asked[0]
+        for answer in (NAMED, " ".join([*TEXTS[:6], NAMED, *TEXTS[6:12]])):
+            Model.answer = answer
+            expected = "".join(part.text for part in llm.redact_stream([answer]))
+            assert chat(url, PLAIN).json()["choices"][0]["message"]["content"] == expected != answer
+            response = chat(url, PLAIN, stream=True)
+            events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
+            parts = [event["choices"][0]["delta"].get("content") or "" for event in events]
+            assert "".join(parts) == expected, response.text
+            assert len([part for part in parts if part]) > len(answer) // 512
+        asked = len(Model.asked)
+        assert chat(url, PLAIN, guardrails=["gone"]).status_code >= 400
+        assert len(Model.asked) == asked
 
 
 def test_the_orchestrators_configuration_leads_to_the_route_that_answers(server: Server) -> None:

@@ -62,7 +62,7 @@ def test_schemathesis_finds_no_breach_of_it(server: Server, tmp_path: Path, seco
     hooks = {"SCHEMATHESIS_HOOKS": "checks", "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | hooks)
     assert done.returncode == 0, done.stdout[-5000:]
-    assert "Tested: 19" in done.stdout
+    assert "Tested: 25" in done.stdout
     (cases,) = re.findall(r"(\d+) generated", done.stdout)
     assert int(cases) > 1000
     assert "Traceback" not in server.log.read_text("utf-8", errors="replace")

@@ -35,7 +35,14 @@ class RedactRoute(Route):
 
 router = routes_of("vtag", RedactRoute)
 _POLICY = "a policy (docs/redaction.md) without a key; the server's if it is left out"
-_ANY = {"type": "object", "additionalProperties": True}
+_EVENTS = "events: a piece of a text each; the first may also have policy and context"
+STREAMS = {
+    kind: {"schema": {"type": "string", "description": _EVENTS}, "example": example}
+    for kind, example in (
+        (LINES, '{"text": "Contact bob@"}\n{"text": "acme.com now"}\n'),
+        (SERVER_SENT, 'data: {"text": "Contact bob@"}\n\ndata: {"text": "acme.com now"}\n\n'),
+    )
+}
 
 
 class RedactRequest(Schema):
@@ -111,20 +118,7 @@ class StreamPiece(Schema):
     response_model=RedactResponse,
     response_model_exclude_unset=True,
     responses=TAGGED,
-    openapi_extra={
-        "requestBody": {
-            "content": {
-                kind: {
-                    "schema": {"$ref": "#/components/schemas/StreamPiece"},
-                    "example": example,
-                }
-                for kind, example in (
-                    (LINES, '{"text": "Contact bob@"}\n{"text": "acme.com now"}\n'),
-                    (SERVER_SENT, 'data: {"text": "Contact bob@"}\n\ndata: {"text": "acme.com now"}\n\n'),
-                )
-            }
-        }
-    },
+    openapi_extra={"requestBody": {"content": STREAMS}},
 )
 async def redact(request: Request, body: RedactRequest) -> Response:
     """Texts without the values of their spans, by the policy of the request or of the server.
