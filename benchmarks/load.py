@@ -261,10 +261,26 @@ ROUTES: dict[str, tuple[str, Callable[[str], Any] | None]] = {
     "/": ("/", lambda text: {"inputs": text}),
     "/models/{name:path}": ("/models/m", lambda text: {"inputs": [text]}),
     "/v1/tag": ("/v1/tag", lambda text: {"input": text}),
+    "/v1/redact": ("/v1/redact", lambda text: {"input": text}),
     "/info": ("/info", None),
     "/analyze": ("/analyze", lambda text: {"text": text}),
     "/supportedentities": ("/supportedentities", None),
     "/recognizers": ("/recognizers", None),
+    "/anonymize": ("/anonymize", lambda text: {"text": text, "analyzer_results": []}),
+    "/deanonymize": (
+        "/deanonymize",
+        lambda text: {
+            "text": text,
+            "anonymizer_results": [],
+            "deanonymizers": {"DEFAULT": {"type": "deanonymize_keep"}},
+        },
+    ),
+    "/anonymizers": ("/anonymizers", None),
+    "/deanonymizers": ("/deanonymizers", None),
+    "/beta/litellm_basic_guardrail_api": (
+        "/beta/litellm_basic_guardrail_api",
+        lambda text: {"input_type": "request", "texts": [text]},
+    ),
     "/classify": ("/classify", lambda text: {"inputs": text}),
     "/v1/extract": ("/v1/extract", lambda text: {"text": text}),
     "/v1/chat/completions": (

@@ -89,6 +89,12 @@ ROUTES: dict[str, tuple[Callable[[list[str]], Any], Callable[[Any], list[list[tu
         lambda texts: {"input": texts},
         lambda body: [[(s["label"], s["start"], s["end"]) for s in row["spans"]] for row in body["results"]],
     ),
+    "/v1/redact": (
+        lambda texts: {"input": texts},
+        lambda body: [
+            [(r["label"], r["old_start"], r["old_end"]) for r in row["replacements"]] for row in body["results"]
+        ],
+    ),
     "/": (
         lambda texts: {"inputs": texts, "parameters": {"aggregation_strategy": "first"}},
         lambda body: [[(s["entity_group"], s["start"], s["end"]) for s in row] for row in body],

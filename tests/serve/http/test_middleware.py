@@ -92,6 +92,9 @@ def test_a_key_is_asked_for_after_that() -> None:
     access = AccessPolicy(["k"], local=True)
     assert refused(access, host="localhost") == "wrong_key"
     assert refused(access, host="localhost", authorization="Bearer k") is None
+    assert refused(access, host="localhost", **{"x-api-key": "k"}) is None
+    for headers in ({"x-api-key": "kk"}, {"x-api-key": ""}, {"x-api-key": "k", "authorization": "Bearer x"}):
+        assert refused(access, host="localhost", **headers) == "wrong_key"
     assert refused(access, host="evil.example", authorization="Bearer k") == "foreign_host"
 
 
