@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import subprocess
 import sys
+import termios
+import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from tests.redact.given import KEY, OTHER_KEY
+from vtag.cli import streams
 from vtag.cli.main import main
 
 POLICY = 'default = "token"\n[labels]\nGIVEN_NAME = "number"\nSURNAME = "remove"\n'
@@ -64,6 +70,62 @@ def test_a_line_that_cannot_be_redacted_ends_it_and_is_not_written(
     assert out == b"I am [GIVEN_NAME] [SURNAME].\n"
     assert err.splitlines()[-1].startswith(b"vtag: line 2 is not UTF-8")
     assert b"Zebedee" not in err
+
+
+LONG = "It rains again, and nobody minds. " * 12
+
+
+@pytest.mark.parametrize(
+    ("pieces", "written"),
+    [
+        (["Contact bob@", "acme.com now"], ["", "Contact [EMAIL] now"]),
+        (
+            ["I am Zo\u00eb".encode()[:-1], "\u00eb".encode()[1:] + b" Smith.\r\n"],
+            ["", "I am [GIVEN_NAME] [SURNAME].\r\n"],
+        ),
+        ([f"Ask Ann Smith. {LONG}", "Bye"], ["Ask [GIVEN_NAME] [SURNAME]. It rains", "Bye"]),
+    ],
+)
+def test_a_stream_is_written_as_far_as_it_is_final(
+    pieces: list[str | bytes], written: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each piece after the first: what is written once the one before it was read, and half a second is past."""
+    reads, writes = os.pipe()
+    out: list[str] = []
+    before: list[str] = []
+
+    def write() -> None:
+        for piece in pieces:
+            os.write(writes, piece.encode() if isinstance(piece, str) else piece)
+            while array("i", fcntl.ioctl(reads, termios.FIONREAD, b"\0" * 4))[0]:
+                time.sleep(0.05)
+            time.sleep(0.5)
+            before.append("".join(out))
+        os.close(writes)
+
+    monkeypatch.setattr(streams, "write", out.append)
+    with open(reads, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        writer = Thread(target=write)
+        writer.start()
+        assert main(["redact", "demo", "-", "--stream"]) == 0
+        writer.join()
+    assert before[0].startswith(written[0]) and (written[0] or not before[0])
+    assert "".join(out).endswith(written[1])
+
+
+def test_a_stream_ends_at_bytes_that_are_no_text_and_takes_no_output(
+    stdin: Pipe, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    stdin(LONG.encode() + b"I am Zebedee \xff\n")
+    assert main(["redact", "demo", "-", "--stream"]) == 4
+    sys.stdout.flush()
+    out, err = capfdbinary.readouterr()
+    assert LONG.startswith(out.decode())
+    assert err.splitlines()[-1].startswith(f"vtag: byte {len(LONG) + 13} is not UTF-8".encode())
+    assert b"Zebedee" not in out + err
+    assert main(["redact", "demo", "-", "--stream", "-o", "out.jsonl"]) == 2
+    assert b"--stream reads stdin and writes stdout" in capfdbinary.readouterr()[1]
 
 
 def test_files_go_there_and_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from tests.redact.test_text import check
 from tests.refusals import refused
 from vtag import LLM, Redacted, Span, VtagError, redact_text, restore
 from vtag.errors import InputError
+from vtag.redact.passages import CONTEXT, LEAST
 
 TEXTS: list[str] = [row["text"] for row in GOLD]
 HOSTILE = Path(__file__).parents[1] / "hostile" / "hostile.jsonl"
@@ -117,3 +121,64 @@ def test_a_text_that_cannot_be_tagged_ends_the_call(llm: LLM) -> None:
     for bad in (5, "\ud800"):
         with pytest.raises(VtagError):
             llm.redact(["I am Ann Smith.", bad])  # type: ignore[list-item]
+
+
+def joined(parts: Iterable[Redacted]) -> Redacted:
+    """The parts of a stream together."""
+    made = list(parts)
+    return Redacted("".join(part.text for part in made), [each for part in made for each in part.replacements])
+
+
+def check_streams(llm: LLM, count: int) -> None:
+    """Texts of up to a few thousand characters, each cut in three ways, and in characters."""
+    chance = random.Random(51)
+    for number in range(count):
+        policy = chance.choice([None, {"default": "token", "threshold": 0.1}, {"deny": ["the"], "default": "mask"}])
+        text = " ".join(chance.sample(TEXTS, 1 + number % 3 * 5))
+        whole = joined(llm.redact_stream([text], policy=policy))
+        if len(text) < LEAST + CONTEXT:
+            assert whole == llm.redact(text, policy=policy, use_tqdm=False)[0]
+        check(text, [], whole)
+        for size in (1, 3, len(text) // 3):
+            edges = sorted(chance.choices(range(len(text) + 1), k=size))
+            pieces = [text[start:end] for start, end in pairwise([0, *edges, len(text)])]
+            assert joined(llm.redact_stream(pieces, policy=policy)) == whole
+        short = text[:300]
+        assert joined(llm.redact_stream([*short], policy=policy)) == joined(llm.redact_stream([short], policy=policy))
+
+
+def test_the_parts_of_a_stream_are_those_of_the_whole_text_wherever_it_was_cut(llm: LLM) -> None:
+    check_streams(llm, 6)
+
+
+@pytest.mark.long
+def test_so_are_they_for_two_hundred_texts(llm: LLM) -> None:
+    check_streams(llm, 200)
+
+
+def test_a_part_comes_before_the_stream_goes_on_and_pieces_may_come_from_this_llm(llm: LLM) -> None:
+    read = []
+
+    def pieces() -> Iterator[str]:
+        for text in TEXTS[:40]:
+            read.append(len(llm.tag(text, use_tqdm=False)[0]))
+            yield text + " "
+
+    parts = llm.redact_stream(pieces())
+    assert not read
+    next(parts)
+    assert 3 <= len(read) < 20
+    assert joined([*llm.redact_stream([])]) == Redacted("", [])
+
+
+def test_a_stream_is_refused_before_it_is_read_and_ends_at_what_cannot_be_tagged(llm: LLM) -> None:
+    pieces = iter(["Ann"])
+    number = {"default": "number"}
+    refused("policy_stream", "number needs the whole text", lambda: llm.redact_stream(pieces, policy=number))
+    refused("policy_label", "no label", lambda: llm.redact_stream(pieces, policy={"labels": {"NAME": "mask"}}))
+    refused("bad_argument", "iterable of strings", lambda: llm.redact_stream("Ann"))
+    assert next(pieces) == "Ann"
+    written = []
+    with pytest.raises(InputError):
+        written.extend(part.text for part in llm.redact_stream(["It rains. " * 60, "Ann \ud800", "It rains. " * 60]))
+    assert set("".join(written).split()) == {"It", "rains."}

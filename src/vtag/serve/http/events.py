@@ -6,7 +6,7 @@ A client reads while it writes: an event may follow each piece that it sends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -38,36 +38,48 @@ class Parser:
 
     def __init__(self, kind: str) -> None:
         self._server_sent = kind == SERVER_SENT
+        # The beginning of a line, and the lines of data of an event, with their bytes.
         self._rest: list[bytes] = []
-        self._held = 0
         self._data: list[bytes] = []
+        self._of_rest = self._of_data = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Events that are complete. Raises InputError for one that is too large."""
         *lines, rest = chunk.split(b"\n")
         if lines:
             lines[0] = b"".join([*self._rest, lines[0]])
-            self._rest, self._held = [], sum(map(len, self._data))
+            self._rest, self._of_rest = [], 0
         self._rest.append(rest)
-        found = [event for line in lines for event in self._line(line.removesuffix(b"\r"))]
-        self._held += len(rest)
-        if self._held > EVENT_BYTES or any(len(event) > EVENT_BYTES for event in found):
-            raise error("event_too_large", limit=EVENT_BYTES)
-        return [event for event in found if event.strip() not in (b"", DONE)]
+        self._of_rest += len(rest)
+        found = []
+        for line in lines:
+            event = self._line(line.removesuffix(b"\r"))
+            self._check(len(event or b""))
+            if event is not None and event.strip() not in (b"", DONE):
+                found.append(event)
+        self._check(self._of_rest)
+        return found
 
     def end(self) -> list[bytes]:
         """The last event, if it has no end of its own."""
         return self.feed(b"\n\n")
 
-    def _line(self, line: bytes) -> Iterator[bytes]:
+    def _check(self, size: int) -> None:
+        if size + self._of_data > EVENT_BYTES:
+            raise error("event_too_large", limit=EVENT_BYTES)
+
+    def _line(self, line: bytes) -> bytes | None:
+        """The event that a line completes."""
         if not self._server_sent:
-            yield line
-        elif line.startswith(b"data:"):
+            return line
+        if line.startswith(b"data:"):
             self._data.append(line[5:].removeprefix(b" "))
-            self._held += len(line)
+            self._of_data += len(line)
         elif not line and self._data:
-            yield b"\n".join(self._data)
-            self._data, self._held = [], 0
+            event = b"\n".join(self._data)
+            self._data, self._of_data = [], 0
+            return event
+        return None
 
 
 def written(content: Any, kind: str) -> bytes:
@@ -111,10 +123,10 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry point."""
-        begun = False
+        begun = stuck = False
 
         async def out(body: bytes, *, more: bool = True) -> None:
-            nonlocal begun
+            nonlocal begun, stuck
             messages: Sequence[dict[str, Any]] = [{"type": "http.response.body", "body": body, "more_body": more}]
             if not begun:
                 start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
@@ -125,6 +137,7 @@ class EventStream(Response):
                     for message in messages:
                         await send(message)
             except TimeoutError:
+                stuck = True
                 raise error("idle_stream", seconds=STREAM_IDLE_SECONDS) from None
 
         async def write(content: Any) -> None:
@@ -140,6 +153,6 @@ class EventStream(Response):
         if not begun:
             self.status_code = failed.status_code
             await failed(scope, receive, send)
-        elif failed.body:
+        elif failed.body and not stuck:
             with suppress(Exception):
                 await out(written(orjson.Fragment(bytes(failed.body)), self._kind), more=False)
