@@ -2,6 +2,7 @@
 
     python benchmarks/redact_stream.py segmenter [--megabytes 100]   # spans given, no engine
     python benchmarks/redact_stream.py memory [MODEL] [--megabytes 5]   # vtag redact --stream, and POST /v1/redact
+    python benchmarks/redact_stream.py leak [MODEL]   # streams of several gold texts, beside the whole ones
     python benchmarks/redact_stream.py beside [MODEL] [--streams 100] [--rate 80] [--seconds 40]
 
 rate: characters that a stream gets a second, in pieces of 4: 80 are about 20 tokens of a language model.
@@ -34,7 +35,7 @@ PIECE = 4
 def main() -> None:
     """One of the measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measure", choices=("segmenter", "memory", "beside"))
+    parser.add_argument("measure", choices=("segmenter", "memory", "leak", "beside"))
     parser.add_argument("model", nargs="?", default="demo")
     parser.add_argument("--megabytes", type=int, default=None)
     parser.add_argument("--streams", type=int, default=100)
@@ -49,6 +50,9 @@ def main() -> None:
     from vtag.model.demo import demo_model
 
     model = demo_model() if args.model == "demo" else Path(args.model)
+    if args.measure == "leak":
+        leak(model)
+        return
     if args.measure == "memory":
         command_line(model, texts, args.megabytes or 5)
     with tempfile.TemporaryDirectory() as folder, ours(model, Path(folder)) as server:
@@ -110,6 +114,35 @@ def command_line(model: Path, texts: list[str], size: int) -> None:
         process.stdin.close()
         process.wait()
     print(f"--stream: all of it in {time.perf_counter() - start:.0f} s, exit code {process.returncode}")
+
+
+def leak(model: Path, texts: int = 600, of_document: int = 8) -> None:
+    """Documents of several gold texts: characters of gold spans that are left, whole and as a stream."""
+    from vtag import LLM
+
+    rows = [json.loads(line) for line in GOLD.open(encoding="utf-8")]
+    random.Random(51).shuffle(rows)
+    with LLM(model) as llm:
+        for name, between in (("a space", " "), ("a line end", "\n")):
+            documents, gold = [], []
+            for at in range(0, texts, of_document):
+                text, spans = "", set()
+                for row in rows[at : at + of_document]:
+                    spans |= {len(text) + place for start, end, *_ in row["spans"] for place in range(start, end)}
+                    text += row["text"] + between
+                documents.append(text)
+                gold.append({place for place in spans if not text[place].isspace()})
+            whole = [each.replacements for each in llm.redact(documents, use_tqdm=False)]
+            streamed = [[r for part in llm.redact_stream([text]) for r in part.replacements] for text in documents]
+            for way, found in (("whole", whole), ("as a stream", streamed)):
+                covered = [{at for each in row for at in range(each.old_start, each.old_end)} for row in found]
+                left = sum(len(wanted - has) for wanted, has in zip(gold, covered, strict=True))
+                other = sum(map(len, documents)) - sum(map(len, gold))
+                over = sum(len(has - wanted) for wanted, has in zip(gold, covered, strict=True))
+                print(
+                    f"{of_document} texts, {name} between, {way}: {100 * left / sum(map(len, gold)):.2f} % of gold characters"
+                    f" left, {100 * over / other:.2f} % of others replaced"
+                )
 
 
 class Stream:

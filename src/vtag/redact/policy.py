@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,12 +85,15 @@ class Policy(BaseModel):
         """The actions that it uses for which a mapping leads back; they need the whole text."""
         return sorted(action for action in self.actions if ACTIONS[action].mapped)
 
+    def unknown_labels(self, known: Container[str]) -> list[str]:
+        """Its labels that the model does not have."""
+        asked = [*self.labels, *(self.threshold if isinstance(self.threshold, dict) else ())]
+        return [label for label in asked if label not in known and label not in self.deny and label != "*"]
+
     def check_labels(self, known: list[str]) -> None:
         """Raise SettingError for a label that the model does not have: a typo would let values through."""
-        asked = [*self.labels, *(self.threshold if isinstance(self.threshold, dict) else ())]
-        for label in asked:
-            if label not in known and label not in self.deny and label != "*":
-                raise error("policy_label", label=short(label), names=listed(known))
+        if unknown := self.unknown_labels(known):
+            raise error("policy_label", label=short(unknown[0]), names=listed(known))
 
     def identity(self, key: Key | None) -> str:
         """Tells this policy from others; with a key by its HMAC, as lists of values could be guessed."""
@@ -100,10 +103,11 @@ class Policy(BaseModel):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def load(source: Policy | Mapping[str, Any] | str | Path | None) -> Policy:
+def load(source: Policy | Mapping[str, Any] | str | Path | None, *, shown: Iterable[str] | None = None) -> Policy:
     """A policy from a file (.toml, else JSON), a mapping, or None: each value is replaced by its label.
 
-    Raises SettingError, without any of its values.
+    shown: the names that errors may have beside those of vtag; None: all that the policy has. Raises SettingError,
+    without any of its values.
     """
     if isinstance(source, Policy):
         return source
@@ -115,7 +119,7 @@ def load(source: Policy | Mapping[str, Any] | str | Path | None) -> Policy:
     try:
         policy = Policy.model_validate(dict(content))
     except ValidationError as refused:
-        raise _complaint(refused) from None
+        raise _complaint(refused, None if shown is None else {*NAMES, *shown}) from None
     if policy.context is not None and "shift" not in policy.actions:
         raise error("policy_context")
     return policy
@@ -141,8 +145,12 @@ _SECRETS = {"key", "salt", "secret", "password", "pepper"}
 FORMS = {"char": "must be one visible character", "locale": "must be a locale such as de_DE"}
 
 
-def _complaint(refused: ValidationError) -> VtagError:
-    """The first thing that is wrong, without the value that was given."""
+# Fields, actions and their parameters.
+NAMES = {*Policy.model_fields, *ACTIONS, *(name for row in ACTIONS.values() for name in row.parameters.model_fields)}
+
+
+def _complaint(refused: ValidationError, shown: Container[str] | None) -> VtagError:
+    """The first thing that is wrong, without the value that was given; shown: names that may be named, None: all."""
     errors = refused.errors(include_url=False, include_input=False, include_context=False)
     # Of a field that may be several types, the complaint that knows most.
     first = max((each for each in errors if each["loc"][0] == errors[0]["loc"][0]), key=lambda each: len(each["loc"]))
@@ -150,7 +158,11 @@ def _complaint(refused: ValidationError) -> VtagError:
     if place[0] == "key" or (first["type"] == "extra_forbidden" and place[-1].lower() in _SECRETS):
         return error("policy_key", default=keys.ENVIRONMENT)
     # Between the names are those of pydantic's own types.
-    where = ".".join(short(part)[1:-1] for part in place if not part.startswith(("constrained-", "dict[")))
+    where = ".".join(
+        short(part)[1:-1] if shown is None or part in shown or part.isdecimal() else "<name>"
+        for part in place
+        if not part.startswith(("constrained-", "dict["))
+    )
     if first["type"] in ("union_tag_invalid", "union_tag_not_found", "model_attributes_type"):
         return error("policy_action", where=where, names=", ".join(ACTIONS))
     if first["type"] == "extra_forbidden":

@@ -32,12 +32,14 @@ class Redaction:
         self._default = Redactor.for_model(policy, labels, self.key)
 
     def redactor(self, policy: Mapping[str, Any] | None) -> Redactor:
-        """For a request's policy, or for the server's. Raises SettingError."""
+        """For a request's policy, or for the server's. Raises an error, which has none of the request's names."""
         if policy is None:
             return self._default
         if "key" in policy:
             raise error("policy_key_sent")
-        checked = policies.load(policy)
+        checked = policies.load(policy, shown=self._labels)
+        if checked.unknown_labels(self._labels):
+            raise error("unknown_label", field="policy")
         if checked.keyed:
             self.required_key()
         return Redactor.for_model(checked, self._labels, self.key)
