@@ -139,10 +139,9 @@ def leak(model: Path, texts: int = 600, of_document: int = 8) -> None:
                 left = sum(len(wanted - has) for wanted, has in zip(gold, covered, strict=True))
                 other = sum(map(len, documents)) - sum(map(len, gold))
                 over = sum(len(has - wanted) for wanted, has in zip(gold, covered, strict=True))
-                print(
-                    f"{of_document} texts, {name} between, {way}: {100 * left / sum(map(len, gold)):.2f} % of gold characters"
-                    f" left, {100 * over / other:.2f} % of others replaced"
-                )
+                shares = (100 * left / sum(map(len, gold)), 100 * over / other)
+                print(f"{of_document} texts, {name} between, {way}: ", end="")
+                print("{:.2f} % of gold characters left, {:.2f} % of others replaced".format(*shares))
 
 
 class Stream:
