@@ -178,7 +178,7 @@ def test_a_stream_is_refused_before_it_is_read_and_ends_at_what_cannot_be_tagged
     refused("policy_label", "no label", lambda: llm.redact_stream(pieces, policy={"labels": {"NAME": "mask"}}))
     refused("bad_argument", "iterable of strings", lambda: llm.redact_stream("Ann"))
     assert next(pieces) == "Ann"
-    written = []
+    written: list[str] = []
     with pytest.raises(InputError):
         written.extend(part.text for part in llm.redact_stream(["It rains. " * 60, "Ann \ud800", "It rains. " * 60]))
     assert set("".join(written).split()) == {"It", "rains."}

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from vtag.errors import VtagError
 from vtag.serve.limits import Limits
+from vtag.serve.pipeline.redaction import Redaction
 from vtag.serve.pipeline.service import Service
 from vtag.serve.plugin import Plugin
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 def test_names_of_other_models_and_of_adapters_are_refused(llm: LLM) -> None:
     no_engine: Any = None
-    service = Service(no_engine, llm.tagger, ["one", "two"], Limits(), adapters={"lora"}, languages=[])
+    names, redaction = ["one", "two"], Redaction(llm.tagger.names.of_spans)
+    service = Service(no_engine, llm.tagger, names, Limits(), adapters={"lora"}, languages=[], redaction=redaction)
     service.check_name("one")
     service.check_name("two")
     for name, kind in (("three", "other_model"), ("lora", "adapter_over_http")):

@@ -220,6 +220,12 @@ def test_a_mistake_before_the_first_part_is_an_ordinary_response(server: Server,
     assert "Zebedee" not in response.text
 
 
+def test_a_packed_stream_is_refused(server: Server) -> None:
+    headers = {"Content-Type": LINES, "Content-Encoding": "gzip"}
+    response = httpx.post(f"{server.url}/v1/redact", content=b"\x1f\x8b", headers=headers, verify=NO_TLS)
+    assert (response.status_code, response.json()["error_type"]) == (415, "not_json")
+
+
 def test_a_later_mistake_is_the_last_event_and_nothing_of_the_segment_is_written(server: Server) -> None:
     body = written([LONG, " I am Zebedee Quill."], LINES) + b'{"text": 7}\n'
     head, tail = body[:-12], body[-12:]

@@ -90,6 +90,8 @@ def written(content: Any, kind: str) -> bytes:
 
 async def read_events(request: Request, kind: str) -> AsyncIterator[list[bytes]]:
     """The events of a body, as they come. Raises InputError for what is over a limit, ClientDisconnect."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise error("not_json")
     parser, size, more = Parser(kind), 0, True
     while more:
         try:
