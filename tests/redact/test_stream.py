@@ -274,13 +274,13 @@ def test_a_segment_ends_with_a_line_or_a_sentence_and_has_context() -> None:
     assert last.end == len(last.text)
     for passage in passages:
         assert LEAST <= passage.end <= MOST
-        assert re.search(r"([.?!]\s|\n)$", passage.text[: passage.end])
+        assert re.search(r"([.?!][\"')]*|\n)$", passage.text[: passage.end])
         assert CONTEXT - SLACK < len(passage.text) - passage.end <= CONTEXT
-        assert passage.text[-1].isspace()
+        assert not passage.text[-1].isspace()
 
 
 def test_where_no_sentence_ends_a_word_does_and_where_no_word_ends_a_cluster() -> None:
-    for text, size in (("word " * 300, 510), ("w" * 3000 + " word" * 99, 3001), ("e\u0301" * 3000, 4096)):
+    for text, size in (("word " * 300, 509), ("w" * 3000 + " word" * 99, 3000), ("e\u0301" * 3000, 4096)):
         assert passages_in([text])[0].end == size
     assert passages_in(["e" + "\u0301" * 5000])[0].end == LONGEST
 
@@ -318,13 +318,9 @@ def test_nothing_is_given_of_a_segment_that_cannot_be_tagged() -> None:
 
 def test_memory_does_not_grow_with_the_text() -> None:
     text = prose(random.Random(51), 100)
-
-    def peak(times: int) -> int:
-        tracemalloc.start()
-        for _ in redact_stream((text for _ in range(times)), tag):
-            pass
-        found = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return found
-
-    assert peak(12) < 1.2 * peak(3)
+    tracemalloc.start()
+    for _ in redact_stream((text for _ in range(30)), tag):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150_000 < 15 * len(text)

@@ -16,10 +16,10 @@ CONTEXT, SLACK = 128, 32
 # The longest stretch after a segment in which what began before its end must have ended.
 LONGEST_WAIT = 1 << 16
 
-# The end of a line, or of a sentence.
+# The end of a line, or of a sentence. A space goes with the word after it, as in byte-level tokens.
 _END = re.compile(
     r"""\r\n? | [\n\v\f\x85\u2028\u2029]
-      | [.!?\u2026]["')\]\u2019\u201d\u00bb]*\s
+      | [.!?\u2026]["')\]\u2019\u201d\u00bb]*(?=[^\S\r\n\v\f\x85\u2028\u2029])
       | [\u3002\uff01\uff1f][\u2019\u201d\u300d\u300f\uff09]*""",
     re.VERBOSE,
 )
@@ -119,7 +119,7 @@ class Segmenter:
             text, start + MOST, min(start + LONGEST, last)
         )
         if words is not None:
-            return words.end()
+            return words.end() - 1
         return None if last < start + LONGEST else start + _whole_clusters(text[start : start + LONGEST + CONTEXT])
 
     def _after(self, end: int) -> int | None:
@@ -131,7 +131,7 @@ class Segmenter:
                 self._enough = reach
                 return len(self._text) if self._ended else None
             space = _LAST_SPACE.match(self._text, reach - SLACK, reach)
-            after = space.end() if space else reach
+            after = max(len(space[0].rstrip()) + reach - SLACK, end) if space else reach
             if not self._unfinished(self._text[:after], end):
                 return after
             size *= 2
