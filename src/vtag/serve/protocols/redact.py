@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from vtag.redact.stream import BLOCK, StreamRedactor
 from vtag.redact.text import Redactor
 from vtag.serve.http.body import parse_json, validated
-from vtag.serve.http.events import LINES, SERVER_SENT, EventStream, media_type
+from vtag.serve.http.events import EventStream, media_type
 from vtag.serve.http.responses import TAGGED, as_json, tagged_response, to_json
 from vtag.serve.http.route import Route, client_of, lifetime_of, routes_of, service_of
 from vtag.serve.pipeline.redaction import spans_of, spans_only
@@ -35,14 +35,6 @@ class RedactRoute(Route):
 
 router = routes_of("vtag", RedactRoute)
 _POLICY = "a policy (docs/redaction.md) without a key; the server's if it is left out"
-_EVENTS = "events: a piece of a text each; the first may also have policy and context"
-STREAMS = {
-    kind: {"schema": {"type": "string", "description": _EVENTS}, "example": example}
-    for kind, example in (
-        (LINES, '{"text": "Contact bob@"}\n{"text": "acme.com now"}\n'),
-        (SERVER_SENT, 'data: {"text": "Contact bob@"}\n\ndata: {"text": "acme.com now"}\n\n'),
-    )
-}
 
 
 class RedactRequest(Schema):
@@ -118,7 +110,6 @@ class StreamPiece(Schema):
     response_model=RedactResponse,
     response_model_exclude_unset=True,
     responses=TAGGED,
-    openapi_extra={"requestBody": {"content": STREAMS}},
 )
 async def redact(request: Request, body: RedactRequest) -> Response:
     """Texts without the values of their spans, by the policy of the request or of the server.
