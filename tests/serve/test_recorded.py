@@ -103,6 +103,13 @@ def test_litellms_generic_guardrail(server: Server, llm: LLM, number: int) -> No
     assert ("stream_holdback_chars" in answer) == (asked["input_type"] == "response")
 
 
+def test_the_guardrail_has_the_limits_of_other_routes(server: Server) -> None:
+    for kind in ("request", "response"):
+        for texts, says in ((["a"] * 1025, "too_many_texts"), (["a" * 1_000_001], "text_too_long")):
+            answer = server.post("/beta/litellm_basic_guardrail_api", {"input_type": kind, "texts": texts})
+            assert (answer.status_code, answer.json()["error_type"]) == (413, says)
+
+
 @pytest.mark.parametrize("number", these("/v1/extract") + these("/v1/chat/completions"))
 def test_nemos_gliner_rails(server: Server, llm: LLM, number: int) -> None:
     answer = replay(server, number).json()

@@ -125,6 +125,7 @@ def test_hash_and_encrypt_use_the_servers_key_and_lead_back(renamed: Server, mon
         ({"anonymizers": {"A": {"type": "encrypt"}}}, "no_server_key"),
         ({"anonymizers": {"A": {"type": "mask", "masking_char": "*"}}}, "operator_parameters"),
         ({"anonymizers": {"A": {"type": "replace", "value": "Zebedee"}}}, "unknown_field"),
+        ({"anonymizers": {"A": {"type": "replace", "new_value": "Zebedee" * 200}}}, "bad_field"),
         ({"text": 7}, "bad_field"),
     ],
 )

@@ -127,7 +127,7 @@ class Service:
         `render` is called in a thread, one piece at a time, so that memory stays bounded.
         scores: in the response, for each token. behind: let short requests go first, as those of many texts do.
         """
-        sizes = self._sizes(items)
+        sizes = self.sizes(items)
         if (found := self.tagger.unknown_label(options)) is not None:
             raise error("unknown_label", field=found[0])
         bound = self.tagger.bind(options)
@@ -253,7 +253,7 @@ class Service:
         if language and self._languages and language.lower().partition("-")[0] not in self._languages:
             raise error("other_language", languages=", ".join(self._languages))
 
-    def _sizes(self, items: Sequence[Any]) -> list[int]:
+    def sizes(self, items: Sequence[Any]) -> list[int]:
         """Characters of each text; raises InputError for too many texts or characters."""
         if len(items) > self.limits.texts:
             raise error("too_many_texts", limit=self.limits.texts)

@@ -43,7 +43,10 @@ class OperatorConfig(Schema):
     model_config = ConfigDict(extra="forbid")
 
     type: str = Field(description="the name of an operator")
-    new_value: str | None = Field(default=None, description="a string")
+    # It may stand in the new text as often as there are spans.
+    new_value: Annotated[str, Field(max_length=1000)] | None = Field(
+        default=None, description="a string of at most 1,000 characters"
+    )
     masking_char: Annotated[str, Field(max_length=1)] | None = Field(default=None, description="one character")
     chars_to_mask: Whole | None = Field(default=None, description="a whole number")
     from_end: bool | None = Field(default=None, description="true or false")

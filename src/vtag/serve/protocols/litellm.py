@@ -61,6 +61,7 @@ async def guardrail(request: Request, body: GuardrailRequest) -> Response:
         made = await service.in_thread(partial(_whole, redactor, texts, contexts, found.rows), sum(map(len, texts)))
         coverage = found.coverage
     else:
+        service.sizes(texts)  # its limits are those of other routes, though its passages are short
         parts = [await _streamed(request, redactor, text) for text in texts]
         made = [(text, held) for text, held, _ in parts]
         coverage = Coverage.sum([each for _, _, each in parts])
