@@ -119,7 +119,7 @@ clean: ## Remove .venv and everything built
 	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python -r requirements/bench.txt
 	@touch $@
 
-# The gateways whose clients are tested: they need other versions than vtag has, and no vtag.
+# What tests ask in processes of their own: gateways, which need other versions than vtag has, and seqeval.
 .venv-gateways/ready: requirements/gateways.txt | .venv/uv
 	@echo 'Setting up .venv-gateways'
 	@$(PYTHON) -m venv .venv-gateways

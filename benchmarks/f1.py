@@ -18,7 +18,7 @@ from texts import Gold, gold_of
 
 from vtag import LLM
 from vtag.bench.measure import PRECISIONS
-from vtag.evaluate import exact
+from vtag.evaluation.exact import exact
 
 # WNUT 17's names for what others call by these.
 SAME = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}

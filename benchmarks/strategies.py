@@ -22,7 +22,7 @@ from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokeni
 
 from vtag.decode import scores, spans
 from vtag.decode.hf import HF_STRATEGIES
-from vtag.evaluate import exact
+from vtag.evaluation.exact import exact
 from vtag.options import TagOptions
 from vtag.tagger import Tagger
 from vtag.text.windows import special_ends

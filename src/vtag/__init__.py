@@ -12,6 +12,8 @@ from vtag.system.imports import gc_paused
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
+    from vtag.evaluation.report import Comparison, Report
+    from vtag.evaluation.run import Candidate, compare, evaluate
     from vtag.files.redact import redact_files
     from vtag.files.restore import restore_files
     from vtag.files.run import tag_files
@@ -25,14 +27,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LLM",
+    "Candidate",
+    "Comparison",
     "Redacted",
     "Replacement",
+    "Report",
     "Span",
     "TagOptions",
     "Tagger",
     "TokenClassificationOutput",
     "VtagError",
     "__version__",
+    "compare",
+    "evaluate",
     "redact_files",
     "redact_stream",
     "redact_text",
@@ -44,13 +51,18 @@ __all__ = [
 
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
+    "Candidate": "vtag.evaluation.run",
+    "Comparison": "vtag.evaluation.report",
     "LLM": "vtag.engine.llm",
     "Redacted": "vtag.types",
     "Replacement": "vtag.types",
+    "Report": "vtag.evaluation.report",
     "Span": "vtag.types",
     "TagOptions": "vtag.options",
     "Tagger": "vtag.tagger",
     "TokenClassificationOutput": "vtag.output",
+    "compare": "vtag.evaluation.run",
+    "evaluate": "vtag.evaluation.run",
     "redact_files": "vtag.files.redact",
     "redact_stream": "vtag.redact.stream",
     "redact_text": "vtag.redact.text",

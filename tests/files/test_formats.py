@@ -76,8 +76,9 @@ def test_reading_goes_on_after_any_record(name: str, after: int, tmp_path: Path)
     if FORMATS[name].writes:
         data = encode(name, [rows_of(texts[:3]), rows_of(texts[3:])], tmp_path)
     else:
-        data = json.dumps([{"text": text} for text in TEXTS], indent=1).encode()
-        data = data if name == "json" else b"".join(b"line\n" for _ in TEXTS)
+        lines = {"text": "line\n", "conll": "word O\n\n", "conllu": "1\tword" + 8 * "\t_" + "\n\n"}
+        lines["json"] = json.dumps([{"text": text} for text in TEXTS], indent=1)
+        data = (lines[name] * (1 if name == "json" else len(TEXTS))).encode()
     whole, rest = decode(name, data), decode(name, data, after)
     assert [item.number for item in rest] == list(range(after + 1, len(texts) + 1))
     assert [dict(item.fields) for item in rest if isinstance(item, Record)] == [
@@ -98,7 +99,9 @@ def test_reading_goes_on_after_any_record(name: str, after: int, tmp_path: Path)
         ("a.gz", None),
         ("jsonl", None),
         ("a.json", "json"),
-        ("a.conll", None),
+        ("a.conll", "conll"),
+        ("a.bio.gz", "conll"),
+        ("a.conllu", "conllu"),
     ],
 )
 def test_the_extension_tells_the_format(file: str, name: str | None) -> None:

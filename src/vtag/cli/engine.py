@@ -31,14 +31,20 @@ TAGGING: dict[str, dict[str, Any]] = {
 }
 
 
-# Arguments of `LLM` that some commands have as options.
-OF_MODEL = ("dtype", "scheme", "words_rule", "revision", "quantization")
+# Arguments of `LLM` -> their arguments of `add_argument`. All commands with an engine have the first one.
+OF_MODEL: dict[str, dict[str, Any]] = {
+    "dtype": {"metavar": "TYPE", "help": "float32, bfloat16 or float16 (default: suits the machine)"},
+    "scheme": {"metavar": "NAME", "help": "tag scheme of the labels, if their names do not tell"},
+    "words_rule": {"metavar": "NAME", "help": "how a word's tokens become a label: auto, first, mean, token"},
+    "revision": {"metavar": "NAME", "help": "branch, tag or commit of a hub model"},
+    "quantization": {"metavar": "NAME", "help": "int8, or one of vLLM's methods"},
+}
 Checked = TypeVar("Checked")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add `--dtype`, `--label-map` and `--engine`."""
-    parser.add_argument("--dtype", metavar="TYPE", help="float32, bfloat16 or float16 (default: suits the machine)")
+    add_table(parser, {"dtype": OF_MODEL["dtype"]})
     parser.add_argument(
         "--label-map", metavar="FILE", help='TOML or JSON: other names of types (PER = "PERSON"); "" leaves one out'
     )
@@ -53,8 +59,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_tagging(parser: argparse.ArgumentParser) -> None:
     """Add the options of `LLM.tag`."""
-    for name, how in TAGGING.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", **how)
+    add_table(parser, TAGGING)
+
+
+def add_table(parser: argparse.ArgumentParser, table: dict[str, dict[str, Any]], **more: Any) -> None:
+    """Add the options of a table."""
+    for name, how in table.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **how, **more)
 
 
 def tagging(args: argparse.Namespace) -> TagOptions:

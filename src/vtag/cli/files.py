@@ -44,12 +44,7 @@ def add_model_options(new: argparse.ArgumentParser) -> None:
     )
     new.add_argument("--overwrite-field", action="store_true", help="replace the input's fields of these names")
     new.add_argument("--strict", action="store_true", help="stop at the first record that cannot be tagged")
-    new.add_argument("--scheme", metavar="NAME", help="tag scheme of the labels, if their names do not tell")
-    new.add_argument(
-        "--words-rule", metavar="NAME", help="how a word's tokens become a label: auto, first, mean, token"
-    )
-    new.add_argument("--revision", metavar="NAME", help="branch, tag or commit of a hub model")
-    new.add_argument("--quantization", metavar="NAME", help="int8, or one of vLLM's methods")
+    engine.add_table(new, {name: how for name, how in engine.OF_MODEL.items() if name != "dtype"})
     engine.add_options(new)
     cluster.add_options(new)
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "tag the records of files into a file; the same command continues a stopped run",
     "redact": "replace the values of spans, in files or lines, by a policy",
     "restore": "put values back: tokens by their key, numbers and fakes by their mapping",
+    "eval": "measure a model, or predictions, on gold data; compare two",
     "serve": "answer HTTP requests with spans",
     "play": "show the spans of typed text on a page in the browser",
     "bench": "measure how fast a model is on this machine",

@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Sequence
 from typing import Any
 
-from vtag.errors import command_line, engine, files, integrations, model, options, redact, server, texts
+from vtag.errors import command_line, engine, evaluation, files, integrations, model, options, redact, server, texts
 from vtag.errors.base import (
     EngineError,
     InputError,
@@ -39,7 +39,7 @@ __all__ = [
 
 # Exit codes: 2 a command or option, 3 the model, 4 the input, 5 the machine or its set-up. No error has 6: `vtag run`
 # ended, and some records could not be tagged.
-TABLES = (model, engine, options, texts, redact, command_line, files, server, integrations)
+TABLES = (model, engine, options, texts, redact, command_line, files, evaluation, server, integrations)
 TABLE: dict[str, Kind] = {kind: row for table in TABLES for kind, row in table.TABLE.items()}
 # How many names a message lists at most.
 SHOWN = 24

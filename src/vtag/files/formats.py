@@ -38,6 +38,10 @@ FORMATS = {
     "text": Format((".txt",), "vtag.files.plain_text", "plain text, a text a line", writes=False),
     "csv": Format((".csv",), "vtag.files.table", "comma, semicolon, tab or | between fields; names in the first row"),
     "tsv": Format((".tsv", ".tab"), "vtag.files.tsv", "tab between fields, no quotes; names in the first row"),
+    "conll": Format(
+        (".conll", ".bio", ".iob"), "vtag.files.conll", "a token a line, its tag in the last column", writes=False
+    ),
+    "conllu": Format((".conllu",), "vtag.files.conllu", "CoNLL-U: UPOS as tags, NER of MISC as ner", writes=False),
     "parquet": Format((".parquet", ".pq"), "vtag.files.parquet", "Parquet, row group by row group", packs=False),
 }
 

@@ -13,7 +13,8 @@ from vtag.types import Coverage, Replacement, Span
 class Record(NamedTuple):
     """One record of a file.
 
-    number: from 1, its line in JSONL and plain text, its row (without the header) in CSV, TSV and Parquet.
+    number: from 1, its line in JSONL and plain text, its row (without the header) in CSV, TSV and Parquet, its sentence
+    in CoNLL.
     fields: its values by name.
     source: what a writer of the same format copies, so that fields stay unchanged: JSONL's line, Parquet's row.
     size: approximate number of characters.
@@ -78,6 +79,8 @@ REASONS = {
     "not_object": "JSON, but not an object",
     "bad_row": "unclosed quotes, or text after a closing quote",
     "columns": "more or fewer fields than the header",
+    "conll_columns": "a line has more or fewer columns than the first line of the file",
+    "not_conllu": "not CoNLL-U: a line lacks columns, or one of them cannot be read",
     "no_field": "the text's field is missing",
     "not_a_string": "the text is not a string",
     "not_words": "the words are not a list of strings",

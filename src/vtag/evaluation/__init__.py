@@ -1,0 +1,1 @@
+"""How good spans are: gold and found spans -> one report."""

@@ -1,0 +1,60 @@
+"""The four schemes equal nervaluate's, whatever the spans are."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from nervaluate import Evaluator
+
+from tests.evaluation.spans import LABELS, apart, scored
+from vtag.evaluation.overlaps import Triple, groups
+from vtag.evaluation.semeval import OUTCOMES, Row, Semeval
+
+RECORDS = 5_000
+
+
+def of(records: list[tuple[list[Triple], list[Triple]]]) -> dict[str, Row]:
+    counted = Semeval()
+    for gold, found in records:
+        for golds, founds in groups(gold, scored(found)):
+            counted.add(golds, founds)
+    return counted.rows()
+
+
+def by_nervaluate(records: list[tuple[list[Triple], list[Triple]]]) -> dict[str, Row]:
+    def side(at: int) -> list[list[dict[str, object]]]:
+        return [[{"label": label, "start": a, "end": b - 1} for a, b, label in record[at]] for record in records]
+
+    found = Evaluator(side(0), side(1), tags=list(LABELS), loader="dict").evaluate()["overall"]
+    return {
+        name: Row._make([*(getattr(row, outcome) for outcome in OUTCOMES), row.precision, row.recall, row.f1])
+        for name, row in sorted(found.items())
+    }
+
+
+@pytest.mark.parametrize(
+    ("gold", "found", "strict"),
+    [
+        ([(0, 2, "A"), (2, 5, "A")], [(0, 3, "A"), (2, 5, "A")], (1, 1, 0, 0, 0)),
+        ([(0, 5, "A")], [(0, 2, "A"), (0, 5, "A")], (0, 1, 0, 0, 1)),
+        ([(0, 2, "A")], [(0, 2, "B")], (0, 1, 0, 0, 0)),
+        ([(0, 2, "A")], [], (0, 0, 0, 1, 0)),
+        ([(0, 300, "A")], [(299, 301, "A")], (0, 0, 0, 1, 1)),
+    ],
+)
+def test_strict_counts_of_known_cases(gold: list[Triple], found: list[Triple], strict: tuple[int, ...]) -> None:
+    assert of([(gold, found)])["strict"][:5] == strict
+    assert of([(gold, found)]) == by_nervaluate([(gold, found)])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_and_scores_equal_nervaluate_on_random_records(seed: int) -> None:
+    chance = random.Random(seed)
+    records = [(apart(chance), apart(chance)) for _ in range(RECORDS // 4)]
+    for at in range(0, len(records), 50):
+        part = records[at : at + 50]
+        mine, theirs = of(part), by_nervaluate(part)
+        assert list(mine) == list(theirs)
+        for name, row in mine.items():
+            assert row == pytest.approx(theirs[name], abs=1e-12)
