@@ -21,6 +21,7 @@ FIELDS = {
     "words_field": {"default": "tokens", "help": "field with the words, where there are tags (default: tokens)"},
     "tags_field": {"default": "tags", "help": "field with the tags of words (default: tags)"},
     "spans_field": {"default": "spans", "help": "field with the spans (default: spans)"},
+    "predictions_field": {"default": "spans", "help": "field with the spans of --predictions (default: spans)"},
 }
 
 
@@ -91,7 +92,16 @@ def run(args: argparse.Namespace) -> int:
     columns = Columns(args.text_field, args.words_field, args.tags_field, args.spans_field)
     label_map = engine.read_label_map(args.label_map) if args.label_map else None
     how = How(
-        columns, args.input, label_map, args.format, args.recall, args.seed, args.show_text, args.errors, args.html
+        columns,
+        args.predictions_field,
+        args.input,
+        label_map,
+        args.format,
+        args.recall,
+        args.seed,
+        args.show_text,
+        args.errors,
+        args.html,
     )
     found: Any
     if len(candidates) == 2:

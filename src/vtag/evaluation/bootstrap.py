@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-REPLICATES = 2_000
+REPLICATES = 1_000
 LEVEL = 0.95
 # Fewer records than this make an interval that says little.
 FEW = 30

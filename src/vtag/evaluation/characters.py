@@ -23,15 +23,15 @@ class Characters:
     records: int = 0
     leaking: int = 0
 
-    def right(self, gold: Sequence[Triple]) -> None:
-        """Add a record whose found spans are the gold ones."""
-        size = _size(union(gold))
+    def right(self, same: Sequence[Found], *, beside: bool = False) -> None:
+        """Add spans of a record that stand where gold spans do, and overlap no others; beside: some came before."""
+        size = sum(one[1] - one[0] for one in same)
         self.gold += size
         self.found += size
-        self.records += size > 0
+        self.records += size > 0 and not beside
 
-    def add(self, gold: Sequence[Triple], found: Sequence[Found]) -> None:
-        """Add a record."""
+    def add(self, gold: Sequence[Triple], found: Sequence[Found], *, beside: bool = False) -> None:
+        """Add a record, or the rest of one that `right` has counted: `beside`."""
         wanted, covered = union(gold), union(found)
         sizes = _size(wanted), _size(covered)
         shared = _shared(wanted, covered)
@@ -39,7 +39,7 @@ class Characters:
         self.found += sizes[1]
         self.leaked += sizes[0] - shared
         self.beside += sizes[1] - shared
-        self.records += sizes[0] > 0
+        self.records += sizes[0] > 0 and not beside
         self.leaking += sizes[0] > shared
 
     @property

@@ -18,6 +18,8 @@ from vtag.files.records import Bad, Record
 
 # More different tags are words: the field is another one.
 MOST_TAGS = 1_000
+# So many records stay in memory after the check; more are read a second time.
+KEPT = 5_000
 # What messages call records that come from no file.
 MEMORY = "gold"
 
@@ -46,8 +48,9 @@ class GoldData:
     """Gold that can be read any number of times. Making it reads all of it once, and checks it.
 
     Attributes:
-        records: how many there are. labels: gold spans by label. sha256: of all bytes, None without files.
-        reading: what the tags mean; None if there are spans. as_words: whether words are tagged and not texts.
+        records: how many there are. own_labels: those of gold spans. labels: their names under the label map.
+        sha256: of all bytes, None without files. reading: what the tags mean; None if there are spans. as_words:
+        whether words are tagged and not texts.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class GoldData:
         self._label_map = label_map or {}
         self._memory: list[Mapping[str, Any]] | None = None
         self._inputs: list[inputs.Input] = []
+        self._kept: list[tuple[str, int, Parts]] | None = []
         names = _names(source)
         if names is None:
             self._memory = list(source)  # type: ignore[arg-type]
@@ -74,18 +78,16 @@ class GoldData:
         self.as_words = as_words is not False
         self._as_words = as_words
         self.records = 0
-        self.unmapped: Counter[str] = Counter()
+        self.own_labels: set[str] = set()
         self.reading: Reading | None = None
         self._check()
-        self.labels: Counter[str] = Counter()
-        for label, count in self.unmapped.items():
-            self.labels[self.named(label)] += count
-        del self.labels[""]
+        self.labels = set(map(self.named, self.own_labels)) - {""}
         self.sha256 = self._digest()
 
     def __iter__(self) -> Iterator[Gold]:
-        for path, record in self._read():
-            yield self._gold(path, record, self._parts(path, record))
+        again = ((path, record.number, self._parts(path, record)) for path, record in self._read())
+        for path, number, parts in again if self._kept is None else self._kept:
+            yield self._gold(path, number, parts)
 
     def named(self, label: str) -> str:
         """The name of a label under the label map; "" for one that is left out."""
@@ -94,16 +96,19 @@ class GoldData:
     def _check(self) -> None:
         """Read all records: tags become known, and offsets in other units than code points."""
         seen: dict[str, tuple[str, int]] = {}
-        counts: Counter[str] = Counter()
         spans = words = False
         votes: Counter[str] = Counter()
         first: dict[str, tuple[str, int]] = {}
         for path, record in self._read():
             self.records += 1
             parts = self._parts(path, record)
+            if self._kept is not None:
+                self._kept.append((path, record.number, parts))
+                if len(self._kept) > KEPT:
+                    self._kept = None
             if parts.tags is None:
                 spans = True
-                counts.update(label for _, _, label in parts.spans)
+                self.own_labels.update(label for _, _, label in parts.spans)
                 if not parts.shown:
                     for unit, count in evidence(parts.text, parts.spans).items():
                         votes[unit] += count
@@ -111,8 +116,8 @@ class GoldData:
                             first.setdefault(unit, (path, record.number))
                 continue
             words = True
-            for tag in parts.tags:
-                seen.setdefault(tag, (path, record.number))
+            for tag in set(parts.tags) - seen.keys():
+                seen[tag] = path, record.number
             if len(seen) > MOST_TAGS:
                 raise self._bad(path, record.number, self._columns.tags, "tags_many")
         if not self.records:
@@ -126,11 +131,9 @@ class GoldData:
             if self.reading.strange:
                 where = min((seen[tag] for tag in self.reading.strange), key=lambda place: place[1])
                 raise self._bad(*where, self._columns.tags, "tags_scheme")
-            for path, record in self._read():
-                counts.update(label for _, _, label in self._spans(path, record, self._parts(path, record)))
+            self.own_labels = {kind for prefix, kind in self.reading.tags.values() if prefix != "O"}
         elif not spans:
             raise error("no_gold", path=MEMORY)
-        self.unmapped = counts
 
     def _read(self) -> Iterator[tuple[str, Record]]:
         if self._memory is not None:
@@ -154,10 +157,11 @@ class GoldData:
             column, reason = refused.args
             raise self._bad(path, record.number, column, reason) from None
 
-    def _gold(self, path: str, record: Record, parts: Parts) -> Gold:
-        spans = parts.spans if parts.tags is None else self._spans(path, record, parts)
+    def _gold(self, path: str, number: int, parts: Parts) -> Gold:
+        spans = self._spans(parts)
         if self._label_map:
-            spans = sorted({(start, end, name) for start, end, label in spans if (name := self.named(label))})
+            spans = [(start, end, name) for start, end, label in spans if (name := self.named(label))]
+            spans = sorted(set(spans))
         words = parts.words if self.as_words else None
         tags = None
         if words is not None and self.reading is not None and self.reading.scheme == "plain":
@@ -165,20 +169,16 @@ class GoldData:
                 self.named(kind) if kind != "_" else ""
                 for _, kind in map(self.reading.tags.__getitem__, parts.tags or [])
             ]
-        return Gold(path, record.number, parts.text, words, spans, tags, parts.offsets)
+        return Gold(path, number, parts.text, words, spans, tags, parts.offsets)
 
-    def _spans(self, path: str, record: Record, parts: Parts) -> list[Triple]:
-        """Of tags: the characters of the words of each entity."""
-        assert self.reading is not None
-        if parts.tags is None:
+    def _spans(self, parts: Parts) -> list[Triple]:
+        """The spans in order; of tags, the characters of the words of each entity."""
+        if parts.tags is None or self.reading is None:
             return parts.spans
-        found = []
-        for kind, first, end in self.reading.entities(parts.tags):
-            start, stop = parts.offsets[first][0], parts.offsets[end - 1][1]
-            if start >= stop:
-                raise self._bad(path, record.number, self._columns.words, "word_empty")
-            found.append((start, stop, kind))
-        return sorted(set(found))
+        offsets = parts.offsets
+        return [
+            (offsets[first][0], offsets[end - 1][1], kind) for kind, first, end in self.reading.entities(parts.tags)
+        ]
 
     def _digest(self) -> str | None:
         if not self._inputs:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vtag.evaluation.overlaps import Triple
+from vtag.evaluation.overlaps import Found, Triple
+from vtag.evaluation.tags import OUTSIDE_TAGS
 from vtag.files.records import MISSING, has_surrogate, path_of, value_at
 from vtag.text.offsets import positions
 
@@ -95,23 +96,30 @@ def parts_of(fields: Mapping[str, Any], columns: Columns, *, as_words: bool | No
     return Parts(text, None, [], None, *spans_of(spans, text, columns.spans))
 
 
-def spans_of(value: Any, text: str, column: str, *, empty: bool = False) -> tuple[list[Triple], bool]:
-    """The spans in order, each once, and whether each has its text. Raises RefusedError.
+def spans_of(value: Any, text: str, column: str) -> tuple[list[Triple], bool]:
+    """The spans in order, each once, and whether each has its text. Raises RefusedError."""
+    found, shown = scored_spans(value, text, column)
+    return sorted({one[:3] for one in found}), shown
+
+
+def scored_spans(value: Any, text: str, column: str, *, empty: bool = False) -> tuple[list[Found], bool]:
+    """The spans as they come, with their scores, and whether each has its text. Raises RefusedError.
 
     empty: whether a span may be without characters.
     """
     value = _list(value)
     if value is None:
         raise RefusedError(column, "spans_form")
-    found: set[Triple] = set()
+    found: list[Found] = []
     shown = bool(value)
     for item in value:
-        start, end, label, own = _span(item, column)
-        if not (empty and start == end):
+        start, end, label, own, score = _span(item, column)
+        nothing = empty and 0 <= start == end <= len(text)
+        if not nothing and (own is not None or not 0 <= start < end <= len(text)):
             _check(start, end, own, text, column)
         shown &= own is not None
-        found.add((start, end, label))
-    return sorted(found), shown
+        found.append((start, end, label, score))
+    return found, shown
 
 
 def evidence(text: str, spans: Sequence[Triple]) -> dict[str, int]:
@@ -143,7 +151,8 @@ def _tagged(fields: Mapping[str, Any], columns: Columns, tags: Any, *, as_words:
         raise RefusedError(columns.words, "words_missing")
     if words is None:
         raise RefusedError(columns.words, "words_form")
-    if any(map(has_surrogate, words)):
+    joined = " ".join(words)
+    if has_surrogate(joined):
         raise RefusedError(columns.words, "words_surrogate")
     named = _strings(tags)
     if named is None or named is MISSING:
@@ -151,9 +160,11 @@ def _tagged(fields: Mapping[str, Any], columns: Columns, tags: Any, *, as_words:
         raise RefusedError(columns.tags, "tags_numbers" if numbers else "tags_form")
     if len(named) != len(words):
         raise RefusedError(columns.tags, "tags_length")
+    if "" in words and any(not word and tag not in OUTSIDE_TAGS for word, tag in zip(words, named, strict=True)):
+        raise RefusedError(columns.words, "word_empty")
     text = None if as_words else _text(fields, columns)
     if text is None:
-        return Parts(" ".join(words), words, places(words), named, [])
+        return Parts(joined, words, places(words), named, [])
     return Parts(text, words, _offsets(fields, columns, words, text), named, [])
 
 
@@ -174,7 +185,7 @@ def _offsets(fields: Mapping[str, Any], columns: Columns, words: list[str], text
         if value is None or len(value) != len(words) or not all(_list(pair) and len(pair) == 2 for pair in value):
             continue
         for (start, end), word in zip(value, words, strict=True):
-            if not (_number(start) and _number(end)):
+            if not (type(start) is int and type(end) is int):
                 raise RefusedError(column, "spans_form")
             # a token may be spelled otherwise than its text ("``" for a quote)
             differs = text[start:end] != word
@@ -191,19 +202,22 @@ def _offsets(fields: Mapping[str, Any], columns: Columns, words: list[str], text
     return found
 
 
-def _span(item: Any, column: str) -> tuple[int, int, str, str | None]:
-    """Start, end, label, and the text if the span has one."""
+def _span(item: Any, column: str) -> tuple[int, int, str, str | None, float | None]:
+    """Start, end, label, and the text and the score if the span has them."""
     own: Any = None
-    if isinstance(item, Mapping):
-        start, end, label, own = (_first(item, names) for names in (STARTS, ENDS, LABELS, TEXTS))
+    score: Any = None
+    if (parts := _list(item)) is not None and len(parts) >= 3:
+        start, end, label, *rest = parts
+        score = rest[0] if rest else None
+    elif isinstance(item, Mapping):
+        start, end = _first(item, STARTS), _first(item, ENDS)
+        label, own = _first(item, LABELS), _first(item, TEXTS)
+        score = item.get("score")
     else:
-        parts = _list(item)
-        if parts is None or len(parts) < 3:
-            raise RefusedError(column, "spans_form")
-        start, end, label = parts[:3]
-    if not (_number(start) and _number(end) and isinstance(label, str) and label):
         raise RefusedError(column, "spans_form")
-    return start, end, label, own if isinstance(own, str) else None
+    if not (type(start) is int and type(end) is int and isinstance(label, str) and label):
+        raise RefusedError(column, "spans_form")
+    return start, end, label, own if isinstance(own, str) else None, score if isinstance(score, float | int) else None
 
 
 def _check(start: int, end: int, own: str | None, text: str, column: str) -> None:
@@ -252,6 +266,8 @@ def _value(fields: Mapping[str, Any], name: str) -> Any:
 
 def _list(value: Any) -> list[Any] | None:
     """A list; also as JSON, from a column of CSV."""
+    if type(value) is list:
+        return value
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -265,12 +281,11 @@ def _strings(value: Any) -> Any:
     if value is MISSING:
         return MISSING
     found = _list(value)
-    return found if found is not None and all(isinstance(item, str) for item in found) else None
+    return found if found is not None and set(map(type, found)) <= {str} else None
 
 
 def _first(item: Mapping[str, Any], names: Sequence[str]) -> Any:
-    return next((item[name] for name in names if name in item), None)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    for name in names:
+        if name in item:
+            return item[name]
+    return None

@@ -95,7 +95,7 @@ def report_of(
         accuracy=Accuracy(tally.words_right / tally.words, tally.words_right, tally.words) if tally.words else None,
         errors=_errors(tally),
         confusion=[
-            Confused(gold, found, count) for (gold, found), count in sorted(tally.confusion.items(), key=_place)
+            Confused(gold, found, count) for (gold, found), count in sorted(tally.confusion().items(), key=_place)
         ],
         thresholds=sweep(tally.scores, overall.gold) if scored else None,
         wanted=wanted(tally.scores, labels, recall) if scored and overall.gold else None,
@@ -108,7 +108,7 @@ def report_of(
 def _errors(tally: Tally) -> Errors:
     kinds = dict.fromkeys(KINDS, 0)
     labels: dict[str, dict[str, int]] = {}
-    for (kind, label), count in sorted(tally.kinds.items()):
+    for (kind, label), count in sorted(tally.kinds().items()):
         kinds[kind] += count
         labels.setdefault(label, {})[kind] = count
     return Errors(

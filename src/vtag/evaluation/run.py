@@ -12,7 +12,7 @@ import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,11 @@ from vtag.evaluation.listing import Listing, Texts, differences
 from vtag.evaluation.overlaps import Found
 from vtag.evaluation.page import Page
 from vtag.evaluation.report import Comparison, Report, report_of
-from vtag.evaluation.systems import Predictions, Row, Rows, Spool, first_subwords, tagged
+from vtag.evaluation.systems import Predictions, Rename, Row, Rows, Spool, first_subwords, tagged
 from vtag.evaluation.systems import Source as Spans
 from vtag.evaluation.tally import Tally
 from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
+from vtag.system.garbage import infrequent_gc
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
@@ -70,6 +71,7 @@ class How:
     """How gold is read and what is reported besides; see `evaluate`."""
 
     columns: Columns = field(default_factory=Columns)
+    predictions_field: str = "spans"
     input: str | None = None
     label_map: Mapping[str, str] | None = None
     format: str | None = None
@@ -97,6 +99,7 @@ def evaluate(
     words_field: str = "tokens",
     tags_field: str = "tags",
     spans_field: str = "spans",
+    predictions_field: str = "spans",
     format: str | None = None,  # noqa: A002
     aggregation_strategy: str = DEFAULT_STRATEGY,
     ignore_labels: Sequence[str] = ("O",),
@@ -118,7 +121,8 @@ def evaluate(
         predictions: a file, as `vtag run` writes it, or the spans of each record.
         input: "words": the gold's words are tagged as they are, where it has tags (default); "text": its text is.
         label_map: other names of labels, of gold and of the system alike; "" leaves a label out.
-        text_field, words_field, tags_field, spans_field: the fields of a record.
+        text_field, words_field, tags_field, spans_field: the fields of a record; predictions_field: that of the spans in a
+            file of predictions.
         format: of the files, if their extensions do not tell.
         aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
         first_subword: each word gets the most probable label of its first sub-word, and entities are read by
@@ -139,7 +143,7 @@ def evaluate(
         model, predictions, aggregation_strategy, ignore_labels, threshold, stride, first_subword, engine
     )
     columns = Columns(text_field, words_field, tags_field, spans_field)
-    how = How(columns, input, label_map, format, recall, seed, show_text, errors, html)
+    how = How(columns, predictions_field, input, label_map, format, recall, seed, show_text, errors, html)
     (report,) = run([candidate], gold, how)[0]
     return report
 
@@ -155,6 +159,7 @@ def compare(
     words_field: str = "tokens",
     tags_field: str = "tags",
     spans_field: str = "spans",
+    predictions_field: str = "spans",
     format: str | None = None,  # noqa: A002
     recall: float = RECALL,
     seed: int = 0,
@@ -170,7 +175,7 @@ def compare(
     """
     candidates = [one if isinstance(one, Candidate) else Candidate(one) for one in (a, b)]
     columns = Columns(text_field, words_field, tags_field, spans_field)
-    how = How(columns, input, label_map, format, recall, seed, show_text, errors)
+    how = How(columns, predictions_field, input, label_map, format, recall, seed, show_text, errors)
     return compared(candidates, gold, how)
 
 
@@ -199,9 +204,11 @@ class Joint:
 
 def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[Report], Joint]:
     """The reports of one or two candidates, and the counts of two together."""
-    given = [Predictions(one.predictions, how.columns) if one.predictions is not None else None for one in candidates]
+    columns = replace(how.columns, spans=how.predictions_field)
+    given = [Predictions(one.predictions, columns) if one.predictions is not None else None for one in candidates]
     data = GoldData(gold, how.columns, as_words=_as_words(how.input, given), label_map=how.label_map, format=how.format)
     with ExitStack() as stack:
+        stack.enter_context(infrequent_gc())
         systems = [_prepared(one, predictions) for one, predictions in zip(candidates, given, strict=True)]
         _check_labels(data, systems, how.label_map or {})
         pair = len(systems) == 2
@@ -210,7 +217,7 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
         tallies, joint = [Tally() for _ in systems], Joint()
         texts = Texts() if how.show_text else None
         unanswered = [0 for _ in systems]
-        for row in _answered(data, systems, stack):
+        for row in _answered(data, systems, data.named if how.label_map else None, stack):
             record, spans = row.gold, [found or [] for found in row.found]
             for at, (tally, found) in enumerate(zip(tallies, spans, strict=True)):
                 unanswered[at] += row.found[at] is None
@@ -228,7 +235,7 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
         reports = [
             report_of(
                 tally,
-                _data(data, missing),
+                _data(data, tally.gold.total(), missing),
                 _system(one, data, tally),
                 vtag=__version__,
                 date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
@@ -291,7 +298,7 @@ def _prepared(candidate: Candidate, predictions: Predictions | None) -> Prepared
 
 def _check_labels(data: GoldData, systems: Sequence[Prepared], label_map: Mapping[str, str]) -> None:
     """Raise SettingError for a label map, or a model, that does not fit the gold."""
-    known = set(data.unmapped).union(*(one.labels or () for one in systems))
+    known = data.own_labels.union(*(one.labels or () for one in systems))
     sure = all(one.labels is not None for one in systems)
     for label, name in label_map.items():
         if not isinstance(name, str):
@@ -300,17 +307,17 @@ def _check_labels(data: GoldData, systems: Sequence[Prepared], label_map: Mappin
             raise error("no_such_gold_label", label=short(label))
     for one in systems:
         names = {data.named(label) for label in one.labels or ()} - {""}
-        if one.labels is not None and data.labels and not names & data.labels.keys():
+        if one.labels is not None and data.labels and not names & data.labels:
             raise error("no_common_label", system="model", names=listed(one.labels))
 
 
-def _answered(data: GoldData, systems: Sequence[Prepared], stack: ExitStack) -> Rows:
+def _answered(data: GoldData, systems: Sequence[Prepared], rename: Rename, stack: ExitStack) -> Rows:
     """The rows with the answers of all systems; a model's engine ends before the next one starts."""
     rows: Rows = (Row(gold, ()) for gold in data)
     llm: Any = None
     for at, one in enumerate(systems):
         if one.predictions is not None:
-            rows = one.predictions.stage(data.named)(rows)
+            rows = one.predictions.stage(rename)(rows)
             continue
         assert one.options is not None
         own = ExitStack()
@@ -320,7 +327,7 @@ def _answered(data: GoldData, systems: Sequence[Prepared], stack: ExitStack) -> 
             from vtag.engine.llm import LLM
 
             llm = own.enter_context(LLM.of(one.plan))
-        stage = first_subwords(llm, data.named) if one.candidate.first_subword else tagged(llm, one.options, data.named)
+        stage = first_subwords(llm, rename) if one.candidate.first_subword else tagged(llm, one.options, rename)
         rows = stage(rows)
         if any(other.plan is not None for other in systems[at + 1 :]):
             with own:
@@ -340,6 +347,10 @@ def _as_words(asked: str | None, given: Sequence[Predictions | None]) -> bool | 
 
 def _of_words(gold: Gold, found: Sequence[Found]) -> list[str]:
     """The label of each word, "" for none."""
+    if len(found) == len(gold.offsets) and all(
+        one[:2] == place for one, place in zip(found, gold.offsets, strict=True)
+    ):
+        return [one[2] for one in found]
     labels = [""] * len(gold.offsets)
     at = 0
     for start, end, label, _ in found:
@@ -352,12 +363,12 @@ def _of_words(gold: Gold, found: Sequence[Found]) -> list[str]:
     return labels
 
 
-def _data(data: GoldData, unanswered: int) -> Data:
+def _data(data: GoldData, spans: int, unanswered: int) -> Data:
     return Data(
         data.files,
         data.sha256,
         data.records,
-        sum(data.labels.values()),
+        spans,
         unanswered,
         "words" if data.as_words else "text",
         data.reading.scheme if data.reading is not None else None,
@@ -366,5 +377,4 @@ def _data(data: GoldData, unanswered: int) -> Data:
 
 def _system(one: Prepared, data: GoldData, tally: Tally) -> System:
     names = {data.named(label) for label in one.labels} - {""} if one.labels is not None else set(tally.found)
-    gold = set(data.labels)
-    return System(one.name, one.revision, one.shown, sorted(gold - names), sorted(names - gold))
+    return System(one.name, one.revision, one.shown, sorted(data.labels - names), sorted(names - data.labels))

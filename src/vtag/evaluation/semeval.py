@@ -8,26 +8,33 @@ one that is exactly right can lose its gold span to an earlier one; the rest of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vtag.evaluation.overlaps import Found, Triple, overlap
 
-Rule = Callable[[Triple, Found], bool]
-
 
 class Scheme(NamedTuple):
-    """fits: whether a found span is correct. else_: what it is if it only overlaps a gold span."""
+    """place, label: what must be equal for a found span to be correct. else_: what it is if it only overlaps."""
 
-    fits: Rule
-    else_: str
+    place: bool
+    label: bool
+    else_: str = "incorrect"
+
+    def outcome(self, place: bool, label: bool) -> str:
+        """What a found span is that overlaps a gold span, by whether place and label are equal."""
+        return "correct" if place >= self.place and label >= self.label else self.else_
+
+    def fits(self, gold: Triple, found: Found) -> bool:
+        """Whether a found span that overlaps a gold span is correct."""
+        return self.outcome(gold[:2] == found[:2], gold[2] == found[2]) == "correct"
 
 
 SCHEMES = {
-    "ent_type": Scheme(lambda gold, found: gold[2] == found[2], "incorrect"),
-    "exact": Scheme(lambda gold, found: gold[:2] == found[:2], "incorrect"),
-    "partial": Scheme(lambda gold, found: gold[:2] == found[:2], "partial"),
-    "strict": Scheme(lambda gold, found: gold == found[:3], "incorrect"),
+    "ent_type": Scheme(place=False, label=True),
+    "exact": Scheme(place=True, label=False),
+    "partial": Scheme(place=True, label=False, else_="partial"),
+    "strict": Scheme(place=True, label=True),
 }
 OUTCOMES = ("correct", "incorrect", "partial", "missed", "spurious")
 # Spans overlap if they share at least so many percent of the gold span.
@@ -47,33 +54,49 @@ class Row(NamedTuple):
     f1: float
 
 
+def near(gold: Triple, found: Found) -> bool:
+    """Whether a found span overlaps a gold span enough."""
+    return 100 * overlap(gold, found) >= LEAST * (gold[1] - gold[0]) > 0
+
+
 class Semeval:
     """Counts outcomes, group by group of spans that overlap."""
 
     def __init__(self) -> None:
         self._right = 0  # gold spans that were found as they are, alone in their groups
+        # groups of a span each, by whether place and label are equal, and of one span alone
+        self._alone: Counter[tuple[bool, bool] | str] = Counter()
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in SCHEMES}
 
     def right(self, count: int) -> None:
         """Count spans that are right, and overlap no others."""
         self._right += count
 
+    def mislabelled(self, count: int) -> None:
+        """Count spans at the places of gold spans with other labels, which overlap no others."""
+        self._alone[True, False] += count
+
     def add(self, gold: Sequence[Triple], found: Sequence[Found]) -> None:
         """Count a group."""
-        if len(gold) == 1 and len(found) == 1 and gold[0] == found[0][:3]:
-            self._right += 1
-            return
+        if len(gold) == 1 and len(found) == 1 and near(gold[0], found[0]):
+            self._alone[gold[0][:2] == found[0][:2], gold[0][2] == found[0][2]] += 1
+        elif len(gold) + len(found) == 1:
+            self._alone["missed" if gold else "spurious"] += 1
+        else:
+            self._add(gold, found, self._counts)
+
+    def _add(self, gold: Sequence[Triple], found: Sequence[Found], to: Mapping[str, Counter[str]]) -> None:
         for name, scheme in SCHEMES.items():
-            counts = self._counts[name]
+            counts = to[name]
             left = list(gold)
             for one in found:
-                near = [span for span in left if 100 * overlap(span, one) >= LEAST * (span[1] - span[0]) > 0]
-                fitting = [span for span in near if scheme.fits(span, one)]
+                close = [span for span in left if near(span, one)]
+                fitting = [span for span in close if scheme.fits(span, one)]
                 if fitting:
                     taken = min(fitting, key=lambda span: abs(span[0] - one[0]) + abs(span[1] - one[1]))
                     counts["correct"] += 1
-                elif near:
-                    taken = near[0]
+                elif close:
+                    taken = close[0]
                     counts[scheme.else_] += 1
                 else:
                     counts["spurious"] += 1
@@ -83,7 +106,11 @@ class Semeval:
 
     def rows(self) -> dict[str, Row]:
         """The table."""
-        return {name: self._row(counts) for name, counts in self._counts.items()}
+        counts = {name: Counter(row) for name, row in self._counts.items()}
+        for group, times in self._alone.items():
+            for name, scheme in SCHEMES.items():
+                counts[name][group if isinstance(group, str) else scheme.outcome(*group)] += times
+        return {name: self._row(row) for name, row in counts.items()}
 
     def _row(self, counts: Counter[str]) -> Row:
         correct, incorrect, partial, missed, spurious = (counts[outcome] for outcome in OUTCOMES)

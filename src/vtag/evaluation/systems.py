@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
+from operator import lt
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -17,11 +18,10 @@ from vtag.errors import InputError, VtagError, error
 from vtag.evaluation import tags
 from vtag.evaluation.gold import Gold
 from vtag.evaluation.gold_record import (
-    LABELS,
     REASONS,
     Columns,
     RefusedError,
-    spans_of,
+    scored_spans,
 )
 from vtag.evaluation.overlaps import Found
 from vtag.files import inputs, records
@@ -34,6 +34,8 @@ from vtag.types import ChunkAnswers, Span
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
 
+# The name of a label under a label map, "" for one that is left out; None: all keep their names.
+Rename = Callable[[str], str] | None
 # A file, or for each record in order its spans.
 Source = str | Path | Sequence[Iterable[Span | Mapping[str, Any] | Sequence[Any]]]
 
@@ -59,7 +61,7 @@ class Tags(Protocol):
         """For each chunk the answers."""
 
 
-def tagged(llm: Tags, options: BoundOptions, rename: Callable[[str], str]) -> Stage:
+def tagged(llm: Tags, options: BoundOptions, rename: Rename) -> Stage:
     """The stage of a model. Chunks are those of `tag_files`, so that spans are the same."""
 
     def stage(rows: Rows) -> Rows:
@@ -77,13 +79,13 @@ def tagged(llm: Tags, options: BoundOptions, rename: Callable[[str], str]) -> St
         with closing(llm.answers(texts(), options, words=as_words)) as answered:
             for answers, _, _ in answered:
                 for row, answer in zip(ahead.popleft(), answers, strict=True):
-                    found = None if isinstance(answer, InputError) else renamed(map(_found, answer), rename)
+                    found = None if isinstance(answer, InputError) else renamed(_found(answer), rename)
                     yield Row(row.gold, (*row.found, found))
 
     return stage
 
 
-def first_subwords(llm: LLM, rename: Callable[[str], str]) -> Stage:
+def first_subwords(llm: LLM, rename: Rename) -> Stage:
     """The stage of a model whose words get the most probable label of their first sub-word, as scripts for training
     evaluate (run_ner.py of transformers). Entities are read by conlleval's rules. The gold must have words.
     """
@@ -105,7 +107,7 @@ def first_subwords(llm: LLM, rename: Callable[[str], str]) -> Stage:
                     if word >= 0:
                         best = int(chances[first].argmax())
                         labels[word], scores[word] = pairs[best], float(chances[first, best])
-                found = [
+                found: list[Found] = [
                     (
                         row.gold.offsets[first][0],
                         row.gold.offsets[end - 1][1],
@@ -132,15 +134,20 @@ def _chunks(rows: Rows) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _found(span: Span) -> Found:
-    return span.start, span.end, span.label, span.score
+def _found(spans: Sequence[Span]) -> list[Found]:
+    found: list[Found] = [(span.start, span.end, span.label, span.score) for span in spans]
+    return found
 
 
-def renamed(found: Iterable[Found], rename: Callable[[str], str]) -> list[Found]:
+def renamed(found: list[Found], rename: Rename) -> list[Found]:
     """The spans under their names, in order, each once, with its highest score; without labels that are left out."""
+    if rename is None:
+        places = [one[:3] for one in found]
+        if all(map(lt, places, places[1:])):
+            return found
     best: dict[tuple[int, int, str], float | None] = {}
     for start, end, label, score in found:
-        if name := rename(label):
+        if name := label if rename is None else rename(label):
             place = start, end, name
             before = best.get(place)
             best[place] = score if before is None or (score is not None and score > before) else before
@@ -185,7 +192,7 @@ class Predictions:
         self.name = Path(source).name if isinstance(source, str | Path) else "predictions"
         self._reading: tags.Reading | None = None
 
-    def stage(self, rename: Callable[[str], str]) -> Stage:
+    def stage(self, rename: Rename) -> Stage:
         """The stage of these predictions."""
         return lambda rows: self._rows(rows, rename)
 
@@ -199,7 +206,7 @@ class Predictions:
                 return isinstance(spans[0], Mapping) and "words" in spans[0]
         return None
 
-    def _rows(self, rows: Rows, rename: Callable[[str], str]) -> Rows:
+    def _rows(self, rows: Rows, rename: Rename) -> Rows:
         number, by_text = 0, False
         for path, record in self._records():
             number += 1
@@ -245,32 +252,22 @@ class Predictions:
             self._reading = tags.reading(tag for _, record in self._records() for tag in self._tags(record) or ())
         return self._reading
 
-    def _spans(self, path: str, record: Record, gold: Gold) -> Iterator[Found]:
+    def _spans(self, path: str, record: Record, gold: Gold) -> list[Found]:
         """The spans of a record, checked against the gold's text."""
         try:
             if gold.words is not None and (given := self._tags(record)) is not None:
                 if len(given) != len(gold.words):
                     raise RefusedError(self.columns.tags, "tags_length")
-                for kind, first, end in self._read_tags().entities(given):
-                    yield gold.offsets[first][0], gold.offsets[end - 1][1], kind, None
-                return
+                read, at = self._read_tags().entities(given), gold.offsets
+                return [(at[first][0], at[end - 1][1], kind, None) for kind, first, end in read]
             value = _loaded(value_at(record.fields, path_of(record.fields, self.columns.spans)))
             if value is MISSING:
                 raise RefusedError(self.columns.spans, "spans_missing")
-            value = [_by_words(item, gold) for item in value] if isinstance(value, list) else value
-            spans_of(value, gold.text, self.columns.spans, empty=True)
+            value = [_by_words(item, gold) for item in value] if gold.words and isinstance(value, list) else value
+            return scored_spans(value, gold.text, self.columns.spans, empty=True)[0]
         except RefusedError as refused:
             column, reason = refused.args
             raise _bad(path, record.number, column, reason) from None
-        for item in value:
-            if isinstance(item, Mapping):
-                score = item.get("score")
-                label = next(item[name] for name in LABELS if name in item)
-                start, end = item.get("start", item.get("start_offset")), item.get("end", item.get("end_offset"))
-                yield start, end, label, score if isinstance(score, int | float) else None
-            else:
-                start, end, label, *rest = item
-                yield start, end, label, rest[0] if rest and isinstance(rest[0], float) else None
 
 
 def _bad(path: str, record: int, column: str, reason: str) -> VtagError:

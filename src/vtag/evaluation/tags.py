@@ -16,6 +16,7 @@ Entity = tuple[str, int, int]  # type, first word, end (exclusive)
 Tag = tuple[str, str]  # prefix, type
 
 OUTSIDE = ("O", "_")
+OUTSIDE_TAGS = ("O", "o", "")
 # Prefixes of other spellings -> those of BIOES.
 CANONICAL = {"U": "S", "L": "E", "M": "I", "W": "S"}
 _PREFIXED = re.compile("([BIESLUMW])-(.+)", re.DOTALL)
@@ -138,7 +139,7 @@ def read(tags: Sequence[Tag], scheme: str) -> list[Entity]:
 def reading(tags: Iterable[str]) -> Reading:
     """How the tags that occur in a gold set are to be read."""
     names = sorted(set(tags))
-    pairs = {tag: OUTSIDE for tag in names if tag in ("O", "o", "")}
+    pairs = {tag: OUTSIDE for tag in names if tag in OUTSIDE_TAGS}
     rest = [tag for tag in names if tag not in pairs]
     matches = {tag: match for tag in rest if (match := _PREFIXED.fullmatch(tag))}
     if not rest:

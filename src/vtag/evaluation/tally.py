@@ -17,9 +17,9 @@ KINDS = ("right", "boundary", "type", "both", "missed", "spurious")
 class Tally:
     """What the report is made of.
 
-    records: how many have so many right, found and gold spans. confusion: (gold label, found label), None for none.
-    kinds: (kind of error, label of the gold span or, if spurious, of the found one). sides, sizes: of borders that
-    differ. words, words_right: of records with one tag a word.
+    records: how many have so many right, found and gold spans. wrong_kinds: (kind of error, label of the gold span or,
+    if spurious, of the found one). wrong_labels: (gold label, found label) of the same pairs, None for none. sides,
+    sizes: of borders that differ. words, words_right: of records with one tag a word.
     """
 
     def __init__(self) -> None:
@@ -28,8 +28,8 @@ class Tally:
         self.found: Counter[str] = Counter()
         self.gold: Counter[str] = Counter()
         self.untyped = [0, 0, 0]
-        self.confusion: Counter[tuple[str | None, str | None]] = Counter()
-        self.kinds: Counter[tuple[str, str]] = Counter()
+        self.wrong_kinds: Counter[tuple[str, str]] = Counter()
+        self.wrong_labels: Counter[tuple[str | None, str | None]] = Counter()
         self.sides: Counter[str] = Counter()
         self.sizes: Counter[str] = Counter()
         self.semeval = Semeval()
@@ -43,42 +43,57 @@ class Tally:
             self.records[0, 0, 0] += 1
             return []
         wanted = set(gold)
-        right = 0
-        for start, end, label, score in found:
-            hit = (start, end, label) in wanted
-            right += hit
-            self.found[label] += 1
-            self.scores.add(label, score, hit)
-            if hit:
-                self.right[label] += 1
-        for _, _, label in gold:
-            self.gold[label] += 1
+        hits = [one[:3] in wanted for one in found]
+        self.scores.add(found, hits)
+        self.gold.update([span[2] for span in gold])
+        self.found.update([one[2] for one in found])
+        self.right.update([one[2] for one, hit in zip(found, hits, strict=True) if hit])
+        right = sum(hits)
         self.records[right, len(found), len(gold)] += 1
-        if right == len(found) == len(gold) and _apart(gold):
-            for _, _, label in gold:
-                self.confusion[label, label] += 1
-                self.kinds["right", label] += 1
-            for at in range(3):
-                self.untyped[at] += right
+        if _apart(gold) and _apart(found):
+            # What is right overlaps nothing else: the rest of the work is for what is wrong.
+            same = [span for span, hit in zip(found, hits, strict=True) if hit]
             self.semeval.right(right)
-            self.characters.right(gold)
-            return []
+            self.characters.right(same)
+            self.untyped = [count + right for count in self.untyped]
+            if right == len(found) == len(gold):
+                return []
+            if len(found) == len(gold) and all(one[:2] == span[:2] for one, span in zip(found, gold, strict=True)):
+                return self._add_labels(gold, found, hits)
+            guessed = {span[:3] for span in same}
+            gold = [span for span in gold if span not in guessed]
+            found = [one for one, hit in zip(found, hits, strict=True) if not hit]
+        return self._add_rest(gold, found, beside=right > 0)
+
+    def _add_labels(self, gold: Sequence[Triple], found: Sequence[Found], hits: Sequence[bool]) -> list[Pair]:
+        """Count those of spans at the same places, apart from each other, whose labels differ."""
+        wrong = [Pair(span, one) for span, one, hit in zip(gold, found, hits, strict=True) if not hit]
+        self.untyped = [count + len(wrong) for count in self.untyped]
+        self.characters.right([one for one, hit in zip(found, hits, strict=True) if not hit], beside=any(hits))
+        self.semeval.mislabelled(len(wrong))
+        self.wrong_kinds.update([("type", span[2]) for span, _ in wrong if span])
+        self.wrong_labels.update([(span[2], one[2]) for span, one in wrong if span and one])
+        return wrong
+
+    def _add_rest(self, gold: Sequence[Triple], found: Sequence[Found], *, beside: bool) -> list[Pair]:
+        """Count spans some of which are wrong; beside: whether the record has right spans besides."""
         self._untyped(gold, found)
-        self.characters.add(gold, found)
+        self.characters.add(gold, found, beside=beside)
         wrong: list[Pair] = []
         for golds, founds in groups(gold, found):
             self.semeval.add(golds, founds)
             for pair in pairs(golds, founds):
                 kind = pair.kind
+                if kind == "right":
+                    continue
+                wrong.append(pair)
                 span = pair.gold or pair.found
                 assert span is not None
-                self.kinds[kind, span[2]] += 1
-                self.confusion[pair.gold and pair.gold[2], pair.found and pair.found[2]] += 1
-                if kind != "right":
-                    wrong.append(pair)
-                    if (side := pair.side) is not None:
-                        self.sides[side] += 1
-                        self.sizes[pair.size or ""] += 1
+                self.wrong_kinds[kind, span[2]] += 1
+                self.wrong_labels[pair.gold and pair.gold[2], pair.found and pair.found[2]] += 1
+                if (side := pair.side) is not None:
+                    self.sides[side] += 1
+                    self.sizes[pair.size or ""] += 1
         return wrong
 
     def add_words(self, gold: Sequence[str], found: Sequence[str]) -> None:
@@ -91,6 +106,14 @@ class Tally:
         names = sorted(self.gold.keys() | self.found.keys())
         return {name: Score(self.right[name], self.found[name], self.gold[name]) for name in names}
 
+    def kinds(self) -> Counter[tuple[str, str]]:
+        """All pairs by kind and label."""
+        return self.wrong_kinds + Counter({("right", label): count for label, count in self.right.items()})
+
+    def confusion(self) -> Counter[tuple[str | None, str | None]]:
+        """All pairs by the labels of both sides."""
+        return self.wrong_labels + Counter({(label, label): count for label, count in self.right.items()})
+
     def _untyped(self, gold: Sequence[Triple], found: Sequence[Found]) -> None:
         wanted, guessed = {span[:2] for span in gold}, {one[:2] for one in found}
         self.untyped[0] += len(wanted & guessed)
@@ -98,11 +121,11 @@ class Tally:
         self.untyped[2] += len(wanted)
 
 
-def _apart(spans: Sequence[Triple]) -> bool:
+def _apart(spans: Sequence[Triple] | Sequence[Found]) -> bool:
     """Whether no two spans overlap, and none is empty."""
     end = 0
-    for start, stop, _ in spans:
-        if start < end or start == stop:
+    for span in spans:
+        if span[0] < end or span[0] == span[1]:
             return False
-        end = stop
+        end = span[1]
     return True

@@ -14,6 +14,7 @@ from math import floor
 import numpy as np
 
 from vtag.evaluation.exact import Score
+from vtag.evaluation.overlaps import Found
 
 STEPS = tuple(step / 10 for step in range(1, 10))
 # Bins of the calibration errors, as in Guo et al. 2017 (https://arxiv.org/abs/1706.04599).
@@ -29,18 +30,24 @@ class Scores:
         self._labels: dict[str, int] = {}
         self.complete = True
 
-    def add(self, label: str, score: float | None, right: bool) -> None:
-        """Add a found span; a score of None, or one outside of [0, 1], makes the whole incomplete."""
-        if score is None or not 0 <= score <= 1:
-            self.complete = False
-            return
-        self._scores.append(score)
-        self._codes.append(2 * self._labels.setdefault(label, len(self._labels)) + right)
+    def add(self, found: Sequence[Found], hits: Sequence[bool]) -> None:
+        """Add found spans, and whether each is right; a score of None, or one outside of [0, 1], makes the whole
+        incomplete.
+        """
+        for (_, _, label, score), right in zip(found, hits, strict=True):
+            if score is None or not 0 <= score <= 1:
+                self.complete = False
+                return
+            if label not in self._labels:
+                self._labels[label] = len(self._labels)
+            self._scores.append(score)
+            self._codes.append(2 * self._labels[label] + right)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """float32 scores, bool whether right, int32 number of the label; of each found span [n]."""
-        codes = np.array(self._codes, np.int32)
-        return np.array(self._scores, np.float32), codes % 2 == 1, codes // 2
+        codes = np.frombuffer(self._codes, np.int32) if self._codes else np.zeros(0, np.int32)
+        scores = np.frombuffer(self._scores, np.float32) if self._scores else np.zeros(0, np.float32)
+        return scores, codes % 2 == 1, codes // 2
 
     @property
     def labels(self) -> list[str]:
