@@ -41,7 +41,7 @@ def render_terminal(text: str, spans: Sequence[Span], *, color: bool = True) -> 
 
 def render_html(text: str, spans: Sequence[Span]) -> str:
     """The same as a <div> with its own style and no script; safe for any text, right to left included."""
-    return f'<div class="vtag" dir="auto"><style>{STYLE}</style>{_marked(text, spans)}</div>'
+    return f'<div class="vtag" dir="auto"><style>{STYLE}</style>{marked(text, spans)}</div>'
 
 
 def render_page(texts: Sequence[str], rows: Sequence[Sequence[Span]], *, title: str) -> str:
@@ -53,9 +53,14 @@ def render_page(texts: Sequence[str], rows: Sequence[Sequence[Span]], *, title: 
         for label in sorted(counts, key=_place)
     )
     articles = "".join(
-        f'<article class="vtag" dir="auto">{_marked(text, row)}</article>\n'
+        f'<article class="vtag" dir="auto">{marked(text, row)}</article>\n'
         for text, row in zip(texts, rows, strict=True)
     )
+    return page(title, f'<ul class="vtag-legend">\n{legend}</ul>\n{articles}')
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """A standalone page without a script; body and style are HTML and CSS that are safe already."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -69,17 +74,29 @@ def render_page(texts: Sequence[str], rows: Sequence[Sequence[Span]], *, title: 
 body {{ margin: 2rem auto; max-width: 50rem; padding: 0 1rem; }}
 h1 {{ font-size: 1.35rem; }}
 article {{ border-top: 1px solid #8886; margin-top: 1rem; padding-top: 1rem; }}
-</style>
+{style}</style>
 </head>
 <body>
 <main>
 <h1>{html.escape(title)}</h1>
-<ul class="vtag-legend">
-{legend}</ul>
-{articles}</main>
+{body}</main>
 </body>
 </html>
 """
+
+
+def marked(text: str, spans: Sequence[Span], *, scores: bool = True) -> str:
+    """The HTML of a text with its spans in colours, and their scores as titles."""
+    parts = []
+    for piece, covering, _, ends in _segments(text, spans):
+        inner = html.escape(piece.translate(_VISIBLE))
+        for span in reversed(covering):
+            label = f"<b> {html.escape(_label(span))}</b>" if span in ends else ""
+            color = rgb(_color(span.label))
+            title = f'title="{span.score:.3f}" ' if scores else ""
+            inner = f'<mark {title}style="background:{color}">{inner}{label}</mark>'
+        parts.append(inner)
+    return "".join(parts)
 
 
 def rgb(color: int) -> str:
@@ -113,18 +130,6 @@ def _segments(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, list[Span
         ends = [span for span in reversed(open_) if span.end == end]
         yield text[start:end], open_, begins, ends
         open_ = [span for span in open_ if span.end > end]
-
-
-def _marked(text: str, spans: Sequence[Span]) -> str:
-    parts = []
-    for piece, covering, _, ends in _segments(text, spans):
-        inner = html.escape(piece.translate(_VISIBLE))
-        for span in reversed(covering):
-            label = f"<b> {html.escape(_label(span))}</b>" if span in ends else ""
-            color = rgb(_color(span.label))
-            inner = f'<mark title="{span.score:.3f}" style="background:{color}">{inner}{label}</mark>'
-        parts.append(inner)
-    return "".join(parts)
 
 
 def _paint(text: str, label: str, *, bold: bool = False) -> str:

@@ -66,12 +66,10 @@ def difference(
 def draws(kinds: Mapping[Any, int], seed: int, replicates: int) -> np.ndarray:
     """int64 [replicates, figures]: the sums over records that are drawn with replacement, as many as there are."""
     ordered = sorted(kinds)  # so that the order of the records does not matter
-    rows = np.array(ordered or [()], np.int64)
+    rows = np.array(ordered, np.int64)
     times = np.array([kinds[kind] for kind in ordered], np.int64)
     records = int(times.sum())
     random = np.random.default_rng(seed)
-    if not records:
-        return np.zeros((replicates, 5), np.int64)
     parts = [
         random.multinomial(records, times / records, size=min(_AT_ONCE, replicates - at)) @ rows
         for at in range(0, replicates, _AT_ONCE)

@@ -121,8 +121,8 @@ def evaluate(
         predictions: a file, as `vtag run` writes it, or the spans of each record.
         input: "words": the gold's words are tagged as they are, where it has tags (default); "text": its text is.
         label_map: other names of labels, of gold and of the system alike; "" leaves a label out.
-        text_field, words_field, tags_field, spans_field: the fields of a record; predictions_field: that of the spans in a
-            file of predictions.
+        text_field, words_field, tags_field, spans_field: the fields of a record. predictions_field: that of the spans
+            in a file of predictions.
         format: of the files, if their extensions do not tell.
         aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
         first_subword: each word gets the most probable label of its first sub-word, and entities are read by
@@ -213,7 +213,7 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
         _check_labels(data, systems, how.label_map or {})
         pair = len(systems) == 2
         listing = stack.enter_context(Listing(how.errors, show_text=how.show_text))
-        page = stack.enter_context(Page(how.html, show_text=how.show_text))
+        page = Page(how.html, show_text=how.show_text)
         tallies, joint = [Tally() for _ in systems], Joint()
         texts = Texts() if how.show_text else None
         unanswered = [0 for _ in systems]

@@ -50,7 +50,8 @@ class Tally:
         self.right.update([one[2] for one, hit in zip(found, hits, strict=True) if hit])
         right = sum(hits)
         self.records[right, len(found), len(gold)] += 1
-        if _apart(gold) and _apart(found):
+        apart = _apart(gold) and _apart(found)
+        if apart:
             # What is right overlaps nothing else: the rest of the work is for what is wrong.
             same = [span for span, hit in zip(found, hits, strict=True) if hit]
             self.semeval.right(right)
@@ -63,7 +64,7 @@ class Tally:
             guessed = {span[:3] for span in same}
             gold = [span for span in gold if span not in guessed]
             found = [one for one, hit in zip(found, hits, strict=True) if not hit]
-        return self._add_rest(gold, found, beside=right > 0)
+        return self._add_rest(gold, found, beside=apart and right > 0)
 
     def _add_labels(self, gold: Sequence[Triple], found: Sequence[Found], hits: Sequence[bool]) -> list[Pair]:
         """Count those of spans at the same places, apart from each other, whose labels differ."""
