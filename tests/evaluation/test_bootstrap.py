@@ -34,7 +34,7 @@ def test_many_records_give_the_interval_of_the_normal_distribution() -> None:
 
 
 def test_a_difference_of_pairs_is_as_sure_as_the_records_that_differ_say() -> None:
-    # B is right where A is, and in 100 of 10,000 records besides: A's own interval is 16 times as wide as that of B - A.
+    # B is right where A is, and in 100 of 10,000 records besides: A's own interval is 4 times as wide.
     kinds = Counter({(1, 1, 1, 1, 1): 7_900, (0, 1, 1, 1, 1): 100, (0, 1, 0, 1, 1): 2_000})
     found = difference(kinds)
     half = 1.96 * sqrt(0.01 * 0.99 / 10_000)

@@ -189,16 +189,17 @@ def test_offsets_of_whole_words_are_taken_as_they_are_and_never_in_another_unit(
     for word in words:
         start = places[-1][1] + (len(places) > 1)
         places.append((start, start + len(word)))
-    right = [[start, end, "X"] for start, end in places[1:] if text[start].isalnum()]
-    assert spans([{"text": text, "spans": right}]) == [sorted((a, b, "X") for a, b, _ in right)]
+    right = [(start, end) for start, end in places[1:] if text[start].isalnum()]
+    wanted = [(start, end, "X") for start, end in right]
+    assert spans([{"text": text, "spans": wanted}]) == [wanted]
     at = positions(text, unit)
     if at is None:
         return
-    other = [[int(at[start]), int(at[end]), "X"] for start, end, _ in right]
+    other = [(int(at[start]), int(at[end])) for start, end in right]
     shown = [
-        {"start": a, "end": b, "label": "X", "text": text[c:d]}
-        for (a, b, _), (c, d, _) in zip(other, right, strict=True)
+        {"start": start, "end": end, "label": "X", "text": text[slice(*place)]}
+        for (start, end), place in zip(other, right, strict=True)
     ]
     if other != right:
-        with pytest.raises(ValueError, match="offsets in|outside of the text|text is not the one"):
+        with pytest.raises(ValueError, match=r"offsets in|outside of the text|text is not the one"):
             gold([{"text": text, "spans": shown}])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.evaluation.spans import scored, triples
 from vtag.evaluation.characters import Characters
 from vtag.evaluation.exact import Score, exact, total
-from vtag.evaluation.overlaps import Pair, Triple, groups, overlap, pairs
+from vtag.evaluation.overlaps import Found, Pair, Triple, groups, overlap, pairs
 from vtag.evaluation.tally import KINDS, Tally
 
 RECORDS = st.lists(st.tuples(triples, triples), max_size=5)
@@ -80,7 +80,8 @@ def test_groups_hold_all_spans_in_order_and_no_two_groups_overlap(gold: list[Tri
     assert [one[:3] for _, founds in made for one in founds] == found
     for at, (golds, founds) in enumerate(made):
         for others, other_founds in made[at + 1 :]:
-            assert not any(overlap(one, other) for one in [*golds, *founds] for other in [*others, *other_founds])
+            sides: list[list[Triple | Found]] = [[*golds, *founds], [*others, *other_founds]]
+            assert not any(overlap(one, other) for one in sides[0] for other in sides[1])
 
 
 @given(triples, triples)

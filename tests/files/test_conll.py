@@ -22,7 +22,8 @@ def fields(name: str, data: str) -> list[dict[str, object]]:
 
 
 def test_the_columns_of_conll_2003_are_lists_and_documents_are_left_out() -> None:
-    data = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n\n-DOCSTART- -X- O O\n\nPeter NNP B-NP B-PER\n"
+    data = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n\n"
+    data += "-DOCSTART- -X- O O\n\nPeter NNP B-NP B-PER\n"
     assert fields("conll", data) == [
         {
             "text": "EU rejects",

@@ -37,6 +37,10 @@ TABLE: dict[str, Kind] = {
         2,
         "name one model to evaluate, or two to compare, and the gold after --gold: see vtag eval --help",
     ),
+    "first_subword_text": Kind(
+        SettingError, 422, 2, "first sub-words need gold with tokens and tags, as words: leave --first-subword out"
+    ),
+    "no_engine": Kind(SettingError, 422, 2, "{names}: predictions need no engine: leave these arguments out"),
     "one_system": Kind(SettingError, 422, 2, "{option} shows one system: name one, or leave {option} out"),
     "bad_recall": Kind(SettingError, 422, 2, "{option}: must be a number from 0 to 1, for example {example}"),
     "no_such_recall_label": Kind(SettingError, 422, 2, "--min-recall: the gold has no label {label}: it has {names}"),

@@ -13,7 +13,11 @@ def model_card(report: Figures) -> str:
     data, system = report.data, report.system
     name = ", ".join(data.files) or "records in memory"
     args = {"input": data.input, "records": data.records, **({"sha256": data.sha256} if data.sha256 else {})}
-    how = {"mode": "exact spans, micro average", **{key: str(value) for key, value in system.options.items()}}
+    how = {
+        "mode": "exact spans, micro average",
+        "by": f"vtag eval {report.vtag}",
+        **{key: str(value) for key, value in system.options.items()},
+    }
     values = {"precision": report.overall.precision, "recall": report.overall.recall, "f1": report.overall.f1}
     if report.accuracy is not None:
         values["accuracy"] = report.accuracy.accuracy
@@ -27,7 +31,6 @@ def model_card(report: Figures) -> str:
             metric_value=round(value, 6),
             metric_name=metric,
             metric_args=how,
-            source_name=f"vtag eval {report.vtag}",
         )
         for metric, value in values.items()
     ]

@@ -101,7 +101,7 @@ def report_of(
         wanted=wanted(tally.scores, labels, recall) if scored and overall.gold else None,
         calibration=calibration(tally.scores) if scored else None,
         frequent=frequent,
-        notes=_notes(data),
+        notes=_notes(tally, data, overall),
     )
 
 
@@ -121,8 +121,13 @@ def _place(item: tuple[tuple[str | None, str | None], int]) -> tuple[Any, ...]:
     return gold is None, gold or "", found is None, found or ""
 
 
-def _notes(data: Data) -> list[str]:
+def _notes(tally: Tally, data: Data, overall: exact.Score) -> list[str]:
     notes = []
+    if overall.right == overall.found == overall.gold > 0 and not tally.scores.complete:
+        notes.append(
+            "the predictions have no scores and are the gold's own spans: if another field has what was found, name it"
+            " with --predictions-field"
+        )
     if data.records < FEW:
         notes.append(f"{data.records} records are few: the interval says little below {FEW}")
     if data.unanswered:

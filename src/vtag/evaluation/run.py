@@ -68,7 +68,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How gold is read and what is reported besides; see `evaluate`."""
+    """How gold is read and what is reported besides; see `evaluate`. labels: those that the gold must have."""
 
     columns: Columns = field(default_factory=Columns)
     predictions_field: str = "spans"
@@ -80,6 +80,7 @@ class How:
     show_text: bool = False
     errors: str | Path | None = None
     html: str | Path | None = None
+    labels: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.input not in (None, "words", "text"):
@@ -138,7 +139,7 @@ def evaluate(
         InputError: for gold or predictions that cannot be read; it names record and field.
     """
     if engine and not isinstance(model, str | Path):
-        raise error("engine_is_made", names=", ".join(engine))
+        raise error("engine_is_made" if predictions is None else "no_engine", names=", ".join(engine))
     candidate = Candidate(
         model, predictions, aggregation_strategy, ignore_labels, threshold, stride, first_subword, engine
     )
@@ -210,7 +211,7 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
     with ExitStack() as stack:
         stack.enter_context(infrequent_gc())
         systems = [_prepared(one, predictions) for one, predictions in zip(candidates, given, strict=True)]
-        _check_labels(data, systems, how.label_map or {})
+        _check_labels(data, systems, how)
         pair = len(systems) == 2
         listing = stack.enter_context(Listing(how.errors, show_text=how.show_text))
         page = Page(how.html, show_text=how.show_text)
@@ -296,16 +297,21 @@ def _prepared(candidate: Candidate, predictions: Predictions | None) -> Prepared
     )
 
 
-def _check_labels(data: GoldData, systems: Sequence[Prepared], label_map: Mapping[str, str]) -> None:
+def _check_labels(data: GoldData, systems: Sequence[Prepared], how: How) -> None:
     """Raise SettingError for a label map, or a model, that does not fit the gold."""
+    for label in how.labels:
+        if label not in data.labels:
+            raise error("no_such_recall_label", label=label, names=listed(sorted(data.labels)))
     known = data.own_labels.union(*(one.labels or () for one in systems))
     sure = all(one.labels is not None for one in systems)
-    for label, name in label_map.items():
+    for label, name in (how.label_map or {}).items():
         if not isinstance(name, str):
             raise error("bad_label_map")
         if sure and label not in known:
             raise error("no_such_gold_label", label=short(label))
     for one in systems:
+        if one.candidate.first_subword and not data.as_words:
+            raise error("first_subword_text")
         names = {data.named(label) for label in one.labels or ()} - {""}
         if one.labels is not None and data.labels and not names & data.labels:
             raise error("no_common_label", system="model", names=listed(one.labels))
@@ -327,7 +333,11 @@ def _answered(data: GoldData, systems: Sequence[Prepared], rename: Rename, stack
             from vtag.engine.llm import LLM
 
             llm = own.enter_context(LLM.of(one.plan))
-        stage = first_subwords(llm, rename) if one.candidate.first_subword else tagged(llm, one.options, rename)
+        stage = (
+            first_subwords(llm, one.options, rename)
+            if one.candidate.first_subword
+            else tagged(llm, one.options, rename)
+        )
         rows = stage(rows)
         if any(other.plan is not None for other in systems[at + 1 :]):
             with own:

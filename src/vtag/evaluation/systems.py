@@ -85,7 +85,7 @@ def tagged(llm: Tags, options: BoundOptions, rename: Rename) -> Stage:
     return stage
 
 
-def first_subwords(llm: LLM, rename: Rename) -> Stage:
+def first_subwords(llm: LLM, options: BoundOptions, rename: Rename) -> Stage:
     """The stage of a model whose words get the most probable label of their first sub-word, as scripts for training
     evaluate (run_ner.py of transformers). Entities are read by conlleval's rules. The gold must have words.
     """
@@ -116,6 +116,7 @@ def first_subwords(llm: LLM, rename: Rename) -> Stage:
                     )
                     for kind, first, end in tags.read(labels, scheme.name)
                 ]
+                found = [one for one in found if (one[3] or 0) >= options.least(one[2])]
                 yield Row(row.gold, (*row.found, renamed(found, rename)))
 
     return stage
