@@ -105,6 +105,24 @@ def test_spans_of_words_and_tags_are_compared_word_by_word(tmp_path: Path) -> No
     refused("bad_prediction", "record 1, words: has a span outside", lambda: predicted(tmp_path, outside, WORDS))
 
 
+def test_tags_are_read_strictly_by_a_scheme_if_that_is_asked_for(tmp_path: Path) -> None:
+    gold = [{"tokens": ["Ann", "Lee"], "tags": ["B-PER", "I-PER"]}]
+    rows = [{"tags": ["I-PER", "I-PER"]}]
+    assert predicted(tmp_path, rows, gold).overall.f1 == 1
+    strictly = predicted(tmp_path, rows, gold, strict="IOB2")
+    assert (counts(strictly), strictly.data.tags) == ((0, 0, 1), "IOB2")
+    refused("no_such_strict", "use one of IOB1", lambda: predicted(tmp_path, rows, gold, strict="BIO"))
+    refused(
+        "bad_gold", "record 1, tags: has a tag with a prefix", lambda: predicted(tmp_path, rows, gold, strict="IOE2")
+    )
+    rows = [{"tags": ["S-PER", "I-PER"]}]
+    refused(
+        "bad_prediction",
+        "record 1, tags: has a tag with a prefix",
+        lambda: predicted(tmp_path, rows, gold, strict="IOB2"),
+    )
+
+
 def test_a_conll_file_of_predictions_beside_a_conll_file_of_gold(tmp_path: Path) -> None:
     (tmp_path / "gold.conll").write_text("Ann B-PER\nLee I-PER\n\nParis B-LOC\n")
     (tmp_path / "found.conll").write_text("Ann B-PER\nLee I-PER\n\nParis B-ORG\n")

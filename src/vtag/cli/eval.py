@@ -51,6 +51,11 @@ def parser(new: argparse.ArgumentParser) -> argparse.ArgumentParser:
         help='TOML or JSON: other names of labels, of gold and model alike (person = "PER"); "" leaves one out',
     )
     new.add_argument(
+        "--strict",
+        metavar="SCHEME",
+        help="read tags strictly, as seqeval's mode strict: IOB1, IOB2, IOE1, IOE2, IOBES or BILOU",
+    )
+    new.add_argument(
         "--first-subword",
         action="store_true",
         help="words get the label of their first sub-word, read as by seqeval: what training scripts report",
@@ -96,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         args.predictions_field,
         args.input,
         label_map,
+        args.strict,
         args.format,
         args.recall,
         args.seed,

@@ -37,6 +37,10 @@ TABLE: dict[str, Kind] = {
         2,
         "name one model to evaluate, or two to compare, and the gold after --gold: see vtag eval --help",
     ),
+    "no_such_strict": Kind(SettingError, 422, 2, "strict={scheme}: no such scheme: use one of {names}"),
+    "strict_model": Kind(
+        SettingError, 422, 2, "strict={scheme}: the model has labels with other prefixes ({labels}): use its own scheme"
+    ),
     "first_subword_text": Kind(
         SettingError, 422, 2, "first sub-words need gold with tokens and tags, as words: leave --first-subword out"
     ),

@@ -60,10 +60,12 @@ class GoldData:
         *,
         as_words: bool | None = None,
         label_map: Mapping[str, str] | None = None,
+        strict: str | None = None,
         format: str | None = None,  # noqa: A002
     ) -> None:
         self._columns = columns
         self._label_map = label_map or {}
+        self._strict = strict
         self._memory: list[Mapping[str, Any]] | None = None
         self._inputs: list[inputs.Input] = []
         self._kept: list[tuple[str, int, Parts]] | None = []
@@ -127,10 +129,10 @@ class GoldData:
                 raise self._bad(*first[unit], self._columns.spans, f"looks_{unit}")
         self.as_words = words and self._as_words is not False
         if words:
-            self.reading = reading(seen)
+            self.reading = reading(seen, self._strict)
             if self.reading.strange:
                 where = min((seen[tag] for tag in self.reading.strange), key=lambda place: place[1])
-                raise self._bad(*where, self._columns.tags, "tags_scheme")
+                raise self._bad(*where, self._columns.tags, "tags_strict" if self._strict else "tags_scheme")
             self.own_labels = {kind for prefix, kind in self.reading.tags.values() if prefix != "O"}
         elif not spans:
             raise error("no_gold", path=MEMORY)

@@ -43,6 +43,7 @@ REASONS = {
     "tags_form": "is not a list of strings",
     "tags_length": "has more or fewer tags than there are tokens",
     "tags_scheme": "has a tag without a prefix, where others have one (B-, I-): use one scheme",
+    "tags_strict": "has a tag with a prefix that the strict scheme lacks: name another scheme",
     "tags_many": "has more than {most:,} different tags: name the field of the tags with --tags-field",
     "text_missing": "is missing: name the field with --text-field",
     "text_form": "is not a string",

@@ -26,8 +26,9 @@ from vtag.evaluation.listing import Listing, Texts, differences
 from vtag.evaluation.overlaps import Found
 from vtag.evaluation.page import Page
 from vtag.evaluation.report import Comparison, Report, report_of
-from vtag.evaluation.systems import Predictions, Rename, Row, Rows, Spool, first_subwords, tagged
+from vtag.evaluation.systems import Predictions, Row, Rows, Spool, first_subwords, tagged
 from vtag.evaluation.systems import Source as Spans
+from vtag.evaluation.tags import STRICT
 from vtag.evaluation.tally import Tally
 from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
 from vtag.system.garbage import infrequent_gc
@@ -74,6 +75,7 @@ class How:
     predictions_field: str = "spans"
     input: str | None = None
     label_map: Mapping[str, str] | None = None
+    strict: str | None = None
     format: str | None = None
     recall: float = RECALL
     seed: int = 0
@@ -85,6 +87,8 @@ class How:
     def __post_init__(self) -> None:
         if self.input not in (None, "words", "text"):
             raise error("bad_argument", name="input", value=short(self.input), expected='"words" or "text"')
+        if self.strict is not None and self.strict not in STRICT:
+            raise error("no_such_strict", scheme=short(self.strict), names=", ".join(STRICT))
         if not 0 < self.recall <= 1:
             raise error("bad_recall", option="recall", example="0.95")
 
@@ -96,6 +100,7 @@ def evaluate(
     predictions: Spans | None = None,
     input: str | None = None,  # noqa: A002
     label_map: Mapping[str, str] | None = None,
+    strict: str | None = None,
     text_field: str = "text",
     words_field: str = "tokens",
     tags_field: str = "tags",
@@ -122,6 +127,8 @@ def evaluate(
         predictions: a file, as `vtag run` writes it, or the spans of each record.
         input: "words": the gold's words are tagged as they are, where it has tags (default); "text": its text is.
         label_map: other names of labels, of gold and of the system alike; "" leaves a label out.
+        strict: "IOB1", "IOB2", "IOE1", "IOE2", "IOBES" or "BILOU": tags are read strictly by this scheme, as by
+            seqeval with `mode="strict"`; by default by conlleval's rules, as by seqeval without.
         text_field, words_field, tags_field, spans_field: the fields of a record. predictions_field: that of the spans
             in a file of predictions.
         format: of the files, if their extensions do not tell.
@@ -144,7 +151,7 @@ def evaluate(
         model, predictions, aggregation_strategy, ignore_labels, threshold, stride, first_subword, engine
     )
     columns = Columns(text_field, words_field, tags_field, spans_field)
-    how = How(columns, predictions_field, input, label_map, format, recall, seed, show_text, errors, html)
+    how = How(columns, predictions_field, input, label_map, strict, format, recall, seed, show_text, errors, html)
     (report,) = run([candidate], gold, how)[0]
     return report
 
@@ -156,6 +163,7 @@ def compare(
     *,
     input: str | None = None,  # noqa: A002
     label_map: Mapping[str, str] | None = None,
+    strict: str | None = None,
     text_field: str = "text",
     words_field: str = "tokens",
     tags_field: str = "tags",
@@ -176,7 +184,7 @@ def compare(
     """
     candidates = [one if isinstance(one, Candidate) else Candidate(one) for one in (a, b)]
     columns = Columns(text_field, words_field, tags_field, spans_field)
-    how = How(columns, predictions_field, input, label_map, format, recall, seed, show_text, errors)
+    how = How(columns, predictions_field, input, label_map, strict, format, recall, seed, show_text, errors)
     return compared(candidates, gold, how)
 
 
@@ -206,11 +214,21 @@ class Joint:
 def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[Report], Joint]:
     """The reports of one or two candidates, and the counts of two together."""
     columns = replace(how.columns, spans=how.predictions_field)
-    given = [Predictions(one.predictions, columns) if one.predictions is not None else None for one in candidates]
-    data = GoldData(gold, how.columns, as_words=_as_words(how.input, given), label_map=how.label_map, format=how.format)
+    given = [
+        Predictions(one.predictions, columns, how.strict) if one.predictions is not None else None for one in candidates
+    ]
+    data = GoldData(
+        gold,
+        how.columns,
+        as_words=_as_words(how.input, given),
+        label_map=how.label_map,
+        strict=how.strict,
+        format=how.format,
+    )
     with ExitStack() as stack:
         stack.enter_context(infrequent_gc())
-        systems = [_prepared(one, predictions) for one, predictions in zip(candidates, given, strict=True)]
+        plans: dict[str, Any] = {}
+        systems = [_prepared(one, predictions, plans) for one, predictions in zip(candidates, given, strict=True)]
         _check_labels(data, systems, how)
         pair = len(systems) == 2
         listing = stack.enter_context(Listing(how.errors, show_text=how.show_text))
@@ -218,7 +236,7 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
         tallies, joint = [Tally() for _ in systems], Joint()
         texts = Texts() if how.show_text else None
         unanswered = [0 for _ in systems]
-        for row in _answered(data, systems, data.named if how.label_map else None, stack):
+        for row in _answered(data, systems, how, stack):
             record, spans = row.gold, [found or [] for found in row.found]
             for at, (tally, found) in enumerate(zip(tallies, spans, strict=True)):
                 unanswered[at] += row.found[at] is None
@@ -265,7 +283,8 @@ class Prepared:
     shown: dict[str, Any] = field(default_factory=dict)
 
 
-def _prepared(candidate: Candidate, predictions: Predictions | None) -> Prepared:
+def _prepared(candidate: Candidate, predictions: Predictions | None, plans: dict[str, Any]) -> Prepared:
+    """Check a candidate. plans: those made before, by model and engine arguments: equal ones share an engine."""
     if predictions is not None:
         return Prepared(candidate, predictions, predictions.name)
     asked = candidate.options
@@ -278,7 +297,8 @@ def _prepared(candidate: Candidate, predictions: Predictions | None) -> Prepared
     from vtag.model.plan import make_plan
 
     if isinstance(candidate.model, str | Path):
-        plan = make_plan(candidate.model, **candidate.engine)
+        key = repr((str(candidate.model), sorted(candidate.engine.items())))
+        plan = plans.get(key) or plans.setdefault(key, make_plan(candidate.model, **candidate.engine))
         tagger = plan.tagger
     else:
         assert candidate.model is not None
@@ -317,33 +337,31 @@ def _check_labels(data: GoldData, systems: Sequence[Prepared], how: How) -> None
             raise error("no_common_label", system="model", names=listed(one.labels))
 
 
-def _answered(data: GoldData, systems: Sequence[Prepared], rename: Rename, stack: ExitStack) -> Rows:
-    """The rows with the answers of all systems; a model's engine ends before the next one starts."""
+def _answered(data: GoldData, systems: Sequence[Prepared], how: How, stack: ExitStack) -> Rows:
+    """The rows with the answers of all systems; a model's engine ends before another one starts."""
     rows: Rows = (Row(gold, ()) for gold in data)
+    rename, strict = data.named if how.label_map else None, how.strict
+    engine = stack.enter_context(ExitStack())
+    running: Any = None
     llm: Any = None
     for at, one in enumerate(systems):
         if one.predictions is not None:
             rows = one.predictions.stage(rename)(rows)
             continue
         assert one.options is not None
-        own = ExitStack()
         if not isinstance(one.candidate.model, str | Path):
             llm = one.candidate.model
-        else:
+        elif running is not one.plan:
             from vtag.engine.llm import LLM
 
-            llm = own.enter_context(LLM.of(one.plan))
-        stage = (
-            first_subwords(llm, one.options, rename)
-            if one.candidate.first_subword
-            else tagged(llm, one.options, rename)
-        )
-        rows = stage(rows)
-        if any(other.plan is not None for other in systems[at + 1 :]):
-            with own:
-                rows = stack.enter_context(Spool(rows, data))
+            engine.close()
+            llm, running = engine.enter_context(LLM.of(one.plan)), one.plan
+        if one.candidate.first_subword:
+            rows = first_subwords(llm, one.options, rename, strict)(rows)
         else:
-            stack.enter_context(own)
+            rows = tagged(llm, one.options, rename)(rows)
+        if any(other.plan is not None for other in systems[at + 1 :]):
+            rows = stack.enter_context(Spool(rows, data))
     return rows
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from vtag.errors import InputError, VtagError, error
+from vtag.errors import InputError, VtagError, error, listed
 from vtag.evaluation import tags
 from vtag.evaluation.gold import Gold
 from vtag.evaluation.gold_record import (
@@ -33,6 +33,7 @@ from vtag.types import ChunkAnswers, Span
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
+    from vtag.tagger import Tagger
 
 # The name of a label under a label map, "" for one that is left out; None: all keep their names.
 Rename = Callable[[str], str] | None
@@ -85,15 +86,14 @@ def tagged(llm: Tags, options: BoundOptions, rename: Rename) -> Stage:
     return stage
 
 
-def first_subwords(llm: LLM, options: BoundOptions, rename: Rename) -> Stage:
+def first_subwords(llm: LLM, options: BoundOptions, rename: Rename, strict: str | None) -> Stage:
     """The stage of a model whose words get the most probable label of their first sub-word, as scripts for training
     evaluate (run_ner.py of transformers). Entities are read by conlleval's rules. The gold must have words.
     """
 
     def stage(rows: Rows) -> Rows:
         tagger = llm.tagger
-        scheme, types = tagger.scheme, tagger.names.types
-        pairs = [(prefix, kind) if kind else tags.OUTSIDE for prefix, kind in zip(scheme.prefixes, types, strict=True)]
+        read = _reading_of(tagger, strict)
         for chunk in _chunks(rows):
             batch = tagger.prepare([row.gold.words for row in chunk], words=True)
             of_texts = tagger.probabilities(batch, llm.run(batch.windows))
@@ -101,12 +101,12 @@ def first_subwords(llm: LLM, options: BoundOptions, rename: Rename) -> Stage:
                 if at in batch.errors:
                     yield Row(row.gold, (*row.found, None))
                     continue
-                labels, scores = [tags.OUTSIDE] * len(row.gold.offsets), [1.0] * len(row.gold.offsets)
+                labels, scores = ["O"] * len(row.gold.offsets), [1.0] * len(row.gold.offsets)
                 words, firsts = np.unique(encoding.word_ids, return_index=True)
                 for word, first in zip(words.tolist(), firsts.tolist(), strict=True):
                     if word >= 0:
                         best = int(chances[first].argmax())
-                        labels[word], scores[word] = pairs[best], float(chances[first, best])
+                        labels[word], scores[word] = tagger.names.labels[best], float(chances[first, best])
                 found: list[Found] = [
                     (
                         row.gold.offsets[first][0],
@@ -114,12 +114,26 @@ def first_subwords(llm: LLM, options: BoundOptions, rename: Rename) -> Stage:
                         kind,
                         sum(scores[first:end]) / (end - first),
                     )
-                    for kind, first, end in tags.read(labels, scheme.name)
+                    for kind, first, end in read.entities(labels)
                 ]
                 found = [one for one in found if (one[3] or 0) >= options.least(one[2])]
                 yield Row(row.gold, (*row.found, renamed(found, rename)))
 
     return stage
+
+
+def _reading_of(tagger: Tagger, strict: str | None) -> tags.Reading:
+    """What the labels of a model mean."""
+    names, scheme = tagger.names, tagger.scheme
+    if strict is not None:
+        strictly = tags.reading(names.labels, strict)
+        if strictly.strange:
+            raise error("strict_model", scheme=strict, labels=listed(sorted(strictly.strange)))
+        return strictly
+    pairs = [
+        (prefix, kind) if kind else tags.OUTSIDE for prefix, kind in zip(scheme.prefixes, names.types, strict=True)
+    ]
+    return tags.Reading(scheme.name, {"O": tags.OUTSIDE, **dict(zip(names.labels, pairs, strict=True))})
 
 
 def _chunks(rows: Rows) -> Iterator[list[Row]]:
@@ -188,8 +202,8 @@ class Predictions:
     answer. Without texts, and in memory, the first belongs to the first, and there must be as many.
     """
 
-    def __init__(self, source: Source, columns: Columns) -> None:
-        self.source, self.columns = source, columns
+    def __init__(self, source: Source, columns: Columns, strict: str | None = None) -> None:
+        self.source, self.columns, self._strict = source, columns, strict
         self.name = Path(source).name if isinstance(source, str | Path) else "predictions"
         self._reading: tags.Reading | None = None
 
@@ -250,7 +264,8 @@ class Predictions:
     def _read_tags(self) -> tags.Reading:
         """What the tags of the whole file mean."""
         if self._reading is None:
-            self._reading = tags.reading(tag for _, record in self._records() for tag in self._tags(record) or ())
+            found = (tag for _, record in self._records() for tag in self._tags(record) or ())
+            self._reading = tags.reading(found, self._strict)
         return self._reading
 
     def _spans(self, path: str, record: Record, gold: Gold) -> list[Found]:
@@ -259,8 +274,10 @@ class Predictions:
             if gold.words is not None and (given := self._tags(record)) is not None:
                 if len(given) != len(gold.words):
                     raise RefusedError(self.columns.tags, "tags_length")
-                read, at = self._read_tags().entities(given), gold.offsets
-                return [(at[first][0], at[end - 1][1], kind, None) for kind, first, end in read]
+                read, at = self._read_tags(), gold.offsets
+                if not read.strange.isdisjoint(given):
+                    raise RefusedError(self.columns.tags, "tags_strict" if read.strict else "tags_scheme")
+                return [(at[first][0], at[end - 1][1], kind, None) for kind, first, end in read.entities(given)]
             value = _loaded(value_at(record.fields, path_of(record.fields, self.columns.spans)))
             if value is MISSING:
                 raise RefusedError(self.columns.spans, "spans_missing")

@@ -117,40 +117,46 @@ class Reading(NamedTuple):
     """What each tag of a gold set means.
 
     scheme: its name, "plain" for one tag a word. tags: tag -> canonical prefix (B, I, E, S, O) and type. strange: tags
-    that do not fit the others.
+    that do not fit the others, or the scheme. strict: whether only what the scheme permits is an entity.
     """
 
     scheme: str
     tags: Mapping[str, Tag]
-    strange: frozenset[str]
+    strange: frozenset[str] = frozenset()
+    strict: bool = False
 
     def entities(self, tags: Sequence[str]) -> list[Entity]:
-        """The entities of a sentence, by conlleval's rules."""
-        return read([self.tags[tag] for tag in tags], self.scheme)
+        """The entities of a sentence: strictly, or by conlleval's rules; of "plain" tags each word that has a type."""
+        if self.strict:
+            return entities(tags, self.scheme)
+        read = [self.tags[tag] for tag in tags]
+        if self.scheme == "plain":
+            return [(kind, at, at + 1) for at, (prefix, kind) in enumerate(read) if prefix != "O"]
+        return chunks(read)
 
 
-def read(tags: Sequence[Tag], scheme: str) -> list[Entity]:
-    """Entities by conlleval's rules; of the scheme "plain", each word with a type is one."""
-    if scheme == "plain":
-        return [(kind, at, at + 1) for at, (prefix, kind) in enumerate(tags) if prefix != "O"]
-    return chunks(tags)
+def reading(tags: Iterable[str], strict: str | None = None) -> Reading:
+    """How the tags that occur in a gold set are to be read.
 
-
-def reading(tags: Iterable[str]) -> Reading:
-    """How the tags that occur in a gold set are to be read."""
+    strict: a name of STRICT: they are read strictly by this scheme.
+    """
     names = sorted(set(tags))
+    if strict is not None:
+        strange = {tag for tag in names if tag[:1] not in STRICT[strict].prefixes or not tag}
+        read = {tag: (tag[:1], tag[1:].strip("-") or "_") for tag in names}
+        return Reading(strict, read, frozenset(strange), strict=True)
     pairs = {tag: OUTSIDE for tag in names if tag in OUTSIDE_TAGS}
     rest = [tag for tag in names if tag not in pairs]
     matches = {tag: match for tag in rest if (match := _PREFIXED.fullmatch(tag))}
     if not rest:
-        return Reading("plain", pairs, frozenset())
+        return Reading("plain", pairs)
     if len(matches) == len(rest):
         pairs |= {tag: (CANONICAL.get(match[1], match[1]), match[2]) for tag, match in matches.items()}
         used = {pairs[tag][0] for tag in rest}
-        return Reading(next(name for name, has in _NAMES.items() if used <= set(has)), pairs, frozenset())
+        return Reading(next(name for name, has in _NAMES.items() if used <= set(has)), pairs)
     found = schemes.read(dict(enumerate(names)))
     if found.name == "plain":
-        return Reading("plain", pairs | {tag: ("S", tag) for tag in rest}, frozenset())
+        return Reading("plain", pairs | {tag: ("S", tag) for tag in rest})
     for tag, prefix, kind in zip(names, found.prefixes, found.types, strict=True):
         pairs[tag] = (prefix, kind) if kind else OUTSIDE
     return Reading(found.name, pairs, frozenset(tag for tag in rest if pairs[tag][1] == tag))
