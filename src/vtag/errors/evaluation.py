@@ -39,7 +39,10 @@ TABLE: dict[str, Kind] = {
     ),
     "no_such_strict": Kind(SettingError, 422, 2, "strict={scheme}: no such scheme: use one of {names}"),
     "strict_model": Kind(
-        SettingError, 422, 2, "strict={scheme}: the model has labels with other prefixes ({labels}): use its own scheme"
+        SettingError,
+        422,
+        2,
+        "strict={scheme}: the model's labels have other prefixes ({prefixes}): name its own scheme",
     ),
     "first_subword_text": Kind(
         SettingError, 422, 2, "first sub-words need gold with tokens and tags, as words: leave --first-subword out"

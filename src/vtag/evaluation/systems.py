@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from vtag.errors import InputError, VtagError, error, listed
+from vtag.errors import InputError, VtagError, error
 from vtag.evaluation import tags
 from vtag.evaluation.gold import Gold
 from vtag.evaluation.gold_record import (
@@ -128,7 +128,9 @@ def _reading_of(tagger: Tagger, strict: str | None) -> tags.Reading:
     if strict is not None:
         strictly = tags.reading(names.labels, strict)
         if strictly.strange:
-            raise error("strict_model", scheme=strict, labels=listed(sorted(strictly.strange)))
+            raise error(
+                "strict_model", scheme=strict, prefixes=", ".join(sorted({label[:1] for label in strictly.strange}))
+            )
         return strictly
     pairs = [
         (prefix, kind) if kind else tags.OUTSIDE for prefix, kind in zip(scheme.prefixes, names.types, strict=True)
