@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
-import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,8 @@ def main() -> None:
     speed_of.add_argument("--words", action="store_true", help="the gold has tags")
     memory_of = commands.add_parser("memory")
     memory_of.add_argument("--records", type=int, default=300_000)
+    page_of = commands.add_parser("page")
+    page_of.add_argument("--records", type=int, default=1_000)
     figures_of = commands.add_parser("figures")
     figures_of.add_argument("pairs", nargs="+", metavar="MODEL:GOLD")
     args = parser.parse_args()
@@ -39,6 +42,8 @@ def main() -> None:
         speed(args.model, args.gold, args.rounds, words=args.words)
     elif args.command == "memory":
         memory(args.records)
+    elif args.command == "page":
+        page(args.records)
     else:
         figures(args.pairs)
 
@@ -69,12 +74,11 @@ def memory(records: int) -> None:
             command = [sys.executable, "-m", "vtag", "eval", "--predictions", found, gold, "--json"]
             begun = time.perf_counter()
             pid = subprocess.Popen(command, stdout=subprocess.DEVNULL).pid
-            _, status, usage = __import__("os").wait4(pid, 0)
+            _, status, usage = os.wait4(pid, 0)
             took = time.perf_counter() - begun
             assert status == 0
             print(f"{count:,} records: {usage.ru_maxrss / 1024:.1f} MiB, {took:.1f} s")
     print(f"bound: {64 + records * 100 / 2**20:.1f} MiB")
-    assert resource  # the unit of ru_maxrss is KiB on Linux
 
 
 def write(gold: Path, found: Path, records: int) -> None:
@@ -97,6 +101,26 @@ def write(gold: Path, found: Path, records: int) -> None:
             scored = [{**span, "score": chance.random()} for span in other]
             wanted.write(json.dumps({"text": text, "spans": spans}) + "\n")
             guessed.write(json.dumps({"text": text, "spans": scored}) + "\n")
+
+
+def page(records: int) -> None:
+    """The time of the first paint, by the browser's own clock; the median of five."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        gold, found, written = (Path(folder, name) for name in ("gold.jsonl", "found.jsonl", "page.html"))
+        write(gold, found, records)
+        vtag.evaluate(None, gold, predictions=found, html=written, show_text=True)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        times = []
+        for _ in range(5):
+            shown = browser.new_page()
+            shown.goto(written.as_uri())
+            shown.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
+            times.append(shown.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            shown.close()
+        browser.close()
+        print(f"{records:,} records, {written.stat().st_size / 1e6:.1f} MB: {statistics.median(times):.0f} ms")
 
 
 def figures(pairs: list[str]) -> None:

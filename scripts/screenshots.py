@@ -1,4 +1,5 @@
-"""Make the pictures of the page, docs/playground-*.png, with the demo model and Debian's Chromium.
+"""Make the pictures of the pages, docs/playground-*.png and docs/evaluation-*.png, with the demo model and Debian's
+Chromium. The evaluation is that of tests/data/pii_synth_gold.jsonl.
 
 python scripts/screenshots.py
 """
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,8 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 PICTURES: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1200, "height": 640}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1200, "height": 640}, "color_scheme": "dark"},
@@ -37,7 +40,26 @@ def main() -> None:
             page.click("#example")
             page.hover(f"#spans mark:has-text('{SHOWN}')")
             page.screenshot(path=DOCS / f"playground-{name}.png")
+        with tempfile.TemporaryDirectory() as folder:
+            evaluated(Path(folder, "report.html"))
+            for name in ("light", "dark"):
+                options: dict[str, Any] = {"color_scheme": name, "viewport": {"width": 1100, "height": 900}}
+                page = browser.new_context(bypass_csp=True, **options).new_page()
+                page.goto(Path(folder, "report.html").as_uri())
+                page.add_style_tag(content=FONT)
+                if name == "dark":
+                    page.evaluate("() => document.getElementById('records').scrollIntoView()")
+                    page.wait_for_timeout(300)
+                page.screenshot(path=DOCS / f"evaluation-{name}.png")
         browser.close()
+
+
+def evaluated(page: Path) -> None:
+    """Write the page of `vtag eval`."""
+    gold = ROOT / "tests" / "data" / "pii_synth_gold.jsonl"
+    command = [sys.executable, "-m", "vtag", "eval", "demo", str(gold), "--dtype", "float32"]
+    command += ["--show-text", "--html", str(page)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from nervaluate import Evaluator
 from tests.evaluation.spans import LABELS, apart, scored
 from vtag.evaluation.overlaps import Triple, groups
 from vtag.evaluation.semeval import OUTCOMES, Row, Semeval
+from vtag.evaluation.tags import entities
 
 RECORDS = 5_000
 
@@ -46,6 +47,20 @@ def by_nervaluate(records: list[tuple[list[Triple], list[Triple]]]) -> dict[str,
 def test_strict_counts_of_known_cases(gold: list[Triple], found: list[Triple], strict: tuple[int, ...]) -> None:
     assert of([(gold, found)])["strict"][:5] == strict
     assert of([(gold, found)]) == by_nervaluate([(gold, found)])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_equal_nervaluate_s_own_reading_of_random_tags(seed: int) -> None:
+    chance = random.Random(seed)
+    names = ["O", *(f"{prefix}-{label}" for prefix in "BI" for label in LABELS)]
+    for _ in range(RECORDS // 4 // 50):
+        gold = [chance.choices(names, k=chance.randint(1, 12)) for _ in range(50)]
+        found = [[tag if chance.random() < 0.7 else chance.choice(names) for tag in sentence] for sentence in gold]
+        theirs = Evaluator(gold, found, tags=list(LABELS), loader="list").evaluate()["overall"]
+        read = [[sorted((a, b, kind) for kind, a, b in entities(tags)) for tags in side] for side in (gold, found)]
+        for name, row in of([*zip(*read, strict=True)]).items():
+            assert row[:5] == tuple(getattr(theirs[name], outcome) for outcome in OUTCOMES)
+            assert row.f1 == pytest.approx(theirs[name].f1, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))

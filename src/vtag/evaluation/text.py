@@ -8,6 +8,8 @@ from vtag.evaluation import exact
 from vtag.evaluation.bootstrap import Interval
 from vtag.evaluation.figures import Compared, Figures
 
+# Lines are no wider where that can be helped.
+WIDTH = 100
 # The tables show so many labels of a confusion, the most frequent ones.
 MOST_CONFUSED = 12
 
@@ -138,16 +140,18 @@ def _confusion(report: Figures) -> str:
     for one in report.confusion:
         for label in (one.gold, one.found):
             if label is not None:
-                weights[label] = weights.get(label, 0) + one.count * (2 if one.gold != one.found else 1)
+                weights[label] = weights.get(label, 0) + one.count * (1 if one.gold == one.found else 2)
     shown = sorted(sorted(weights, key=lambda label: -weights[label])[:MOST_CONFUSED])
     counts = {(one.gold, one.found): one.count for one in report.confusion}
     axis: list[str | None] = [*shown, None]
     names = ["NONE" if label is None else label for label in axis]
-    rows = [["gold \\ found", *names]]
-    rows += [
-        [name, *(str(counts.get((gold, found), "") or "") for found in axis)]
-        for gold, name in zip(axis, names, strict=True)
-    ]
+    columns = names
+    if sum(map(len, names)) > WIDTH - 20:  # numbers stand for labels
+        columns = [str(at) for at in range(1, len(names) + 1)]
+        names = [f"{name} {at}" for name, at in zip(names, columns, strict=True)]
+    rows = [["gold \\ found", *columns]]
+    for gold, name in zip(axis, names, strict=True):
+        rows.append([name, *(str(counts.get((gold, found), "")) for found in axis)])
     more = len(weights) - len(shown)
     return "confusion\n" + _table(rows) + (f"\n{more} more labels are in the JSON" if more else "")
 
