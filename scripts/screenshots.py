@@ -43,8 +43,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             evaluated(Path(folder, "report.html"))
             for name in ("light", "dark"):
-                options: dict[str, Any] = {"color_scheme": name, "viewport": {"width": 1100, "height": 900}}
-                page = browser.new_context(bypass_csp=True, **options).new_page()
+                how: dict[str, Any] = {"color_scheme": name, "viewport": {"width": 1100, "height": 900}}
+                page = browser.new_context(bypass_csp=True, **how).new_page()
                 page.goto(Path(folder, "report.html").as_uri())
                 page.add_style_tag(content=FONT)
                 if name == "dark":

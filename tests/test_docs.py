@@ -112,6 +112,25 @@ def test_the_page_of_redaction_has_code_that_prints_what_it_says_policies_that_h
     assert "ann@smith.org" in (tmp_path / "back.jsonl").read_text("utf-8")
 
 
+def test_the_page_of_evaluation_has_code_that_prints_what_it_says_and_commands_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vtag.cli.eval import parser
+    from vtag.cli.main import COMMANDS, Parser, main
+
+    page = (ROOT / "docs" / "evaluation.md").read_text("utf-8")
+    ((code, says),) = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
+    assert printed(code) == says
+    options = parser(Parser(prog="vtag eval", description=COMMANDS["eval"])).format_help()
+    for line in re.findall(r"^    vtag eval (.*?)(?: +#.*)?$", page, re.MULTILINE):
+        assert set(re.findall(r"--[a-z-]+", line)) <= set(re.findall(r"--[a-z-]+", options))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gold.jsonl").write_text('{"text": "Hi, I am Ann Smith.", "spans": [[9, 12, "GIVEN_NAME"]]}\n')
+    commands = re.findall(r"^    vtag ((?:run|eval) .*found$)", page, re.MULTILINE)
+    assert [main(shlex.split(line)) for line in commands] == [0, 0]
+    assert "1 right of 2 found, 1 gold spans" in capsys.readouterr().out
+
+
 def test_the_page_of_the_server_and_its_help_name_every_limit_every_route_and_every_metric() -> None:
     from prometheus_client.metrics import MetricWrapperBase
 
