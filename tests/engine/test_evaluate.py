@@ -63,6 +63,24 @@ def test_words_are_tagged_as_words_and_texts_as_texts(llm: LLM) -> None:
     found = llm.tag(words=[row["tokens"] for row in WORDS], use_tqdm=False)
     assert report.data.input == "words"
     assert report.overall.found == sum(map(len, found))
+    texts = [{**row, "text": " ".join(row["tokens"]).replace(" .", ".")} for row in WORDS]
+    report = evaluate(llm, texts, input="text")
+    found = llm.tag([row["text"] for row in texts], use_tqdm=False)
+    assert report.data.input == "text"
+    assert report.overall.found == sum(map(len, found))
+
+
+def test_a_conll_file_is_tagged_by_a_file_run_and_its_output_is_evaluated(llm: LLM, tmp_path: Path) -> None:
+    sentences = ["".join(f"{word} {tag}\n" for word, tag in zip(*row.values(), strict=True)) for row in WORDS]
+    (tmp_path / "gold.conll").write_text("\n".join(sentences))
+    tag_files(llm, tmp_path / "gold.conll", tmp_path / "found.jsonl", words_field="tokens")
+    found = evaluate(None, tmp_path / "gold.conll", predictions=tmp_path / "found.jsonl")
+    assert found.data.input == "words"
+    assert found.overall == evaluate(llm, WORDS).overall == evaluate(llm, tmp_path / "gold.conll").overall
+
+
+def test_hostile_texts_can_be_gold(llm: LLM) -> None:
+    rows = [json.loads(line) for line in HOSTILE.read_text().splitlines()]
     texts = [row["text"] for row in rows if not has_surrogate(row["text"])]
     gold = [{"text": text, "spans": [[0, len(text), "CITY"]] if text else []} for text in texts]
     report = evaluate(llm, gold)
