@@ -144,6 +144,7 @@ def test_a_record_that_cannot_be_gold_is_named_without_its_text(record: dict[str
         ({"tokens": ["Ann"], "tags": [3]}, "record 2, tags: has numbers"),
         ({"tokens": ["Ann"], "tags": "O"}, "record 2, tags: is not a list of strings"),
         ({"tokens": ["Ann"], "tags": ["O", "O"]}, "record 2, tags: has more or fewer tags"),
+        ({"text": "Ann", "spans": []}, "record 2, tags: is missing, where other records have tags"),
         ({"tokens": ["Ann"], "tags": ["PER"]}, "record 2, tags: has a tag without a prefix"),
         ({"tokens": [""], "tags": ["B-PER"]}, "record 2, tokens: has an empty token with a tag"),
         ({"tokens": ["\udc00"], "tags": ["O"]}, "record 2, tokens: has a lone surrogate"),
@@ -158,8 +159,8 @@ def test_tags_that_cannot_be_gold_are_named_without_the_words(record: dict[str, 
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("gold.conll", "Ann B-PER\n\nAnn\n", "record 2: a line has more or fewer columns"),
-        ("gold.conllu", "1\tAnn\tX\n", "record 1: not CoNLL-U"),
+        ("gold.conll", "Ann B-PER\n\nAnn\n", "record 2, tags: a line has more or fewer columns"),
+        ("gold.conllu", "1\tAnn\tX\n", "record 1, tags: a line has not the 10 columns"),
         ("gold.conll", "Ann\n", "record 1, spans: is missing, and so are tags"),
         ("gold.jsonl", '{"text": "Ann", "spans": []}\n{"text": "Ann', "record 2: not JSON"),
         ("gold.jsonl", "", "has no records"),
@@ -167,7 +168,7 @@ def test_tags_that_cannot_be_gold_are_named_without_the_words(record: dict[str, 
 )
 def test_files_that_cannot_be_gold(tmp_path: Path, name: str, data: str, says: str) -> None:
     (tmp_path / name).write_text(data)
-    kind = "no_gold" if "no records" in says else "bad_gold" if "spans" in says else "bad_gold_record"
+    kind = "no_gold" if "no records" in says else "bad_gold" if "," in says else "bad_gold_record"
     refused(kind, says, lambda: gold(tmp_path / name))
 
 

@@ -42,10 +42,15 @@ def test_spans_in_memory_in_all_their_forms() -> None:
         [Span(one.start, one.end, one.label, one.score, gold["text"][one.start : one.end]) for one in rows]
         for rows, gold in zip(objects, GOLD, strict=True)
     ]
+    hf = [[{**row, "entity_group": row["label"], "word": "##x"} for row in rows] for rows in FOUND]
+    presidio = [[{**row, "entity_type": row["label"]} for row in rows] for rows in FOUND]
+    for rows in (*hf, *presidio):
+        for row in rows:
+            del row["label"]
     triples = [[(row["start"], row["end"], row["label"], row["score"]) for row in rows] for rows in FOUND]
-    reports = [evaluate(None, GOLD, predictions=form) for form in (FOUND, objects, triples)]
-    assert [counts(report) for report in reports] == [(2, 3, 3)] * 3
-    assert reports[0].to_dict() == reports[1].to_dict() == reports[2].to_dict()
+    reports = [evaluate(None, GOLD, predictions=form) for form in (FOUND, objects, triples, hf, presidio)]
+    assert [counts(report) for report in reports] == [(2, 3, 3)] * 5
+    assert all(report.to_dict() == reports[0].to_dict() for report in reports)
     assert reports[0].errors.kinds["boundary"] == 1
     assert reports[0].system.model == "predictions"
 
@@ -184,6 +189,9 @@ def test_candidates_that_cannot_be_meant() -> None:
     refused("systems", "name one model", lambda: Candidate())
     refused("systems", "name one model", lambda: Candidate("demo", predictions=FOUND))
     refused("bad_argument", "input=", lambda: evaluate(None, GOLD, predictions=FOUND, input="tags"))
+    refused("bad_argument", "seed=", lambda: evaluate(None, GOLD, predictions=FOUND, seed=-1))
+    wrong: dict[str, Any] = {"PER": 1}
+    refused("bad_label_map", "label_map", lambda: evaluate(None, GOLD, predictions=FOUND, label_map=wrong))
     refused("bad_recall", "recall", lambda: evaluate(None, GOLD, predictions=FOUND, recall=2))
     refused("eval_failed", "--errors", lambda: evaluate(None, GOLD, predictions=FOUND, errors="no/such/folder"))
     refused("eval_failed", "--html", lambda: evaluate(None, GOLD, predictions=FOUND, html="no/such/folder"))

@@ -20,6 +20,8 @@ from vtag.files.records import Bad, Record
 MOST_TAGS = 1_000
 # So many records stay in memory after the check; more are read a second time.
 KEPT = 5_000
+# Reasons of records whose last columns are missing.
+COLUMNS_MISSING = ("conll_columns", "conllu_columns")
 # What messages call records that come from no file.
 MEMORY = "gold"
 
@@ -99,6 +101,7 @@ class GoldData:
         """Read all records: tags become known, and offsets in other units than code points."""
         seen: dict[str, tuple[str, int]] = {}
         spans = words = False
+        without: tuple[str, int] | None = None
         votes: Counter[str] = Counter()
         first: dict[str, tuple[str, int]] = {}
         for path, record in self._read():
@@ -110,8 +113,9 @@ class GoldData:
                     self._kept = None
             if parts.tags is None:
                 spans = True
+                without = without or (path, record.number)
                 self.own_labels.update(label for _, _, label in parts.spans)
-                if not parts.shown:
+                if not parts.shown and not votes["codepoint"]:
                     for unit, count in evidence(parts.text, parts.spans).items():
                         votes[unit] += count
                         if count:
@@ -128,6 +132,8 @@ class GoldData:
             if votes[unit] and not votes["codepoint"]:
                 raise self._bad(*first[unit], self._columns.spans, f"looks_{unit}")
         self.as_words = words and self._as_words is not False
+        if self.as_words and without is not None:
+            raise self._bad(*without, self._columns.tags, "tags_missing")
         if words:
             self.reading = reading(seen, self._strict)
             if self.reading.strange:
@@ -149,6 +155,9 @@ class GoldData:
                 for record in inputs.records(source, raw):
                     if isinstance(record, Bad):
                         reason = records.REASONS[record.reason]
+                        if record.reason in COLUMNS_MISSING:
+                            where = {"record": record.number, "column": self._columns.tags}
+                            raise error("bad_gold", path=source.path, reason=reason, **where)
                         raise error("bad_gold_record", path=source.path, record=record.number, reason=reason)
                     yield source.path, record
 
@@ -178,9 +187,11 @@ class GoldData:
         if parts.tags is None or self.reading is None:
             return parts.spans
         offsets = parts.offsets
-        return [
+        found = [
             (offsets[first][0], offsets[end - 1][1], kind) for kind, first, end in self.reading.entities(parts.tags)
         ]
+        # the words of a multiword token may stand at one place of the text
+        return found if self.as_words else sorted(set(found))
 
     def _digest(self) -> str | None:
         if not self._inputs:

@@ -18,7 +18,7 @@ from vtag.text.offsets import positions
 STARTS = ("start", "start_offset")
 ENDS = ("end", "end_offset")
 LABELS = ("label", "entity_group", "entity", "entity_type")
-TEXTS = ("text", "value", "word")
+TEXTS = ("text", "value")
 # The field with the places of tokens in the text.
 OFFSETS = "offsets"
 
@@ -39,6 +39,7 @@ REASONS = {
     "words_surrogate": "has a lone surrogate: remove it",
     "words_not_in_text": "are not in the text in this order: give their places in a field offsets, or evaluate words",
     "word_empty": "has an empty token with a tag: give it the tag O, or remove it",
+    "tags_missing": "is missing, where other records have tags: keep both kinds apart, or evaluate text",
     "tags_numbers": "has numbers: write the names of the tags",
     "tags_form": "is not a list of strings",
     "tags_length": "has more or fewer tags than there are tokens",

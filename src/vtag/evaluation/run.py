@@ -89,6 +89,11 @@ class How:
             raise error("bad_argument", name="input", value=short(self.input), expected='"words" or "text"')
         if self.strict is not None and self.strict not in STRICT:
             raise error("no_such_strict", scheme=short(self.strict), names=", ".join(STRICT))
+        names = self.label_map or {}
+        if not isinstance(names, Mapping) or not all(isinstance(name, str) for name in names.values()):
+            raise error("bad_label_map")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise error("bad_argument", name="seed", value=short(self.seed), expected="a number of at least 0")
         if not 0 < self.recall <= 1:
             raise error("bad_recall", option="recall", example="0.95")
 
@@ -292,6 +297,8 @@ def _prepared(candidate: Candidate, predictions: Predictions | None, plans: dict
     if candidate.first_subword:
         shown = {"decoding": "first sub-word"}
     shown |= {name: getattr(asked, name) for name in ("threshold", "stride") if getattr(asked, name) is not None}
+    if tuple(asked.ignore_labels) != ("O",):
+        shown["ignore_labels"] = list(asked.ignore_labels)
     shown |= {name: str(value) for name, value in candidate.engine.items()}
     from vtag.model.identity import model_digest
     from vtag.model.plan import make_plan
@@ -324,9 +331,7 @@ def _check_labels(data: GoldData, systems: Sequence[Prepared], how: How) -> None
             raise error("no_such_recall_label", label=label, names=listed(sorted(data.labels)))
     known = data.own_labels.union(*(one.labels or () for one in systems))
     sure = all(one.labels is not None for one in systems)
-    for label, name in (how.label_map or {}).items():
-        if not isinstance(name, str):
-            raise error("bad_label_map")
+    for label in how.label_map or {}:
         if sure and label not in known:
             raise error("no_such_gold_label", label=short(label))
     for one in systems:

@@ -88,7 +88,7 @@ def tagged(llm: Tags, options: BoundOptions, rename: Rename) -> Stage:
 
 def first_subwords(llm: LLM, options: BoundOptions, rename: Rename, strict: str | None) -> Stage:
     """The stage of a model whose words get the most probable label of their first sub-word, as scripts for training
-    evaluate (run_ner.py of transformers). Entities are read by conlleval's rules. The gold must have words.
+    evaluate (run_ner.py of transformers). Entities are read by conlleval's rules, or strictly. The gold has words.
     """
 
     def stage(rows: Rows) -> Rows:

@@ -27,6 +27,9 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
         if lines is None:
             yield Bad(number, "not_utf8")
             continue
+        if any(line.count("\t") != 9 for line in lines if not line.startswith("#")):
+            yield Bad(number, "conllu_columns")
+            continue
         try:
             (sentence,) = conllu.parse("\n".join(lines))
             record = _record(number, sentence)
@@ -36,9 +39,9 @@ def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
 
 
 def _record(number: int, sentence: Any) -> Record | None:
-    """None if a word lacks its columns."""
+    """None without words, or with an empty one."""
     words = [token for token in sentence if isinstance(token["id"], int)]
-    if not words or not all(token.get("form") and "misc" in token for token in words):
+    if not words or not all(token["form"] for token in words):
         return None
     text, offsets = _places(sentence)
     # "# text" is what was written; it has the spaces that SpaceAfter cannot tell.
