@@ -30,7 +30,7 @@ def render_terminal(text: str, spans: Sequence[Span], *, color: bool = True) -> 
     """The text with each span on its label's colour, followed by the label; in brackets if `color` is false."""
     parts = []
     for piece, covering, begins, ends in _segments(text, spans):
-        shown = piece.translate(_VISIBLE)
+        shown = visible(piece)
         if not color:
             parts.append("[" * begins + shown + "".join(f" {_label(span)}]" for span in ends))
             continue
@@ -48,8 +48,7 @@ def render_page(texts: Sequence[str], rows: Sequence[Sequence[Span]], *, title: 
     """A standalone page without a script: how often each label occurs, then the texts with their spans."""
     counts = Counter(span.label for row in rows for span in row)
     legend = "".join(
-        f'<li><mark style="background:{rgb(_color(label))}">{html.escape(label.translate(_VISIBLE))}</mark>'
-        f" {counts[label]}</li>\n"
+        f'<li><mark style="background:{rgb(_color(label))}">{html.escape(visible(label))}</mark> {counts[label]}</li>\n'
         for label in sorted(counts, key=_place)
     )
     articles = "".join(
@@ -89,7 +88,7 @@ def marked(text: str, spans: Sequence[Span], *, scores: bool = True) -> str:
     """The HTML of a text with its spans in colours, and their scores as titles."""
     parts = []
     for piece, covering, _, ends in _segments(text, spans):
-        inner = html.escape(piece.translate(_VISIBLE))
+        inner = html.escape(visible(piece))
         for span in reversed(covering):
             label = f"<b> {html.escape(_label(span))}</b>" if span in ends else ""
             color = rgb(_color(span.label))
@@ -97,6 +96,11 @@ def marked(text: str, spans: Sequence[Span], *, scores: bool = True) -> str:
             inner = f'<mark {title}style="background:{color}">{inner}{label}</mark>'
         parts.append(inner)
     return "".join(parts)
+
+
+def visible(text: str) -> str:
+    """The text with signs in place of control characters, except for tabs and line ends."""
+    return text.translate(_VISIBLE)
 
 
 def rgb(color: int) -> str:
@@ -139,7 +143,7 @@ def _paint(text: str, label: str, *, bold: bool = False) -> str:
 
 
 def _label(span: Span) -> str:
-    return span.label.translate(_VISIBLE)
+    return visible(span.label)
 
 
 def _color(label: str) -> int:

@@ -99,6 +99,12 @@ def test_frequent_texts_are_those_of_missed_and_spurious_spans_and_only_on_reque
     assert not any(name in f"{hidden}{json.dumps(hidden.to_dict())}" for name in ("Ann", "Bob", "Lee"))
 
 
+def test_a_label_cannot_control_the_terminal() -> None:
+    shown = str(evaluate(None, [{"text": "Ann", "spans": [[0, 3, "\x1b[31mPER"]]}], predictions=[[]]))
+    assert "\x1b" not in shown
+    assert "␛[31mPER" in shown
+
+
 def test_the_yaml_is_read_as_a_model_card(report: Report, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(model_card(report))
     card = ModelCard.load(tmp_path / "README.md")

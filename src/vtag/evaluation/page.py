@@ -11,6 +11,7 @@ from vtag.errors import error
 from vtag.evaluation.figures import Figures
 from vtag.evaluation.gold import Gold
 from vtag.evaluation.overlaps import Found, Pair, Triple
+from vtag.evaluation.text import borders_line, data_line, system_line, wanted_line
 from vtag.types import Span
 
 # So many records are on the page, and so many characters of a text.
@@ -59,6 +60,7 @@ def render(report: Figures, articles: Sequence[str], *, show_text: bool) -> str:
     """The whole page."""
     data, overall, leak = report.data, report.overall, report.characters
     interval = report.interval
+    known = f", revision {report.system.revision[:12]}" if report.system.revision else ""
     big = [
         ("micro F1", _figure(overall.f1), f"{interval.low:.3f} to {interval.high:.3f}, {interval.level:.0%} interval"),
         ("precision", _figure(overall.precision), f"{overall.right:,} of {overall.found:,} found spans"),
@@ -69,7 +71,8 @@ def render(report: Figures, articles: Sequence[str], *, show_text: bool) -> str:
         of = report.accuracy
         big.append(("accuracy", _figure(of.accuracy), f"{of.right:,} of {of.words:,} words"))
     parts = [
-        f"<p>{_escape(_sentence(report))}</p>",
+        f"<p>{_escape(system_line(report))}, {report.date}{known}</p>",
+        f"<p>{_escape(data_line(report))}; offsets are code points</p>",
         *(f"<p>Note: {_escape(note)}.</p>" for note in report.notes),
         '<dl class="figures">'
         + "".join(f"<div><dt>{name}</dt><dd>{value}</dd><dd>{says}</dd></div>" for name, value, says in big)
@@ -89,18 +92,6 @@ def render(report: Figures, articles: Sequence[str], *, show_text: bool) -> str:
     listed = f"<p>{len(articles):,} of {data.records:,} records, {says}.</p>\n" + "".join(articles)
     parts.append(f'<section id="records">\n<h2>Records</h2>\n{listed}</section>')
     return view.page(f"{report.system.model} on {', '.join(data.files) or 'records'}", "\n".join(parts) + "\n", STYLE)
-
-
-def _sentence(report: Figures) -> str:
-    data, system = report.data, report.system
-    options = ", ".join(f"{name} {value}" for name, value in system.options.items())
-    gold = f"tags ({data.tags})" if data.tags is not None else "spans"
-    known = f", sha256 {data.sha256[:12]}" if data.sha256 else ""
-    revision = f", revision {system.revision[:12]}" if system.revision else ""
-    return (
-        f"{system.model}{revision}{f' ({options})' if options else ''}, by vtag {report.vtag} on {report.date}. "
-        f"{data.records:,} records{known}, gold from {gold}, {data.input} as input. Offsets are code points."
-    )
 
 
 def _record(gold: Gold, found: Sequence[Found], wrong: Sequence[Pair], *, show_text: bool) -> str:
@@ -167,9 +158,8 @@ def _errors(report: Figures) -> str:
         [label, *(row.get(kind, 0) for kind in kinds)] for label, row in report.errors.labels.items()
     ]
     rows.append(["all", *(report.errors.kinds[kind] for kind in kinds)])
-    borders = {**report.errors.sides, **report.errors.sizes}
-    says = ", ".join(f"{name} {count:,}" for name, count in borders.items())
-    return _table(["label", *kinds], rows) + (f"<p>Borders that differ: {says}.</p>" if says else "")
+    says = borders_line(report)
+    return _table(["label", *kinds], rows) + (f"<p>{says.capitalize()}.</p>" if says else "")
 
 
 def _semeval(report: Figures) -> str:
@@ -185,14 +175,8 @@ def _semeval(report: Figures) -> str:
 def _thresholds(report: Figures) -> str:
     steps = report.thresholds or ()
     rows: list[list[Cell]] = [[f"{step.threshold:.1f}", step.precision, step.recall, step.f1] for step in steps]
-    wanted = report.wanted
-    says = ""
-    if wanted is not None and wanted.threshold is None:
-        says = f"<p>Recall {wanted.recall:g} is not reached: it is {wanted.step.recall:.4f} without a threshold.</p>"
-    elif wanted is not None:
-        at = f"at {wanted.threshold:.4f}, with precision {wanted.step.precision:.4f}"
-        says = f"<p>Recall {wanted.recall:g} is reached {at}.</p>"
-    return _table(["threshold", "precision", "recall", "F1"], rows) + says
+    says = wanted_line(report)
+    return _table(["threshold", "precision", "recall", "F1"], rows) + (f"<p>{says.capitalize()}.</p>" if says else "")
 
 
 def _calibration(report: Figures) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from vtag.evaluation import exact
 from vtag.evaluation.bootstrap import Interval
 from vtag.evaluation.figures import Compared, Figures
+from vtag.view import visible
 
 # Lines are no wider where that can be helped.
 WIDTH = 100
@@ -16,52 +17,22 @@ MOST_CONFUSED = 12
 
 def render(report: Figures) -> str:
     """A report for people; the table of labels is that of seqeval."""
-    system, overall = report.system, report.overall
-    figures = (
-        f"micro F1 {_digits(overall.f1)}  {_interval(report.interval)}\n"
-        f"precision {_digits(overall.precision)}, recall {_digits(overall.recall)}:"
-        f" {overall.right:,} right of {overall.found:,} found, {overall.gold:,} gold spans"
-    )
-    if report.accuracy is not None:
-        of = report.accuracy
-        figures += f"\naccuracy {_digits(of.accuracy)}: {of.right:,} of {of.words:,} words"
-    parts = [_head(report), figures, labels_table(report)]
-    rows = [[name, *row[:5], *map(_digits, row[5:])] for name, row in _semeval(report)]
-    head = ["", "correct", "incorrect", "partial", "missed", "spurious", "precision", "recall", "f1-score"]
-    parts.append("SemEval-2013, as nervaluate\n" + _table([head, *rows]))
-    untyped, leak = report.untyped, report.characters
-    parts.append(
-        f"without labels: precision {_digits(untyped.precision)}, recall {_digits(untyped.recall)},"
-        f" F1 {_digits(untyped.f1)}\n"
-        f"characters of gold spans in no found span: {leak.leaked:,} of {leak.gold:,} ({_percent(leak.leak_rate)}),"
-        f" in {leak.leaking_records:,} of {leak.records:,} records with gold spans\n"
-        f"characters of found spans in no gold span: {leak.beside:,} of {leak.found:,}"
-    )
-    parts.append(_errors(report))
-    if len(report.labels) > 1:
-        parts.append(_confusion(report))
-    if report.thresholds is not None:
-        rows = [
-            [f"{step.threshold:.1f}", *map(_digits, (step.precision, step.recall, step.f1))]
-            for step in report.thresholds
-        ]
-        parts.append("thresholds\n" + _table([["at", "precision", "recall", "f1-score"], *rows]) + _wanted(report))
-    if report.calibration is not None:
-        of_scores = report.calibration
-        parts.append(
-            f"calibration of {of_scores.spans:,} scores: ECE {_digits(of_scores.ece)}"
-            f" ({_digits(of_scores.ece_equal_mass)} with bins of equal size), Brier {_digits(of_scores.brier)}"
-        )
-    if report.frequent is not None:
-        for name in ("missed", "spurious"):
-            texts = [[str(count), repr(text)[1:-1]] for text, count in getattr(report.frequent, name)]
-            if texts:
-                parts.append(f"most often {name}\n" + _table(texts))
-    for labels, says in ((system.only_gold, "only in the gold"), (system.only_system, "only of the system")):
-        if labels:
-            parts.append(f"labels {says}: {', '.join(labels)}")
-    parts += [f"note: {note}" for note in report.notes]
-    return "\n\n".join(parts)
+    parts = [
+        f"{system_line(report)}\n{data_line(report)}",
+        _overall(report),
+        labels_table(report),
+        _semeval(report),
+        _characters(report),
+        _errors(report),
+        _confusion(report),
+        _thresholds(report),
+        _calibration(report),
+        _frequent(report),
+        _labels(report),
+        *(f"note: {note}" for note in report.notes),
+    ]
+    # labels and names of files must not control the terminal
+    return visible("\n\n".join(filter(None, parts)))
 
 
 def render_comparison(comparison: Compared) -> str:
@@ -82,14 +53,13 @@ def render_comparison(comparison: Compared) -> str:
         f"answers differ in {comparison.records:,} records: {comparison.only_a:,} gold spans are right in A alone,"
         f" {comparison.only_b:,} in B alone"
     )
-    return "\n\n".join(
-        [
-            f"A: {_system(a)}\nB: {_system(b)}\n{_data(a)}",
-            _table(rows),
-            sure,
-            *(f"note: {note}" for note in dict.fromkeys([*a.notes, *b.notes])),
-        ]
-    )
+    parts = [
+        f"A: {system_line(a)}\nB: {system_line(b)}\n{data_line(a)}",
+        _table(rows),
+        sure,
+        *(f"note: {note}" for note in dict.fromkeys([*a.notes, *b.notes])),
+    ]
+    return visible("\n\n".join(parts))
 
 
 def _f1(report: Figures, label: str) -> float:
@@ -101,16 +71,14 @@ def labels_table(report: Figures) -> str:
     return exact.table({name: exact.Score(row.right, row.found, row.gold) for name, row in report.labels.items()})
 
 
-def _head(report: Figures) -> str:
-    return f"{_system(report)}\n{_data(report)}"
-
-
-def _system(report: Figures) -> str:
+def system_line(report: Figures) -> str:
+    """What was evaluated, and how."""
     options = ", ".join(f"{name} {value}" for name, value in report.system.options.items())
     return f"{report.system.model}{f' ({options})' if options else ''}, vtag {report.vtag}"
 
 
-def _data(report: Figures) -> str:
+def data_line(report: Figures) -> str:
+    """On what."""
     data = report.data
     names = ", ".join(data.files) or "records in memory"
     gold = f"tags ({data.tags})" if data.tags is not None else "spans"
@@ -118,10 +86,56 @@ def _data(report: Figures) -> str:
     return f"{names}: {data.records:,} records, {data.spans:,} gold spans from {gold}, {data.input} as input{known}"
 
 
-def _semeval(report: Figures) -> Iterable[tuple[str, tuple[float, ...]]]:
+def wanted_line(report: Figures) -> str:
+    """At which threshold the wanted recall is reached; "" without gold spans or scores."""
+    wanted = report.wanted
+    if wanted is None:
+        return ""
+    if wanted.threshold is None:
+        return f"recall {wanted.recall:g} is not reached: it is {_digits(wanted.step.recall)} without a threshold"
+    precision = _digits(wanted.step.precision)
+    return f"recall {wanted.recall:g} is reached at {wanted.threshold:.4f}, with precision {precision}"
+
+
+def borders_line(report: Figures) -> str:
+    """How the borders of spans with errors differ; "" if none do."""
+    borders = {**report.errors.sides, **report.errors.sizes}
+    says = ", ".join(f"{name} {count:,}" for name, count in borders.items())
+    return f"borders that differ: {says}" if says else ""
+
+
+def _overall(report: Figures) -> str:
+    of = report.overall
+    counts = f"{of.right:,} right of {of.found:,} found, {of.gold:,} gold spans"
+    lines = [
+        f"micro F1 {_digits(of.f1)}  {_interval(report.interval)}",
+        f"precision {_digits(of.precision)}, recall {_digits(of.recall)}: {counts}",
+    ]
+    if (words := report.accuracy) is not None:
+        lines.append(f"accuracy {_digits(words.accuracy)}: {words.right:,} of {words.words:,} words")
+    return "\n".join(lines)
+
+
+def _semeval(report: Figures) -> str:
+    head = ["", "correct", "incorrect", "partial", "missed", "spurious", "precision", "recall", "f1-score"]
+    rows: list[list[object]] = []
     for name, row in report.semeval.items():
         counts = row.correct, row.incorrect, row.partial, row.missed, row.spurious
-        yield name, (*counts, row.precision, row.recall, row.f1)
+        rows.append([name, *counts, *map(_digits, (row.precision, row.recall, row.f1))])
+    return "SemEval-2013, as nervaluate\n" + _table([head, *rows])
+
+
+def _characters(report: Figures) -> str:
+    untyped, leak = report.untyped, report.characters
+    figures = _digits(untyped.precision), _digits(untyped.recall), _digits(untyped.f1)
+    leaked = f"{leak.leaked:,} of {leak.gold:,} ({_percent(leak.leak_rate)})"
+    where = f"{leak.leaking_records:,} of {leak.records:,} records with gold spans"
+    lines = [
+        "without labels: precision {}, recall {}, F1 {}".format(*figures),
+        f"characters of gold spans in no found span: {leaked}, in {where}",
+        f"characters of found spans in no gold span: {leak.beside:,} of {leak.found:,}",
+    ]
+    return "\n".join(lines)
 
 
 def _errors(report: Figures) -> str:
@@ -129,13 +143,13 @@ def _errors(report: Figures) -> str:
     kinds = list(report.errors.kinds)
     rows = [["", *kinds], ["all", *(str(report.errors.kinds[kind]) for kind in kinds)]]
     rows += [[label, *(str(row.get(kind, 0)) for kind in kinds)] for label, row in report.errors.labels.items()]
-    borders = {**report.errors.sides, **report.errors.sizes}
-    says = ", ".join(f"{name} {count:,}" for name, count in borders.items())
-    return "errors\n" + _table(rows) + (f"\nborders that differ: {says}" if says else "")
+    return "\n".join(filter(None, ["errors", _table(rows), borders_line(report)]))
 
 
 def _confusion(report: Figures) -> str:
-    """Gold labels by row, found ones by column; of many, those that are confused most."""
+    """Gold labels by row, found ones by column; of many, those that are confused most. "" with one label."""
+    if len(report.labels) < 2:
+        return ""
     weights: dict[str, int] = {}
     for one in report.confusion:
         for label in (one.gold, one.found):
@@ -156,16 +170,42 @@ def _confusion(report: Figures) -> str:
     return "confusion\n" + _table(rows) + (f"\n{more} more labels are in the JSON" if more else "")
 
 
-def _wanted(report: Figures) -> str:
-    wanted = report.wanted
-    if wanted is None:
+def _thresholds(report: Figures) -> str:
+    rows = [
+        [f"{step.threshold:.1f}", *map(_digits, (step.precision, step.recall, step.f1))]
+        for step in report.thresholds or ()
+    ]
+    if not rows:
         return ""
-    if wanted.threshold is None:
-        return f"\nrecall {wanted.recall:g} is not reached: it is {_digits(wanted.step.recall)} without a threshold"
+    table = _table([["at", "precision", "recall", "f1-score"], *rows])
+    return "\n".join(filter(None, ["thresholds", table, wanted_line(report)]))
+
+
+def _calibration(report: Figures) -> str:
+    of = report.calibration
+    if of is None:
+        return ""
     return (
-        f"\nrecall {wanted.recall:g} is reached at {wanted.threshold:.4f},"
-        f" with precision {_digits(wanted.step.precision)}"
+        f"calibration of {of.spans:,} scores: ECE {_digits(of.ece)}"
+        f" ({_digits(of.ece_equal_mass)} with bins of equal size), Brier {_digits(of.brier)}"
     )
+
+
+def _frequent(report: Figures) -> str:
+    if report.frequent is None:
+        return ""
+    kinds = {"missed": report.frequent.missed, "spurious": report.frequent.spurious}
+    return "\n\n".join(
+        f"most often {kind}\n" + _table([[count, repr(text)[1:-1]] for text, count in texts])
+        for kind, texts in kinds.items()
+        if texts
+    )
+
+
+def _labels(report: Figures) -> str:
+    """Labels that one side lacks."""
+    sides = {"only in the gold": report.system.only_gold, "only of the system": report.system.only_system}
+    return "\n".join(f"labels {says}: {', '.join(labels)}" for says, labels in sides.items() if labels)
 
 
 def _interval(interval: Interval, *, signed: bool = False) -> str:
