@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vtag.errors import VtagError, error
-from vtag.evaluation.gold_record import REASONS, Columns, Parts, RefusedError, evidence, parts_of
+from vtag.evaluation.gold_record import REASONS, Columns, Parts, RefusedError, parts_of
 from vtag.evaluation.overlaps import Triple
 from vtag.evaluation.tags import Reading, reading
+from vtag.evaluation.units import Votes
 from vtag.files import inputs, records
 from vtag.files.records import Bad, Record
 
@@ -99,11 +99,9 @@ class GoldData:
 
     def _check(self) -> None:
         """Read all records: tags become known, and offsets in other units than code points."""
-        seen: dict[str, tuple[str, int]] = {}
-        spans = words = False
-        without: tuple[str, int] | None = None
-        votes: Counter[str] = Counter()
-        first: dict[str, tuple[str, int]] = {}
+        tags: dict[str, tuple[str, int]] = {}  # where each is first
+        without: tuple[str, int] | None = None  # the first record without tags
+        votes = Votes()
         for path, record in self._read():
             self.records += 1
             parts = self._parts(path, record)
@@ -112,36 +110,33 @@ class GoldData:
                 if len(self._kept) > KEPT:
                     self._kept = None
             if parts.tags is None:
-                spans = True
                 without = without or (path, record.number)
                 self.own_labels.update(label for _, _, label in parts.spans)
-                if not parts.shown and not votes["codepoint"]:
-                    for unit, count in evidence(parts.text, parts.spans).items():
-                        votes[unit] += count
-                        if count:
-                            first.setdefault(unit, (path, record.number))
+                if not parts.shown:
+                    votes.add(path, record.number, parts.text, parts.spans)
                 continue
-            words = True
-            for tag in set(parts.tags) - seen.keys():
-                seen[tag] = path, record.number
-            if len(seen) > MOST_TAGS:
+            for tag in set(parts.tags) - tags.keys():
+                tags[tag] = path, record.number
+            if len(tags) > MOST_TAGS:
                 raise self._bad(path, record.number, self._columns.tags, "tags_many")
         if not self.records:
             raise error("no_gold", path=self._inputs[0].path if self._inputs else MEMORY)
-        for unit in ("utf8", "utf16"):
-            if votes[unit] and not votes["codepoint"]:
-                raise self._bad(*first[unit], self._columns.spans, f"looks_{unit}")
-        self.as_words = words and self._as_words is not False
+        if (other := votes.other()) is not None:
+            unit, path, number = other
+            raise self._bad(path, number, self._columns.spans, f"looks_{unit}")
+        self.as_words = bool(tags) and self._as_words is not False
         if self.as_words and without is not None:
             raise self._bad(*without, self._columns.tags, "tags_missing")
-        if words:
-            self.reading = reading(seen, self._strict)
-            if self.reading.strange:
-                where = min((seen[tag] for tag in self.reading.strange), key=lambda place: place[1])
-                raise self._bad(*where, self._columns.tags, "tags_strict" if self._strict else "tags_scheme")
-            self.own_labels = {kind for prefix, kind in self.reading.tags.values() if prefix != "O"}
-        elif not spans:
-            raise error("no_gold", path=MEMORY)
+        if tags:
+            self._read_tags(tags)
+
+    def _read_tags(self, tags: Mapping[str, tuple[str, int]]) -> None:
+        """Find out what the tags mean; each has the path and the number of its first record."""
+        self.reading = reading(tags, self._strict)
+        if self.reading.strange:
+            where = min((tags[tag] for tag in self.reading.strange), key=lambda place: place[1])
+            raise self._bad(*where, self._columns.tags, "tags_strict" if self._strict else "tags_scheme")
+        self.own_labels |= {kind for prefix, kind in self.reading.tags.values() if prefix != "O"}
 
     def _read(self) -> Iterator[tuple[str, Record]]:
         if self._memory is not None:

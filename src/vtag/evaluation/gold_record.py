@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from vtag.evaluation.overlaps import Found, Triple
 from vtag.evaluation.tags import OUTSIDE_TAGS
 from vtag.files.records import MISSING, has_surrogate, path_of, value_at
-from vtag.text.offsets import positions
 
 # Names of a span's parts in the formats of vtag, Prodigy, Doccano, Hugging Face and ai4privacy.
 STARTS = ("start", "start_offset")
@@ -124,29 +121,6 @@ def scored_spans(value: Any, text: str, column: str, *, empty: bool = False) -> 
     return found, shown
 
 
-def evidence(text: str, spans: Sequence[Triple]) -> dict[str, int]:
-    """How many spans begin and end at borders of words only if offsets count code points ("codepoint"), or only if they
-    count "utf8" or "utf16" units.
-    """
-    votes = dict.fromkeys(("codepoint", "utf8", "utf16"), 0)
-    if text.isascii():
-        return votes
-    first = next(at for at, character in enumerate(text) if not character.isascii())
-    late = [(start, end) for start, end, _ in spans if end > first]
-    for unit in ("utf8", "utf16"):
-        at = positions(text, unit)
-        if at is None or at[-1] == len(text):
-            continue
-        for start, end in late:
-            clean = _clean(text, start, end)
-            other = [int(np.searchsorted(at, place)) for place in (start, end)]
-            exists = end <= at[-1] and [int(at[place]) for place in other] == [start, end]
-            clean_in_unit = exists and _clean(text, *other)
-            votes[unit] += clean_in_unit and not clean
-            votes["codepoint"] += clean and not clean_in_unit
-    return votes
-
-
 def _tagged(fields: Mapping[str, Any], columns: Columns, tags: Any, *, as_words: bool) -> Parts:
     words = _strings(_value(fields, columns.words))
     if words is MISSING:
@@ -241,14 +215,6 @@ def _in_units(text: str, start: int, end: int, own: str) -> str | None:
         if text.encode(encoding)[start * size : end * size] == own.encode(encoding):
             return unit
     return None
-
-
-def _clean(text: str, start: int, end: int) -> bool:
-    """Whether a span begins and ends between words, and not at white space."""
-    if not 0 <= start < end <= len(text) or text[start].isspace() or text[end - 1].isspace():
-        return False
-    inside = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
-    return not inside and not (end < len(text) and text[end - 1].isalnum() and text[end].isalnum())
 
 
 def _text(fields: Mapping[str, Any], columns: Columns) -> str | None:

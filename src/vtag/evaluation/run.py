@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
+
 from vtag._version import __version__
 from vtag.errors import error, listed, short
 from vtag.evaluation.bootstrap import difference
@@ -83,6 +85,7 @@ class How:
     errors: str | Path | None = None
     html: str | Path | None = None
     labels: Sequence[str] = ()
+    use_tqdm: bool = True
 
     def __post_init__(self) -> None:
         if self.input not in (None, "words", "text"):
@@ -122,6 +125,7 @@ def evaluate(
     show_text: bool = False,
     errors: str | Path | None = None,
     html: str | Path | None = None,
+    use_tqdm: bool = True,
     **engine: Any,
 ) -> Report:
     """How good a model, or predictions, are on gold data; see docs/evaluation.md.
@@ -144,6 +148,7 @@ def evaluate(
         seed: of the bootstrap.
         show_text: whether the errors, the page and the report have texts.
         errors: a file for the errors, JSON Lines. html: a file for the report as a page.
+        use_tqdm: whether to show progress on a terminal, if it takes longer than a moment.
         engine: arguments of `LLM`.
 
     Raises:
@@ -156,7 +161,20 @@ def evaluate(
         model, predictions, aggregation_strategy, ignore_labels, threshold, stride, first_subword, engine
     )
     columns = Columns(text_field, words_field, tags_field, spans_field)
-    how = How(columns, predictions_field, input, label_map, strict, format, recall, seed, show_text, errors, html)
+    how = How(
+        columns,
+        predictions_field,
+        input,
+        label_map,
+        strict,
+        format,
+        recall,
+        seed,
+        show_text,
+        errors,
+        html,
+        use_tqdm=use_tqdm,
+    )
     (report,) = run([candidate], gold, how)[0]
     return report
 
@@ -179,6 +197,7 @@ def compare(
     seed: int = 0,
     show_text: bool = False,
     errors: str | Path | None = None,
+    use_tqdm: bool = True,
 ) -> Comparison:
     """Whether B is better than A: both reports, and the difference of F1 by the paired bootstrap over records.
 
@@ -189,7 +208,9 @@ def compare(
     """
     candidates = [one if isinstance(one, Candidate) else Candidate(one) for one in (a, b)]
     columns = Columns(text_field, words_field, tags_field, spans_field)
-    how = How(columns, predictions_field, input, label_map, strict, format, recall, seed, show_text, errors)
+    how = How(
+        columns, predictions_field, input, label_map, strict, format, recall, seed, show_text, errors, use_tqdm=use_tqdm
+    )
     return compared(candidates, gold, how)
 
 
@@ -241,7 +262,10 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
         tallies, joint = [Tally() for _ in systems], Joint()
         texts = Texts() if how.show_text else None
         unanswered = [0 for _ in systems]
-        for row in _answered(data, systems, how, stack):
+        rows = _answered(data, systems, how, stack)
+        # None: not where stderr is no terminal
+        hidden = None if how.use_tqdm else True
+        for row in tqdm(rows, total=data.records, unit="record", delay=1, disable=hidden, leave=False):
             record, spans = row.gold, [found or [] for found in row.found]
             for at, (tally, found) in enumerate(zip(tallies, spans, strict=True)):
                 unanswered[at] += row.found[at] is None
