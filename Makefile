@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 TWICE := -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m tests $(TWICE)
 # What imports no vLLM.
-FAST := tests/decode tests/text tests/files tests/cli/test_bar.py tests/test_types.py tests/test_view.py \
+FAST := tests/decode tests/text tests/files tests/evaluation tests/cli/test_bar.py tests/test_types.py tests/test_view.py \
 	tests/test_packaging.py tests/system/test_imports.py --ignore tests/files/test_run.py
 
 .DEFAULT_GOAL := help

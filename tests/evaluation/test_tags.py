@@ -31,6 +31,7 @@ SENTENCES = 5_000
         ("B-PER B-PER I-PER", [("PER", 0, 1), ("PER", 1, 3)]),
         ("S-PER S-PER", [("PER", 0, 1), ("PER", 1, 2)]),
         ("U-PER U-PER", [("PER", 0, 2)]),
+        (". . B-PER .", [("PER", 2, 3)]),
         ("B-A-B I-A-B", [("A-B", 0, 2)]),
     ],
 )
@@ -62,6 +63,7 @@ def test_a_prefix_that_the_scheme_lacks_is_an_error() -> None:
     ("tags", "scheme", "found"),
     [
         ("U-PER U-PER B-PER L-PER O", "BIOES", [("PER", 0, 1), ("PER", 1, 2), ("PER", 2, 4)]),
+        ("U-PER I-PER L-PER", "BIOES", [("PER", 0, 1), ("PER", 1, 3)]),
         ("B_PER I_PER O B_LOC I_LOC", "IOB2", [("PER", 0, 2), ("LOC", 3, 5)]),
         ("PER-B PER-I O LOC-B LOC-I", "IOB2", [("PER", 0, 2), ("LOC", 3, 5)]),
         ("B M E S O", "BIOES", [("ENTITY", 0, 3), ("ENTITY", 3, 4)]),

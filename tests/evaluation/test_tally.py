@@ -126,6 +126,11 @@ def test_pairs_take_the_largest_overlap_after_equal_spans_and_places() -> None:
     )
 
 
+def test_a_span_at_the_same_place_comes_before_a_longer_one_with_the_right_label() -> None:
+    found = scored([(0, 9, "A"), (2, 5, "B")])
+    assert pairs([(2, 5, "A")], found) == [Pair((2, 5, "A"), found[1]), Pair(None, found[0])]
+
+
 def test_words_are_counted_one_by_one() -> None:
     tally = Tally()
     tally.add_words(["DET", "NOUN", ""], ["DET", "VERB", ""])
