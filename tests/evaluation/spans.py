@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from vtag.evaluation.overlaps import Found, Triple
 
 LABELS = ("A", "B", "C")
+LABEL = st.sampled_from(LABELS)
 
 
 def apart(chance: random.Random, *, most: int = 6) -> list[Triple]:
@@ -31,3 +32,21 @@ def scored(spans: list[Triple], score: float | None = 0.5) -> list[Found]:
 triples = st.lists(
     st.tuples(st.integers(0, 12), st.integers(1, 6), st.sampled_from(LABELS)), max_size=6, unique=True
 ).map(lambda items: sorted({(start, start + size, label) for start, size, label in items}))
+
+
+@st.composite
+def relabelled_spans(draw: st.DrawFn) -> tuple[list[Triple], list[Triple]]:
+    """Spans apart from each other, and the same places with other labels, some of them equal."""
+    gold, found = [], []
+    at = 0
+    for gap, size, one, other in draw(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3), LABEL, LABEL), max_size=5)
+    ):
+        at += gap
+        gold.append((at, at + size, one))
+        found.append((at, at + size, other))
+        at += size
+    return gold, found
+
+
+relabelled = relabelled_spans()

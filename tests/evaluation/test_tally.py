@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.evaluation.spans import scored, triples
+from tests.evaluation.spans import relabelled, scored, triples
 from vtag.evaluation.characters import Characters
 from vtag.evaluation.exact import Score, exact, total
 from vtag.evaluation.overlaps import Found, Pair, Triple, groups, overlap, pairs
 from vtag.evaluation.tally import KINDS, Tally
 
-RECORDS = st.lists(st.tuples(triples, triples), max_size=5)
+RECORDS = st.lists(st.one_of(st.tuples(triples, triples), relabelled), max_size=5)
 
 
 def counted(records: list[tuple[list[Triple], list[Triple]]]) -> Tally:

@@ -123,10 +123,10 @@ class Tally:
 
 
 def _apart(spans: Sequence[Triple] | Sequence[Found]) -> bool:
-    """Whether no two spans overlap, and none is empty."""
+    """Whether no two spans overlap."""
     end = 0
     for span in spans:
-        if span[0] < end or span[0] == span[1]:
+        if span[0] < end:
             return False
         end = span[1]
     return True
