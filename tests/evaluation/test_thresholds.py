@@ -74,6 +74,18 @@ def test_the_wanted_recall_is_reached_at_its_threshold_and_not_just_above(seed: 
         assert recall_at(threshold, label) >= recall > recall_at(threshold + 1e-4, label)
 
 
+def test_a_recall_that_is_a_whole_number_of_spans_needs_no_more() -> None:
+    # 0.1 * 30 is 3.0000000000000004
+    gold: list[Triple] = [(at, at + 1, "A") for at in range(0, 60, 2)]
+    tally = counted([(gold, [(*span, score) for span, score in zip(gold, (0.875, 0.75, 0.5), strict=False)])])
+    assert wanted(tally.scores, tally.labels(), 0.1).threshold == 0.5
+
+
+def test_a_span_whose_score_is_the_threshold_stays() -> None:
+    tally = counted([([(0, 1, "A")], [(0, 1, "A", 0.5)])])
+    assert [step.recall for step in sweep(tally.scores, 1) if step.threshold in (0.5, 0.6)] == [1, 0]
+
+
 def test_a_recall_that_no_threshold_reaches_is_said() -> None:
     tally = counted([([(0, 1, "A"), (2, 3, "A")], [(0, 1, "A", 0.9)])])
     found = wanted(tally.scores, tally.labels(), 0.6)
