@@ -178,6 +178,20 @@ def test_what_is_no_gold_at_all() -> None:
     refused("gold_pipe", "write it into a file", lambda: gold("-"))
 
 
+def test_one_record_that_looks_like_bytes_is_taken_as_it_is_beside_others_that_do_not() -> None:
+    odd = {"text": "éab cd ef", "spans": [[5, 7, "X"]]}  # "d " in code points, "cd" in bytes
+    refused("bad_gold", "record 1, spans: its offsets look like bytes", lambda: gold([odd]))
+    assert spans([odd, {"text": "Zoë saw Ann", "spans": [[8, 11, "PER"]]}]) == [[(5, 7, "X")], [(8, 11, "PER")]]
+
+
+def test_words_at_one_place_of_the_text_are_in_order(tmp_path: Path) -> None:
+    columns = "\t_" * 6
+    rows = [f"1-2\tDu\t_\t_{columns}", f"1\tle\t_\tDET{columns}", f"2\tde\t_\tADP{columns}"]
+    (tmp_path / "gold.conllu").write_text("\n".join(rows) + "\n")
+    assert spans(tmp_path / "gold.conllu", as_words=False) == [[(0, 2, "ADP"), (0, 2, "DET")]]
+    assert spans(tmp_path / "gold.conllu") == [[(0, 2, "DET"), (3, 5, "ADP")]]
+
+
 WORDS = st.lists(
     st.sampled_from(["Ann", "Zoë", "Łódź", "née", "👩‍👩‍👧", "in", "北京", "e\u0301t", "ﬁn"]), min_size=2, max_size=9
 )

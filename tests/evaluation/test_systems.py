@@ -48,8 +48,9 @@ def test_spans_in_memory_in_all_their_forms() -> None:
         for row in rows:
             del row["label"]
     triples = [[(row["start"], row["end"], row["label"], row["score"]) for row in rows] for rows in FOUND]
-    reports = [evaluate(None, GOLD, predictions=form) for form in (FOUND, objects, triples, hf, presidio)]
-    assert [counts(report) for report in reports] == [(2, 3, 3)] * 5
+    twice = [[*reversed(rows), *rows] for rows in triples]
+    reports = [evaluate(None, GOLD, predictions=form) for form in (FOUND, objects, triples, hf, presidio, twice)]
+    assert [counts(report) for report in reports] == [(2, 3, 3)] * 6
     assert all(report.to_dict() == reports[0].to_dict() for report in reports)
     assert reports[0].errors.kinds["boundary"] == 1
     assert reports[0].system.model == "predictions"
@@ -150,6 +151,11 @@ def test_a_label_map_names_gold_and_found_alike_and_leaves_labels_out() -> None:
     report = evaluate(None, gold, predictions=found, label_map=names)
     assert counts(report) == (2, 2, 2)
     assert list(report.labels) == ["LOC", "PER"]
+    for scores in ((0.25, 0.75), (0.75, 0.25)):  # of equal spans under one name, the highest counts
+        twice = [[(4, 9, "GPE", scores[0]), (4, 9, "LOC", scores[1])]]
+        report = evaluate(None, gold, predictions=twice, label_map=names)
+        assert report.calibration is not None
+        assert [one.score for one in report.calibration.bins] == [0.75]
 
 
 def test_gold_that_is_evaluated_against_itself_is_noticed(tmp_path: Path) -> None:
