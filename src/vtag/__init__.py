@@ -12,8 +12,9 @@ from vtag.system.imports import gc_paused
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
+    from vtag.evaluation.candidates import Candidate
     from vtag.evaluation.report import Comparison, Report
-    from vtag.evaluation.run import Candidate, compare, evaluate
+    from vtag.evaluation.run import compare, evaluate
     from vtag.files.redact import redact_files
     from vtag.files.restore import restore_files
     from vtag.files.run import tag_files
@@ -51,7 +52,7 @@ __all__ = [
 
 # Loaded when first asked for: `import vtag` brings in neither torch nor vllm.
 _LAZY = {
-    "Candidate": "vtag.evaluation.run",
+    "Candidate": "vtag.evaluation.candidates",
     "Comparison": "vtag.evaluation.report",
     "LLM": "vtag.engine.llm",
     "Redacted": "vtag.types",

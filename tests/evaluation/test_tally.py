@@ -12,7 +12,7 @@ from tests.evaluation.spans import relabelled, scored, triples
 from vtag.evaluation.characters import Characters
 from vtag.evaluation.exact import Score, exact, total
 from vtag.evaluation.overlaps import Found, Pair, Triple, groups, overlap, pairs
-from vtag.evaluation.tally import KINDS, Tally
+from vtag.evaluation.tally import KINDS, Tally, labels_of
 
 RECORDS = st.lists(st.one_of(st.tuples(triples, triples), relabelled), max_size=5)
 
@@ -133,8 +133,11 @@ def test_a_span_at_the_same_place_comes_before_a_longer_one_with_the_right_label
 
 def test_words_are_counted_one_by_one() -> None:
     tally = Tally()
-    tally.add_words(["DET", "NOUN", ""], ["DET", "VERB", ""])
+    places = [(0, 1), (2, 3), (4, 5)]
+    tally.add_words(["DET", "NOUN", ""], places, scored([(0, 1, "DET"), (2, 3, "VERB")]))
     assert (tally.words, tally.words_right) == (3, 2)
+    assert labels_of(places, scored([(2, 5, "X")])) == ["", "X", "X"]
+    assert labels_of(places, scored([(0, 1, "X"), (2, 3, "Y"), (4, 5, "Z")])) == ["X", "Y", "Z"]
 
 
 def test_figures_without_a_divisor_are_0() -> None:

@@ -11,11 +11,13 @@ from vtag.cli import engine
 from vtag.errors import error
 
 if TYPE_CHECKING:
+    from vtag.evaluation.candidates import Candidate
     from vtag.evaluation.report import Report
-    from vtag.evaluation.run import Candidate
 
 # The exit code if a figure is below what --min-f1 or --min-recall want.
 BELOW = 1
+# Options that are fields of `How`.
+OF_HOW = ("predictions_field", "input", "strict", "format", "recall", "seed", "show_text", "errors", "html")
 FIELDS = {
     "text_field": {"default": "text", "help": "field with the text (default: text)"},
     "words_field": {"default": "tokens", "help": "field with the words, where there are tags (default: tokens)"},
@@ -90,25 +92,16 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print, and compare with what was wanted."""
     floors = _floors(args)
     from vtag.evaluation.gold_record import Columns
-    from vtag.evaluation.run import How, compared
+    from vtag.evaluation.how import How
+    from vtag.evaluation.run import compared
     from vtag.evaluation.run import run as evaluated
 
     candidates, gold = _candidates(args)
-    columns = Columns(args.text_field, args.words_field, args.tags_field, args.spans_field)
-    label_map = engine.read_label_map(args.label_map) if args.label_map else None
     how = How(
-        columns,
-        args.predictions_field,
-        args.input,
-        label_map,
-        args.strict,
-        args.format,
-        args.recall,
-        args.seed,
-        args.show_text,
-        args.errors,
-        args.html,
-        [label for label, _ in floors if label is not None],
+        columns=Columns(args.text_field, args.words_field, args.tags_field, args.spans_field),
+        label_map=engine.read_label_map(args.label_map) if args.label_map else None,
+        labels=[label for label, _ in floors if label is not None],
+        **{name: getattr(args, name) for name in OF_HOW},
     )
     found: Any
     if len(candidates) == 2:
@@ -131,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _candidates(args: argparse.Namespace) -> tuple[list[Candidate], list[str]]:
     """The systems, and the files of gold."""
-    from vtag.evaluation.run import Candidate
+    from vtag.evaluation.candidates import Candidate
 
     models, gold = list(args.names), args.gold
     if gold is None:

@@ -1,6 +1,7 @@
 """`vtag.evaluate` and `vtag.compare`: gold and one or two systems -> a report.
 
 gold.py       files or records -> checked gold, spans in order
+candidates.py one or two systems, checked
 systems.py    each record -> what a model, or a file of predictions, found in it
 tally.py      gold and found, record by record -> counts
 report.py     counts -> a report; text.py, page.py and model_card.py show it
@@ -9,96 +10,33 @@ report.py     counts -> a report; text.py, page.py and model_card.py show it
 from __future__ import annotations
 
 import datetime
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from vtag._version import __version__
-from vtag.errors import error, listed, short
+from vtag.errors import error
 from vtag.evaluation.bootstrap import difference
+from vtag.evaluation.candidates import Candidate, Prepared, answered, check_labels, prepared
 from vtag.evaluation.figures import SCHEMA, Data, System
-from vtag.evaluation.gold import Gold, GoldData, Source
+from vtag.evaluation.gold import GoldData, Source
 from vtag.evaluation.gold_record import Columns
+from vtag.evaluation.how import RECALL, How
 from vtag.evaluation.listing import Listing, Texts, differences
-from vtag.evaluation.overlaps import Found
 from vtag.evaluation.page import Page
 from vtag.evaluation.report import Comparison, Report, report_of
-from vtag.evaluation.systems import Predictions, Row, Rows, Spool, first_subwords, tagged
+from vtag.evaluation.systems import Predictions
 from vtag.evaluation.systems import Source as Spans
-from vtag.evaluation.tags import STRICT
-from vtag.evaluation.tally import Tally
-from vtag.options import DEFAULT_STRATEGY, BoundOptions, TagOptions
+from vtag.evaluation.tally import Joint, Tally
+from vtag.options import DEFAULT_STRATEGY
 from vtag.system.garbage import infrequent_gc
 
 if TYPE_CHECKING:
     from vtag.engine.llm import LLM
-
-RECALL = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A system to evaluate: a model with its options, or predictions.
-
-    model: a model as in `LLM`, or an LLM. predictions: instead, a file as `vtag run` writes it, or for each record its
-    spans. aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`. first_subword: instead, each word
-    gets the most probable label of its first sub-word, as scripts for training evaluate. engine: arguments of `LLM`.
-    """
-
-    model: str | Path | LLM | None = None
-    predictions: Spans | None = None
-    aggregation_strategy: str = DEFAULT_STRATEGY
-    ignore_labels: Sequence[str] = ("O",)
-    threshold: float | Mapping[str, float] | None = None
-    stride: int | None = None
-    first_subword: bool = False
-    engine: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if (self.model is None) == (self.predictions is None):
-            raise error("systems")
-
-    @property
-    def options(self) -> TagOptions:
-        """How texts are tagged; checked here."""
-        return TagOptions(self.aggregation_strategy, self.ignore_labels, self.threshold, self.stride)
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How gold is read and what is reported besides; see `evaluate`. labels: those that the gold must have."""
-
-    columns: Columns = field(default_factory=Columns)
-    predictions_field: str = "spans"
-    input: str | None = None
-    label_map: Mapping[str, str] | None = None
-    strict: str | None = None
-    format: str | None = None
-    recall: float = RECALL
-    seed: int = 0
-    show_text: bool = False
-    errors: str | Path | None = None
-    html: str | Path | None = None
-    labels: Sequence[str] = ()
-    use_tqdm: bool = True
-
-    def __post_init__(self) -> None:
-        if self.input not in (None, "words", "text"):
-            raise error("bad_argument", name="input", value=short(self.input), expected='"words" or "text"')
-        if self.strict is not None and self.strict not in STRICT:
-            raise error("no_such_strict", scheme=short(self.strict), names=", ".join(STRICT))
-        names = self.label_map or {}
-        if not isinstance(names, Mapping) or not all(isinstance(name, str) for name in names.values()):
-            raise error("bad_label_map")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise error("bad_argument", name="seed", value=short(self.seed), expected="a number of at least 0")
-        if not 0 < self.recall <= 1:
-            raise error("bad_recall", option="recall", example="0.95")
 
 
 def evaluate(
@@ -162,17 +100,17 @@ def evaluate(
     )
     columns = Columns(text_field, words_field, tags_field, spans_field)
     how = How(
-        columns,
-        predictions_field,
-        input,
-        label_map,
-        strict,
-        format,
-        recall,
-        seed,
-        show_text,
-        errors,
-        html,
+        columns=columns,
+        predictions_field=predictions_field,
+        input=input,
+        label_map=label_map,
+        strict=strict,
+        format=format,
+        recall=recall,
+        seed=seed,
+        show_text=show_text,
+        errors=errors,
+        html=html,
         use_tqdm=use_tqdm,
     )
     (report,) = run([candidate], gold, how)[0]
@@ -209,7 +147,17 @@ def compare(
     candidates = [one if isinstance(one, Candidate) else Candidate(one) for one in (a, b)]
     columns = Columns(text_field, words_field, tags_field, spans_field)
     how = How(
-        columns, predictions_field, input, label_map, strict, format, recall, seed, show_text, errors, use_tqdm=use_tqdm
+        columns=columns,
+        predictions_field=predictions_field,
+        input=input,
+        label_map=label_map,
+        strict=strict,
+        format=format,
+        recall=recall,
+        seed=seed,
+        show_text=show_text,
+        errors=errors,
+        use_tqdm=use_tqdm,
     )
     return compared(candidates, gold, how)
 
@@ -218,23 +166,6 @@ def compared(candidates: Sequence[Candidate], gold: Source, how: How) -> Compari
     """The comparison of two candidates."""
     (a, b), joint = run(candidates, gold, how)
     return Comparison(SCHEMA, a, b, difference(joint.kinds, how.seed), joint.only_a, joint.only_b, joint.records)
-
-
-class Joint:
-    """Counts of two systems together; see `Comparison` and `bootstrap.difference`."""
-
-    def __init__(self) -> None:
-        self.kinds: Counter[tuple[int, int, int, int, int]] = Counter()
-        self.only_a = self.only_b = self.records = 0
-
-    def add(self, gold: Gold, one: Sequence[Found], other: Sequence[Found]) -> None:
-        """Count a record."""
-        wanted = set(gold.spans)
-        rights = [{found[:3] for found in spans} & wanted for spans in (one, other)]
-        self.kinds[len(rights[0]), len(one), len(rights[1]), len(other), len(wanted)] += 1
-        self.only_a += len(rights[0] - rights[1])
-        self.only_b += len(rights[1] - rights[0])
-        self.records += {found[:3] for found in one} != {found[:3] for found in other}
 
 
 def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[Report], Joint]:
@@ -254,15 +185,15 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
     with ExitStack() as stack:
         stack.enter_context(infrequent_gc())
         plans: dict[str, Any] = {}
-        systems = [_prepared(one, predictions, plans) for one, predictions in zip(candidates, given, strict=True)]
-        _check_labels(data, systems, how)
+        systems = [prepared(one, predictions, plans) for one, predictions in zip(candidates, given, strict=True)]
+        check_labels(data, systems, how)
         pair = len(systems) == 2
         listing = stack.enter_context(Listing(how.errors, show_text=how.show_text))
         page = Page(how.html, show_text=how.show_text)
         tallies, joint = [Tally() for _ in systems], Joint()
         texts = Texts() if how.show_text else None
         unanswered = [0 for _ in systems]
-        rows = _answered(data, systems, how, stack)
+        rows = answered(data, systems, how, stack)
         # None: not where stderr is no terminal
         hidden = None if how.use_tqdm else True
         for row in tqdm(rows, total=data.records, unit="record", delay=1, disable=hidden, leave=False):
@@ -271,14 +202,14 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
                 unanswered[at] += row.found[at] is None
                 wrong = tally.add(record.spans, found)
                 if record.tags is not None:
-                    tally.add_words(record.tags, _of_words(record, found))
+                    tally.add_words(record.tags, record.offsets, found)
                 if not pair:
                     listing.add(record, wrong)
                     page.add(record, found, wrong)
                     if texts is not None:
                         texts.add(record, wrong)
             if pair:
-                joint.add(record, *spans)
+                joint.add(record.spans, *spans)
                 listing.write(record, differences(record, *spans))
         reports = [
             report_of(
@@ -298,126 +229,12 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
     return reports, joint
 
 
-@dataclass(slots=True)
-class Prepared:
-    """A candidate that has been checked. labels: those of its spans; None for predictions."""
-
-    candidate: Candidate
-    predictions: Predictions | None
-    name: str
-    revision: str | None = None
-    labels: Sequence[str] | None = None
-    options: BoundOptions | None = None
-    plan: Any = None
-    shown: dict[str, Any] = field(default_factory=dict)
-
-
-def _prepared(candidate: Candidate, predictions: Predictions | None, plans: dict[str, Any]) -> Prepared:
-    """Check a candidate. plans: those made before, by model and engine arguments: equal ones share an engine."""
-    if predictions is not None:
-        return Prepared(candidate, predictions, predictions.name)
-    asked = candidate.options
-    shown: dict[str, Any] = {"aggregation_strategy": asked.aggregation_strategy}
-    if candidate.first_subword:
-        shown = {"decoding": "first sub-word"}
-    shown |= {name: getattr(asked, name) for name in ("threshold", "stride") if getattr(asked, name) is not None}
-    if tuple(asked.ignore_labels) != ("O",):
-        shown["ignore_labels"] = list(asked.ignore_labels)
-    shown |= {name: str(value) for name, value in candidate.engine.items()}
-    from vtag.model.identity import model_digest
-    from vtag.model.plan import make_plan
-
-    if isinstance(candidate.model, str | Path):
-        key = repr((str(candidate.model), sorted(candidate.engine.items())))
-        plan = plans.get(key) or plans.setdefault(key, make_plan(candidate.model, **candidate.engine))
-        tagger = plan.tagger
-    else:
-        assert candidate.model is not None
-        plan, tagger = candidate.model.plan, candidate.model.tagger
-    shown["dtype"] = str(plan.arguments["dtype"])
-    shown["words_rule"] = tagger.words
-    return Prepared(
-        candidate,
-        None,
-        plan.name,
-        model_digest(plan.checkpoint.folder),
-        tagger.names.of_spans,
-        tagger.bind(asked),
-        plan,
-        shown,
-    )
-
-
-def _check_labels(data: GoldData, systems: Sequence[Prepared], how: How) -> None:
-    """Raise SettingError for a label map, or a model, that does not fit the gold."""
-    for label in how.labels:
-        if label not in data.labels:
-            raise error("no_such_recall_label", label=label, names=listed(sorted(data.labels)))
-    known = data.own_labels.union(*(one.labels or () for one in systems))
-    sure = all(one.labels is not None for one in systems)
-    for label in how.label_map or {}:
-        if sure and label not in known:
-            raise error("no_such_gold_label", label=short(label))
-    for one in systems:
-        if one.candidate.first_subword and not data.as_words:
-            raise error("first_subword_text")
-        names = {data.named(label) for label in one.labels or ()} - {""}
-        if one.labels is not None and data.labels and not names & data.labels:
-            raise error("no_common_label", system="model", names=listed(one.labels))
-
-
-def _answered(data: GoldData, systems: Sequence[Prepared], how: How, stack: ExitStack) -> Rows:
-    """The rows with the answers of all systems; a model's engine ends before another one starts."""
-    rows: Rows = (Row(gold, ()) for gold in data)
-    rename, strict = data.named if how.label_map else None, how.strict
-    engine = stack.enter_context(ExitStack())
-    running: Any = None
-    llm: Any = None
-    for at, one in enumerate(systems):
-        if one.predictions is not None:
-            rows = one.predictions.stage(rename)(rows)
-            continue
-        assert one.options is not None
-        if not isinstance(one.candidate.model, str | Path):
-            llm = one.candidate.model
-        elif running is not one.plan:
-            from vtag.engine.llm import LLM
-
-            engine.close()
-            llm, running = engine.enter_context(LLM.of(one.plan)), one.plan
-        if one.candidate.first_subword:
-            rows = first_subwords(llm, one.options, rename, strict)(rows)
-        else:
-            rows = tagged(llm, one.options, rename)(rows)
-        if any(other.plan is not None for other in systems[at + 1 :]):
-            rows = stack.enter_context(Spool(rows, data))
-    return rows
-
-
 def _as_words(asked: str | None, given: Sequence[Predictions | None]) -> bool | None:
     """What offsets refer to: as it is asked for, else what the predictions' do."""
     if asked is not None:
         return asked == "words"
     found = [as_words for one in given if one is not None and (as_words := one.as_words()) is not None]
     return all(found) if found else None
-
-
-def _of_words(gold: Gold, found: Sequence[Found]) -> list[str]:
-    """The label of each word, "" for none."""
-    if len(found) == len(gold.offsets) and all(
-        one[:2] == place for one, place in zip(found, gold.offsets, strict=True)
-    ):
-        return [one[2] for one in found]
-    labels = [""] * len(gold.offsets)
-    at = 0
-    for start, end, label, _ in found:
-        while at < len(labels) and gold.offsets[at][0] < start:
-            at += 1
-        here = at
-        while here < len(labels) and gold.offsets[here][1] <= end:
-            labels[here] = label
-            here += 1
-    return labels
 
 
 def _data(data: GoldData, spans: int, unanswered: int) -> Data:

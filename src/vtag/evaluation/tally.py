@@ -1,4 +1,4 @@
-"""All counts of one system, record by record; memory grows by 8 bytes a found span."""
+"""All counts of one system, or of two together, record by record; memory grows by 8 bytes a found span."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ class Tally:
                     self.sizes[pair.size or ""] += 1
         return wrong
 
-    def add_words(self, gold: Sequence[str], found: Sequence[str]) -> None:
-        """Count the tags of a record's words."""
-        self.words += len(gold)
-        self.words_right += sum(map(str.__eq__, gold, found))
+    def add_words(self, tags: Sequence[str], places: Sequence[tuple[int, int]], found: Sequence[Found]) -> None:
+        """Count the words of a record whose span has the label of their tag; "" for neither."""
+        self.words += len(tags)
+        self.words_right += sum(map(str.__eq__, tags, labels_of(places, found)))
 
     def labels(self) -> dict[str, Score]:
         """Exact matching by label, in order of the labels."""
@@ -120,6 +120,39 @@ class Tally:
         self.untyped[0] += len(wanted & guessed)
         self.untyped[1] += len(guessed)
         self.untyped[2] += len(wanted)
+
+
+def labels_of(places: Sequence[tuple[int, int]], found: Sequence[Found]) -> list[str]:
+    """The label of each word, "" for none."""
+    if len(found) == len(places) and all(one[:2] == place for one, place in zip(found, places, strict=True)):
+        return [one[2] for one in found]
+    labels = [""] * len(places)
+    at = 0
+    for start, end, label, _ in found:
+        while at < len(labels) and places[at][0] < start:
+            at += 1
+        here = at
+        while here < len(labels) and places[here][1] <= end:
+            labels[here] = label
+            here += 1
+    return labels
+
+
+class Joint:
+    """Counts of two systems together; see `figures.Compared` and `bootstrap.difference`."""
+
+    def __init__(self) -> None:
+        self.kinds: Counter[tuple[int, int, int, int, int]] = Counter()
+        self.only_a = self.only_b = self.records = 0
+
+    def add(self, gold: Sequence[Triple], one: Sequence[Found], other: Sequence[Found]) -> None:
+        """Count a record."""
+        wanted = set(gold)
+        rights = [{found[:3] for found in spans} & wanted for spans in (one, other)]
+        self.kinds[len(rights[0]), len(one), len(rights[1]), len(other), len(wanted)] += 1
+        self.only_a += len(rights[0] - rights[1])
+        self.only_b += len(rights[1] - rights[0])
+        self.records += {found[:3] for found in one} != {found[:3] for found in other}
 
 
 def _apart(spans: Sequence[Triple] | Sequence[Found]) -> bool:
