@@ -60,9 +60,10 @@ def speed(model: str, gold: str, rounds: int, *, words: bool) -> None:
             begun = time.perf_counter()
             vtag.evaluate(llm, gold)
             times["eval"].append(time.perf_counter() - begun)
-    # the first round warms up
+    # The first round warms up. The machine's speed drifts: the ratio is the median of those of a round.
     run, evaluated = (statistics.median(values[1:]) for values in times.values())
-    print(f"{Path(model).name}, {Path(gold).name}: run {run:.3f} s, eval {evaluated:.3f} s, {evaluated / run:.3f}")
+    ratio = statistics.median(one / other for one, other in zip(times["eval"][1:], times["run"][1:], strict=True))
+    print(f"{Path(model).name}, {Path(gold).name}: run {run:.3f} s, eval {evaluated:.3f} s, {ratio:.3f}")
 
 
 def memory(records: int) -> None:
