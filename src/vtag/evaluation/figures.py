@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vtag.evaluation.bootstrap import Difference, Interval
+from vtag.evaluation.semeval import Outcomes
 from vtag.evaluation.thresholds import Calibration, Step, Wanted
 
 # What the JSON is; another number for a change that readers must know of.
@@ -63,20 +64,6 @@ class Prf:
 class Mean:
     """An average over labels."""
 
-    precision: float
-    recall: float
-    f1: float
-
-
-@dataclass(frozen=True, slots=True)
-class Semeval:
-    """A row of SemEval-2013's table."""
-
-    correct: int
-    incorrect: int
-    partial: int
-    missed: int
-    spurious: int
     precision: float
     recall: float
     f1: float
@@ -152,7 +139,7 @@ class Figures:
     interval: Interval
     averages: Mapping[str, Mean]
     labels: Mapping[str, Prf]
-    semeval: Mapping[str, Semeval]
+    semeval: Mapping[str, Outcomes]
     untyped: Prf
     characters: Leak
     accuracy: Accuracy | None

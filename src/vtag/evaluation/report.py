@@ -19,7 +19,6 @@ from vtag.evaluation.figures import (
     Leak,
     Mean,
     Prf,
-    Semeval,
     System,
 )
 from vtag.evaluation.tally import KINDS, Tally
@@ -81,7 +80,7 @@ def report_of(
         interval=f1_interval(tally.records, seed),
         averages={name: Mean(*means) for name, means in exact.averages(labels).items()},
         labels={name: prf(score) for name, score in labels.items()},
-        semeval={name: Semeval(*row) for name, row in tally.semeval.rows().items()},
+        semeval=tally.semeval.rows(),
         untyped=prf(exact.Score(*tally.untyped)),
         characters=Leak(
             characters.gold,

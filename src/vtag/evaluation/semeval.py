@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from vtag.evaluation.overlaps import Found, Triple, overlap
@@ -36,12 +37,13 @@ SCHEMES = {
     "partial": Scheme(place=True, label=False, else_="partial"),
     "strict": Scheme(place=True, label=True),
 }
-OUTCOMES = ("correct", "incorrect", "partial", "missed", "spurious")
+KINDS = ("correct", "incorrect", "partial", "missed", "spurious")
 # Spans overlap if they share at least so many percent of the gold span.
 LEAST = 1
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Outcomes:
     """The counts of a scheme, and what follows from them: half of `partial` counts as correct."""
 
     correct: int
@@ -104,7 +106,7 @@ class Semeval:
                 left.remove(taken)
             counts["missed"] += len(left)
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, Outcomes]:
         """The table."""
         counts = {name: Counter(row) for name, row in self._counts.items()}
         for group, times in self._alone.items():
@@ -112,12 +114,12 @@ class Semeval:
                 counts[name][group if isinstance(group, str) else scheme.outcome(*group)] += times
         return {name: self._row(row) for name, row in counts.items()}
 
-    def _row(self, counts: Counter[str]) -> Row:
-        correct, incorrect, partial, missed, spurious = (counts[outcome] for outcome in OUTCOMES)
+    def _row(self, counts: Counter[str]) -> Outcomes:
+        correct, incorrect, partial, missed, spurious = (counts[outcome] for outcome in KINDS)
         correct += self._right
         fit = correct + partial / 2
         both = correct + incorrect + partial
         precision = fit / (both + spurious) if both + spurious else 0.0
         recall = fit / (both + missed) if both + missed else 0.0
         f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-        return Row(correct, incorrect, partial, missed, spurious, precision, recall, f1)
+        return Outcomes(correct, incorrect, partial, missed, spurious, precision, recall, f1)
