@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,8 @@ def test_the_exit_code_says_whether_the_figures_are_what_was_wanted(capsys: pyte
             "--html shows one system",
         ),
         ("--predictions found.jsonl words.jsonl", 4, "found.jsonl: record 1 is of no record of the gold"),
+        ("--predictions found.jsonl gold.jsonl --errors gold.jsonl", 2, "gold.jsonl: is both input and output"),
+        ("--predictions found.jsonl gold.jsonl --html ./found.jsonl", 2, "found.jsonl: is both input and output"),
         ("demo gold.jsonl --threshold 2", 2, "threshold"),
         ("demo gold.jsonl --first-subword", 2, "need gold with tokens and tags"),
         ("demo gold.jsonl", 2, "no label in common"),
@@ -124,6 +128,17 @@ def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str], arguments: st
     assert says in err
     assert err.count("\n") == 1
     assert "Ann" not in err
+
+
+def test_a_lone_surrogate_in_a_label_is_written_as_its_escape(folder: Path) -> None:
+    (folder / "odd.jsonl").write_text('{"text": "Ann", "spans": [[0, 3, "P\\ud800"]]}\n')
+    (folder / "none.jsonl").write_text('{"text": "Ann", "spans": []}\n')
+    command = [sys.executable, "-m", "vtag", "eval", "--predictions", "none.jsonl", "odd.jsonl"]
+    files = ["--errors", "errors.jsonl", "--html", "page.html"]
+    done = subprocess.run([*command, *files], capture_output=True, text=True, check=True)
+    assert "P\\ud800" in done.stdout
+    assert "P\\ud800" in (folder / "page.html").read_text("utf-8")
+    assert json.loads((folder / "errors.jsonl").read_text("utf-8"))["gold"]["label"] == "P\ud800"
 
 
 def test_two_thresholds_of_one_model_are_compared(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

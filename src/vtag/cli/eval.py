@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         (found,), _ = evaluated(candidates, gold, how)
         last = found
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     if args.model_card:
         from vtag.evaluation.model_card import model_card
 

@@ -50,9 +50,9 @@ class GoldData:
     """Gold that can be read any number of times. Making it reads all of it once, and checks it.
 
     Attributes:
-        records: how many there are. own_labels: those of gold spans. labels: their names under the label map.
-        sha256: of all bytes, None without files. reading: what the tags mean; None if there are spans. as_words:
-        whether words are tagged and not texts.
+        paths, files: of the gold, and their names. records: how many there are. own_labels: those of gold spans.
+        labels: their names under the label map. sha256: of all bytes, None without files. reading: what the tags mean;
+        None if there are spans. as_words: whether words are tagged and not texts.
     """
 
     def __init__(
@@ -78,7 +78,8 @@ class GoldData:
             self._inputs = inputs.find(names, format)
             if any(one.pipe for one in self._inputs):
                 raise error("gold_pipe")
-        self.files = [Path(one.path).name for one in self._inputs]
+        self.paths = [Path(one.path) for one in self._inputs]
+        self.files = [path.name for path in self.paths]
         self.as_words = as_words is not False
         self._as_words = as_words
         self.records = 0

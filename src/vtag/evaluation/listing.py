@@ -25,8 +25,9 @@ class Listing:
 
     def __enter__(self) -> Self:
         try:
-            # without a newline's translation
-            self._file = open(self._path, "w", encoding="utf-8", newline="") if self._path is not None else None
+            # A lone surrogate of a label becomes its escape, which is JSON.
+            how = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+            self._file = open(self._path, "w", **how) if self._path is not None else None  # type: ignore[call-overload]
         except OSError as cause:
             raise self._failed(cause) from cause
         return self

@@ -48,7 +48,9 @@ class Page:
         view.colors(sorted(report.labels))
         articles = [*self._wrong, *self._right][:MOST_RECORDS]
         try:
-            Path(self._path).write_text(render(report, articles, show_text=self._show_text), "utf-8")
+            Path(self._path).write_text(
+                render(report, articles, show_text=self._show_text), "utf-8", "backslashreplace"
+            )
         except OSError as cause:
             raise self._failed(cause) from cause
 

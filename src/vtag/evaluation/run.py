@@ -182,6 +182,7 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
         strict=how.strict,
         format=how.format,
     )
+    _check_outputs(how, [*data.paths, *(path for one in given if one is not None for path in one.paths)])
     with ExitStack() as stack:
         stack.enter_context(infrequent_gc())
         plans: dict[str, Any] = {}
@@ -227,6 +228,13 @@ def run(candidates: Sequence[Candidate], gold: Source, how: How) -> tuple[list[R
         if not pair:
             page.write(reports[0])
     return reports, joint
+
+
+def _check_outputs(how: How, read: Sequence[Path]) -> None:
+    """Raise SettingError for a file that is written and read."""
+    for path in (how.errors, how.html):
+        if path is not None and Path(path).resolve() in {one.resolve() for one in read}:
+            raise error("input_is_output", path=path)
 
 
 def _as_words(asked: str | None, given: Sequence[Predictions | None]) -> bool | None:

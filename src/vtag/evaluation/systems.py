@@ -17,12 +17,7 @@ import numpy as np
 from vtag.errors import InputError, VtagError, error
 from vtag.evaluation import tags
 from vtag.evaluation.gold import Gold
-from vtag.evaluation.gold_record import (
-    REASONS,
-    Columns,
-    RefusedError,
-    scored_spans,
-)
+from vtag.evaluation.gold_record import REASONS, Columns, RefusedError, scored_spans
 from vtag.evaluation.overlaps import Found
 from vtag.files import inputs, records
 from vtag.files.chunks import RECORDS, SIZE
@@ -207,6 +202,7 @@ class Predictions:
     def __init__(self, source: Source, columns: Columns, strict: str | None = None) -> None:
         self.source, self.columns, self._strict = source, columns, strict
         self.name = Path(source).name if isinstance(source, str | Path) else "predictions"
+        self.paths = [Path(one.path) for one in inputs.find([str(source)])] if isinstance(source, str | Path) else []
         self._reading: tags.Reading | None = None
 
     def stage(self, rename: Rename) -> Stage:
