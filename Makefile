@@ -6,7 +6,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := .venv/bin
 LOCK := requirements/cpu.txt
-LOCK_EXTRAS := cpu serve files presidio ray redact demo test dev
+LOCK_EXTRAS := cpu serve files presidio ray redact demo test docs dev
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 PYTEST := $(BIN)/python -m pytest
 # In two processes, a file's tests in one, with one OpenMP thread each: two teams on the same cores wait for each other.
@@ -17,7 +17,7 @@ FAST := tests/decode tests/text tests/files tests/evaluation tests/cli/test_bar.
 	tests/test_packaging.py tests/system/test_imports.py --ignore tests/files/test_run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo play test test-fast test-long test-shuffled test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster release-check lint lock clean
+.PHONY: help demo play test test-fast test-long test-shuffled test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster release-check docs reference lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,14 @@ bench-cluster: .venv/ready ## Compare vtag run --ray with vtag run: speed, the d
 
 release-check: .venv/ready ## Build sdist and wheel, and use the wheel in a fresh environment
 	$(BIN)/python scripts/release_check.py
+
+docs: .venv/ready ## Build the site into build/site; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+reference: .venv/ready ## Write what is generated in docs/reference
+	$(BIN)/python scripts/openapi.py
+	$(BIN)/python scripts/evaluation_schema.py
+	$(BIN)/python scripts/reference.py
 
 lint: .venv/ready ## Check style and types
 	$(BIN)/ruff check

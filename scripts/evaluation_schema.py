@@ -1,4 +1,4 @@
-"""Write docs/evaluation.schema.json: the JSON Schema of what `vtag eval --json` prints, from the classes of the report.
+"""Write docs/reference/evaluation.schema.json, the JSON Schema of what `vtag eval --json` prints.
 
 python scripts/evaluation_schema.py
 """
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from vtag.evaluation.figures import SCHEMA, Compared, Figures
 
-TARGET = Path(__file__).parent.parent / "docs" / "evaluation.schema.json"
+TARGET = Path(__file__).parent.parent / "docs" / "reference" / "evaluation.schema.json"
 
 
 def schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far products of random numbers are off on this CPU: a table of shapes, as docs/measurements.md shows it.
+"""How far products of random numbers are off on this CPU: a table of shapes, as benchmarks/LOG.md shows it.
 
 `python scripts/lower_cpu.py all .venv/bin/python scripts/kernel_errors.py` shows it for each level the CPU reaches.
 """

@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json: vtag's routes, as clients are made from."""
+"""Writes docs/reference/openapi.json: vtag's routes, as clients are made from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import FastAPI
 import vtag
 from vtag.serve.plugin import ROUTERS
 
-FILE = Path(__file__).parent.parent / "docs" / "openapi.json"
+FILE = Path(__file__).parent.parent / "docs" / "reference" / "openapi.json"
 
 
 def described() -> dict[str, Any]:

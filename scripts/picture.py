@@ -2,7 +2,7 @@
 
 python scripts/picture.py
 
-docs/tagged.svg: `vtag tag demo --examples`. docs/run.svg: `vtag run` on 29,700 records (the texts of
+docs/images/tagged.svg: `vtag tag demo --examples`. docs/images/run.svg: `vtag run` on 29,700 records (the texts of
 tests/data/pii_synth_gold.jsonl a hundred times), interrupted on its way.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-PICTURE, RUN_PICTURE = ROOT / "docs" / "tagged.svg", ROOT / "docs" / "run.svg"
+PICTURE, RUN_PICTURE = ROOT / "docs" / "images" / "tagged.svg", ROOT / "docs" / "images" / "run.svg"
 COMMAND = "vtag tag demo --examples"
 RUN_COMMAND = "vtag run demo corpus.jsonl -o tagged.jsonl"
 COLUMNS, CELL, LINE, MARGIN = 92, 8.4, 22, 16

@@ -1,6 +1,6 @@
-"""Make the README's plot, docs/bench.svg, of what `make bench` has measured.
+"""Make the README's plot, docs/images/bench.svg, of what `make bench` has measured.
 
-.venv-bench/bin/python scripts/plot.py docs/bench-base.json docs/bench-minilm.json
+.venv-bench/bin/python scripts/plot.py benchmarks/results/bench-base.json benchmarks/results/bench-minilm.json
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-PLOT = Path(__file__).parent.parent / "docs" / "bench.svg"
+PLOT = Path(__file__).parent.parent / "docs" / "images" / "bench.svg"
 COLOURS = {"float32": "#8c96a3", "float16": "#8c96a3", "bfloat16": "#3b78c4", "int8": "#2a9d6f"}
 
 

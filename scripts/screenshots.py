@@ -1,4 +1,4 @@
-"""Make the pictures of the pages, docs/playground-*.png and docs/evaluation-*.png, with the demo model and Debian's
+"""Make the pictures of the pages, docs/images/playground-*.png and evaluation-*.png, with the demo model and Debian's
 Chromium. The evaluation is that of tests/data/pii_synth_gold.jsonl.
 
 python scripts/screenshots.py
@@ -19,7 +19,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
+IMAGES = ROOT / "docs" / "images"
 PICTURES: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1200, "height": 640}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1200, "height": 640}, "color_scheme": "dark"},
@@ -39,7 +39,7 @@ def main() -> None:
             page.add_style_tag(content=FONT)
             page.click("#example")
             page.hover(f"#spans mark:has-text('{SHOWN}')")
-            page.screenshot(path=DOCS / f"playground-{name}.png")
+            page.screenshot(path=IMAGES / f"playground-{name}.png")
         with tempfile.TemporaryDirectory() as folder:
             evaluated(Path(folder, "report.html"))
             for name in ("light", "dark"):
@@ -50,7 +50,7 @@ def main() -> None:
                 if name == "dark":
                     page.evaluate("() => document.getElementById('records').scrollIntoView()")
                     page.wait_for_timeout(300)
-                page.screenshot(path=DOCS / f"evaluation-{name}.png")
+                page.screenshot(path=IMAGES / f"evaluation-{name}.png")
         browser.close()
 
 

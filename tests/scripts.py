@@ -63,11 +63,13 @@ def start(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: Path | None = None,
     start_new_session: bool = False,
 ) -> Script:
     """`python *arguments` (a file, `-m module` or `-c code`, and what they are given); without stderr, both in one."""
     environment = dict(os.environ if env is None else env)
-    there = (list(arguments), str(stdout), str(stderr or stdout), environment, str(cwd or Path.cwd()))
+    files = (str(stdin or os.devnull), str(stdout), str(stderr or stdout))
+    there = (list(arguments), files, environment, str(cwd or Path.cwd()))
     process = _context().Process(target=_run, args=(*there, start_new_session))
     process.start()
     return Script(process, arguments)
@@ -78,12 +80,13 @@ def run(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: Path | None = None,
     timeout: float | None = None,
 ) -> CompletedProcess[str]:
     """The same, waited for."""
     with TemporaryDirectory(prefix="script-") as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        script = start(arguments, out, err, env=env, cwd=cwd)
+        script = start(arguments, out, err, env=env, cwd=cwd, stdin=stdin)
         try:
             code = script.wait(timeout)
         finally:
@@ -99,13 +102,16 @@ def _context() -> multiprocessing.context.ForkServerContext:
 
 
 def _run(
-    arguments: list[str], stdout: str, stderr: str, environment: dict[str, str], cwd: str, start_new_session: bool
+    arguments: list[str], files: tuple[str, str, str], environment: dict[str, str], cwd: str, start_new_session: bool
 ) -> None:
     """In the fork: become what `python *arguments` is."""
     if start_new_session:
         os.setsid()
-    for number, path in ((1, stdout), (2, stderr)):
+    stdin, *outputs = files
+    os.dup2(os.open(stdin, os.O_RDONLY), 0)
+    for number, path in enumerate(outputs, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+    sys.stdin = os.fdopen(0, encoding="utf-8")
     sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", 1, encoding="utf-8")
     os.environ.clear()
     os.environ.update(environment)

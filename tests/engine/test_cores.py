@@ -53,7 +53,7 @@ def run(folder: Path, model: Path, texts: int, own_process: str) -> list[str]:
             check=False,
         )
     # The exit code is not asked for: vLLM's client of a process of its own aborts now and then while Python exits,
-    # after all is done (docs/measurements.md).
+    # after all is done (benchmarks/LOG.md).
     printed = done.stdout.split()
     assert len(printed) == 3, done.stderr
     return printed

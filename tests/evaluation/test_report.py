@@ -16,7 +16,7 @@ from vtag import Candidate, Comparison, Report, compare, evaluate
 from vtag.evaluation.model_card import model_card
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = ROOT / "docs" / "evaluation.schema.json"
+SCHEMA = ROOT / "docs" / "reference" / "evaluation.schema.json"
 
 
 @pytest.fixture(scope="module")

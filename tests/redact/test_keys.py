@@ -48,7 +48,7 @@ def test_a_key_is_not_shown_and_not_sent() -> None:
 
 
 def test_a_hash_is_what_its_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/redaction.md: anybody with the key can compute it."""
+    """docs/guides/redact.md: anybody with the key can compute it."""
     monkeypatch.setenv("VTAG_REDACT_KEY", KEY)
     of_label = hmac.digest(KEY.encode(), b"vtag/1/hash/NAME", hashlib.sha512)[:32]
     wanted = hmac.digest(of_label, b"Ann Lee", hashlib.sha256).hex()[:16]

@@ -145,5 +145,5 @@ def test_one_who_asks_for_little_does_not_wait_for_one_who_asks_for_much(server:
         return idle, busy
 
     idle, busy = asyncio.run(both())
-    # Many times what is measured (docs/measurements.md): a machine under test does other things too.
+    # Many times what is measured (benchmarks/LOG.md): a machine under test does other things too.
     assert percentile(busy, 0.5) < 10 * percentile(idle, 0.5) + 0.1

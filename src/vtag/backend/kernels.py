@@ -30,7 +30,7 @@ class Deviation(NamedTuple):
     largest: float
 
 
-# At least three times the error of correct kernels (docs/measurements.md, Every CPU).
+# At least three times the error of correct kernels (benchmarks/LOG.md, Every CPU).
 BOUNDS = {
     "float32": Deviation(1e-5, 1e-4),
     "float16": Deviation(2e-3, 2e-2),

@@ -33,7 +33,7 @@ from vtag.system import device, garbage
 from vtag.types import Window
 
 # Tokens of one step on the packed route: enough to fill the matrices, few enough to keep waiting times short. The value
-# for GPUs is chosen, not measured: about 8 ms of an H200 with BERT-base (docs/measurements.md, Rows on a GPU).
+# for GPUs is chosen, not measured: about 8 ms of an H200 with BERT-base (benchmarks/LOG.md, Rows on a GPU).
 STEP_TOKENS, CUDA_STEP_TOKENS = 2048, 16384
 
 

@@ -251,7 +251,7 @@ class LLM(CheckedLLM):
         lora_request: LoRARequest | None = None,
         use_tqdm: bool | Callable[..., tqdm] = True,
     ) -> list[Redacted]:
-        """Texts without the values of their spans, in order, and what was replaced; see docs/redaction.md.
+        """Texts without the values of their spans, in order, and what was replaced; see docs/guides/redact.md.
 
         Args:
             texts: one text or many.

@@ -1,4 +1,4 @@
-"""What a report has: plain data, whose fields are those of the JSON (docs/evaluation.schema.json)."""
+"""What a report has: plain data, whose fields are those of the JSON (docs/reference/evaluation.schema.json)."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def evaluate(
     use_tqdm: bool = True,
     **engine: Any,
 ) -> Report:
-    """How good a model, or predictions, are on gold data; see docs/evaluation.md.
+    """How good a model, or predictions, are on gold data; see docs/guides/evaluate.md.
 
     Args:
         model: a model as in `LLM`, an LLM, or None with `predictions`.

@@ -28,7 +28,7 @@ def set_before_torch() -> None:
     # Silences warnings of torch's C++ code about memory binding.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Rounds that OpenMP's workers spin for the next task before they sleep. The default of 300,000 gains nothing, and
-    # costs most of the speed beside a program that keeps one of two cores busy (docs/measurements.md).
+    # costs most of the speed beside a program that keeps one of two cores busy (benchmarks/LOG.md).
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     # Silences the warning that a CPU has no Triton.

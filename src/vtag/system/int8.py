@@ -15,7 +15,7 @@ def saturates() -> bool:
     * (127 + 127) overflows and 255 * (64 + 64) does not:
     https://uxlfoundation.github.io/oneDNN/dev_guide_int8_computations.html.
     ONNX Runtime's `reduce_range` therefore takes a bit from every weight; limiting pairs costs less accuracy
-    (docs/measurements.md, Every CPU). This function runs the matmul itself, so the result holds on every CPU and under
+    (benchmarks/LOG.md, Every CPU). This function runs the matmul itself, so the result holds on every CPU and under
     every limit of oneDNN.
     """
     from vtag.compat.vllm_kernels import Int8Weights, quantised

@@ -20,7 +20,7 @@ from vtag.errors import VtagError
 from vtag.integrations.ray import TagWorker
 from vtag.types import Span
 
-DOCS = Path(__file__).parents[3] / "docs" / "ray.md"
+DOCS = Path(__file__).parents[3] / "docs" / "guides" / "ray.md"
 GOLD = Path(__file__).parents[2] / "data" / "pii_synth_gold.jsonl"
 TEXTS = [json.loads(line)["text"] for line in GOLD.read_text("utf-8").splitlines()][:60]
 SPANS = pa.list_(

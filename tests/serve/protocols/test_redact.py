@@ -105,7 +105,7 @@ def test_mistakes_are_one_line_without_what_was_sent(server: Server, body: dict[
 
 
 def test_the_page_shows_what_the_server_answers(server: Server) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "redaction.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "redact.md").read_text("utf-8")
     for code, shown in re.findall(r"```sh\n(.*?)```\n\n```json\n(.*?)```", page, re.DOTALL):
         line = code.replace("http://127.0.0.1:8000", server.url)
         assert line != code

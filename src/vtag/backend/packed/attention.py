@@ -26,7 +26,7 @@ from vtag.backend.packed.shapes import rounded
 from vtag.compat.transformers_models import is_causal_mask, is_full_mask, own_attention
 
 NAME = "vtag"
-# Up to this length two matmuls around a softmax are faster than fused attention in bf16 on CPU (docs/measurements.md,
+# Up to this length two matmuls around a softmax are faster than fused attention in bf16 on CPU (benchmarks/LOG.md,
 # Kernels).
 SHORT = 512
 # Texts are padded to a multiple of this length, which suits softmax and matmuls, and grouped by it.

@@ -1,7 +1,7 @@
 """Matmuls on CPU: weights are laid out for oneDNN once, at load, in the model's dtype or in int8.
 
 Replaces `nn.Linear` everywhere in the module, so that any architecture benefits. Activation functions stay separate:
-fused into the matmul, GELU and the residual cost oneDNN more than they save (docs/measurements.md).
+fused into the matmul, GELU and the residual cost oneDNN more than they save (benchmarks/LOG.md).
 """
 
 from __future__ import annotations

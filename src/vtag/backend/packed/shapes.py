@@ -1,6 +1,6 @@
 """The few sizes that matrices have on a CPU.
 
-oneDNN generates code for each shape and caches it: some 0.2 ms and half a MB each (docs/measurements.md, Small models).
+oneDNN generates code for each shape and caches it: some 0.2 ms and half a MB each (benchmarks/LOG.md, Small models).
 Texts vary in number and length, so matrices are padded to one of a few sizes.
 """
 
