@@ -1,4 +1,4 @@
-# Set-up for CPUs: needs Python 3.11 or later and make. On NVIDIA GPUs: pip install "vtag[cuda]"
+# Set-up for CPUs: needs Python 3.11 or later and make. On NVIDIA GPUs: pip install "vllm-vtag[cuda]"
 
 PYTHON ?= python3
 # Asked for torch only where the default index has a CUDA build and nothing else.

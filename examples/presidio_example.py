@@ -1,6 +1,6 @@
 """Presidio's analyzer and anonymizer on a token classifier.
 
-pip install "vtag[cpu,demo,presidio]" presidio-anonymizer
+pip install "vllm-vtag[cpu,demo,presidio]" presidio-anonymizer
 python presidio_example.py                          # the demo model, in this process
 python presidio_example.py http://127.0.0.1:8000    # a `vtag serve`
 """

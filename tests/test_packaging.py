@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import vtag
+from vtag._version import DISTRIBUTION
 from vtag.errors import TABLES
 
 ROOT = Path(__file__).parent.parent
@@ -130,12 +132,26 @@ def test_import_vtag_loads_nothing_heavy() -> None:
     assert not {"torch", "vllm", "transformers", "numpy"} & set(done.stdout.split())
 
 
+def test_every_message_and_page_names_the_distribution_that_can_be_installed() -> None:
+    assert PYPROJECT["project"]["name"] == DISTRIBUTION
+    assert metadata.version(DISTRIBUTION) == vtag.__version__
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    texts = [path for folder in ("src", "docs", "examples") for path in (ROOT / folder).rglob("*.*")]
+    for path in [*texts, ROOT / "README.md", ROOT / "Makefile"]:
+        if path.suffix in (".py", ".md", ".html", "") and path.is_file():
+            named = re.findall(r"([\w.-]+)\[([a-z,]+)\]\"", "\n".join(re.findall(r"pip install.*", path.read_text("utf-8"))))
+            for distribution, asked in named:
+                assert distribution in (DISTRIBUTION, "."), path
+                assert set(asked.split(",")) <= set(extras), path
+
+
 def test_version_stands_in_one_place() -> None:
     assert PYPROJECT["project"]["dynamic"] == ["version"]
     assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "src/vtag/_version.py"
     newest = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest is not None
     assert newest[1] == vtag.__version__
+    assert f"\nversion: {vtag.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
 
 
 def test_lock_holds_every_dependency_in_the_wanted_version() -> None:

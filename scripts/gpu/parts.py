@@ -83,7 +83,7 @@ def document(size: Size, folder: Path) -> Rows:
     from vtag.system import device as host
 
     def versions() -> Row:
-        found = {name: version(name) for name in ("torch", "triton", "transformers", "tokenizers", "vtag")}
+        found = {name: version(name) for name in ("torch", "triton", "transformers", "tokenizers", "vllm-vtag")}
         found |= {"vllm": vllm.__version__, "cuda": torch.version.cuda}
         return {"right": True, "python": sys.version.split()[0], **found}
 

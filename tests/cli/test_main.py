@@ -97,4 +97,4 @@ def test_doctor_asks_for_vllm_where_there_is_none(
 ) -> None:
     monkeypatch.setattr("vtag.cli.doctor._version", lambda name: None)
     assert main(["doctor"]) == 1
-    assert 'pip install "vtag[cpu]"' in capsys.readouterr().out
+    assert 'pip install "vllm-vtag[cpu]"' in capsys.readouterr().out

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from vtag._version import DISTRIBUTION
 from vtag.cli.main import main
 from vtag.compat import contract
 from vtag.compat.contract import TESTED, Broken, Row, check, look, runs_with, version
@@ -161,7 +162,7 @@ def test_the_lock_has_the_first_of_the_tested_versions() -> None:
 
 
 def test_what_vtag_asks_for_takes_every_tested_version() -> None:
-    asked = {one.name: one.specifier for one in map(Requirement, metadata.requires("vtag") or [])}
+    asked = {one.name: one.specifier for one in map(Requirement, metadata.requires(DISTRIBUTION) or [])}
     for package in ("vllm", "transformers"):
         assert all(asked[package].contains(version) for version in TESTED[package])
 

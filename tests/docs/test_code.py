@@ -26,7 +26,7 @@ NOT_RUN = {
     r"make ": "a target of the Makefile: test_readme.py looks whether it exists, .ci/run runs those of the tests",
     r"vtag play ": "it opens a browser: tests/cli/test_play.py",
     r"vtag bench ": "it takes minutes: tests/bench runs it in small",
-    r"vtag doctor": "what it prints depends on the machine: tests/cli/test_doctor.py",
+    r"vtag doctor": "what it prints depends on the machine: tests/cli/test_main.py",
     r"vtag \w+ .*--ray": "it needs a cluster: tests/integrations/ray has one of two nodes",
     r"model \|": "a language model writes into it: tests/cli/test_redact.py does so in pieces",
     r"python (benchmarks|scripts)/|scripts/gpu/": "it takes minutes, or a GPU",

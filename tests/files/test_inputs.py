@@ -127,7 +127,7 @@ def test_a_missing_package_is_named_with_its_extra(
     (folder / name).write_bytes(b"x")
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, "vtag.files.parquet", raising=False)
-    with pytest.raises(VtagError, match=r'pip install "vtag\[files\]"$') as caught:
+    with pytest.raises(VtagError, match=r'pip install "vllm-vtag\[files\]"$') as caught:
         numbers(name, "parquet" if "parquet" in name else "text")
     assert caught.value.exit_code == 5
 

@@ -144,4 +144,4 @@ def test_a_server_that_is_not_there_is_one_line_not_an_empty_answer(server: Serv
 def test_without_presidio_the_mend_is_said() -> None:
     code = "import sys; sys.modules['presidio_analyzer'] = None; import vtag.integrations.presidio"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert 'MissingPackageError: Presidio is not installed: pip install "vtag[presidio]"' in done.stderr
+    assert 'MissingPackageError: Presidio is not installed: pip install "vllm-vtag[presidio]"' in done.stderr

@@ -109,7 +109,7 @@ def test_folder_cleaned_or_cut_short_is_made_again(
 def test_missing_package_is_one_line_that_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VTAG_CACHE", str(tmp_path))
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(MissingPackageError, match=r'^[^\n]*pip install "vtag\[demo\]"$'):
+    with pytest.raises(MissingPackageError, match=r'^[^\n]*pip install "vllm-vtag\[demo\]"$'):
         demo_model()
 
 

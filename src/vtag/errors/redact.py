@@ -67,7 +67,7 @@ TABLE: dict[str, Kind] = {
         MissingPackageError,
         503,
         5,
-        'the action {what} needs {package}, which is not installed: pip install "vtag[redact]"',
+        'the action {what} needs {package}, which is not installed: pip install "vllm-vtag[redact]"',
     ),
     "fake_kind": Kind(SettingError, 422, 2, "policy: {label}: fake has no such kind: use one of {names}"),
     "fake_locale": Kind(
