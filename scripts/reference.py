@@ -252,6 +252,16 @@ def http() -> str:
     return "\n".join(parts)
 
 
+def report() -> str:
+    """Each object of the report of `vtag eval --json`."""
+    schema = json.loads((FOLDER / "evaluation.schema.json").read_text("utf-8"))
+    parts = []
+    for name, of in schema["$defs"].items():
+        parts.append(f"## {name}\n\n{_text(of.get('description', ''))}\n")
+        parts.append(table(["Field", "Type"], [(code(key), _type(each)) for key, each in of["properties"].items()]))
+    return "\n".join(parts)
+
+
 def _text(description: str) -> str:
     """A docstring, without a line that only Python's readers need."""
     return "\n\n".join(" ".join(part.split()) for part in description.split("\n\n"))
@@ -293,7 +303,7 @@ def _openapi() -> dict[str, Any]:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     made.__name__: made
-    for made in (python, cli, http, options, engine_options, formats, limits, metrics, errors, architectures)
+    for made in (python, cli, http, options, engine_options, formats, limits, metrics, errors, report, architectures)
 }
 
 

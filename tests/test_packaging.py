@@ -139,8 +139,8 @@ def test_every_message_and_page_names_the_distribution_that_can_be_installed() -
     texts = [path for folder in ("src", "docs", "examples") for path in (ROOT / folder).rglob("*.*")]
     for path in [*texts, ROOT / "README.md", ROOT / "Makefile"]:
         if path.suffix in (".py", ".md", ".html", "") and path.is_file():
-            named = re.findall(r"([\w.-]+)\[([a-z,]+)\]\"", "\n".join(re.findall(r"pip install.*", path.read_text("utf-8"))))
-            for distribution, asked in named:
+            lines = "\n".join(re.findall(r"pip install.*", path.read_text("utf-8")))
+            for distribution, asked in re.findall(r"([\w.-]+)\[([a-z,]+)\]\"", lines):
                 assert distribution in (DISTRIBUTION, "."), path
                 assert set(asked.split(",")) <= set(extras), path
 

@@ -21,15 +21,19 @@ STRATEGIES = (DEFAULT_STRATEGY, *HF_STRATEGIES)
 
 @dataclass(frozen=True, slots=True)
 class TagOptions:
-    """The options of `LLM.tag`, normalised. Raises SettingError for values that no model accepts.
+    """The options of `LLM.tag`, checked and normalised; immutable, and independent of a model.
 
-    aggregation_strategy: "viterbi", or one of Hugging Face's ("none", "simple", "first", "average", "max").
-    ignore_labels: span labels to leave out; a single label may be passed as a string.
-    threshold: spans with a lower score are dropped; a mapping sets it by label ("*": all others).
-    stride: tokens that neighbouring windows of a long text share; None: a quarter of the window. With one of Hugging
-    Face's strategies, windows are cut and their spans merged by its own rule.
-    each_word: words outside of the spans that reach the threshold become spans too, where their label reaches it: for
-    redaction, as Viterbi decoding leaves out what is more probably outside.
+    Attributes:
+        aggregation_strategy: "viterbi", or one of Hugging Face's ("none", "simple", "first", "average", "max").
+        ignore_labels: span labels to leave out; a single label may be passed as a string.
+        threshold: spans with a lower score (a probability) are dropped; a mapping sets it by label ("*": all others).
+        stride: tokens that neighbouring windows of a long text share; None: a quarter of the window. With one of
+            Hugging Face's strategies, windows are cut and their spans merged by its own rule.
+        each_word: words outside of the spans that reach the threshold become spans too, where their label reaches it:
+            for redaction, as Viterbi decoding leaves out what is more probably outside.
+
+    Raises:
+        SettingError: for a value that no model accepts.
     """
 
     aggregation_strategy: str = DEFAULT_STRATEGY
@@ -57,13 +61,21 @@ class TagOptions:
         return ignored + [("threshold", label) for label in by_label if label != "*"]
 
     def least(self, label: str) -> float:
-        """The threshold of a label."""
+        """The threshold of a label, a probability.
+
+        Args:
+            label: of a span.
+        """
         if isinstance(self.threshold, Mapping):
             return self.threshold.get(label, self.threshold.get("*", 0.0))
         return self.threshold or 0.0
 
     def above_threshold(self, found: list[Span]) -> list[Span]:
-        """Spans of a text that reach the threshold."""
+        """Spans of a text that reach the threshold.
+
+        Args:
+            found: the spans, which keep their order.
+        """
         if self.threshold is None or self.each_word:
             return found
         return [span for span in found if span.score >= self.least(span.label)]

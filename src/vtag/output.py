@@ -16,11 +16,19 @@ from vtag.errors import error
 class TokenClassificationOutput:
     """The output of `LLM.encode` for one text of T tokens, special tokens included.
 
-    data: float32 [T, labels], logits (neither softmax nor sigmoid).
-    outputs: vLLM's view of the same numbers: `outputs.data` is a torch tensor on `data`'s memory.
-    tokens: the token strings. offsets: int32 [T, 2] into the text, None for token ids or without a fast tokenizer.
-    labels: id2label. windows: how many windows the text needed. All other fields are vLLM's.
-    multi_label: whether a token can have several labels: probabilities are sigmoids then.
+    Attributes:
+        data: float32 [T, labels], logits (neither softmax nor sigmoid).
+        outputs: vLLM's view of the same numbers: `outputs.data` is a torch tensor on `data`'s memory.
+        tokens: the T token strings.
+        token_ids: their T ids.
+        offsets: int32 [T, 2], code points of the text, end exclusive, (0, 0) for special tokens; None for token ids or
+            without a fast tokenizer.
+        labels: id2label.
+        windows: how many windows the text needed.
+        request_id: the prompt's number in the call.
+        prompt_token_ids: as `token_ids`, under vLLM's name.
+        finished: always true.
+        multi_label: whether a token can have several labels: probabilities are sigmoids then.
     """
 
     data: np.ndarray
@@ -41,7 +49,17 @@ class TokenClassificationOutput:
         return scores.probabilities(self.data, multi_label=self.multi_label)
 
     def top_k(self, k: int) -> list[list[tuple[str, float]]]:
-        """The k most probable labels of each token with their probabilities, highest first."""
+        """The k most probable labels of each token with their probabilities, highest first.
+
+        Args:
+            k: how many, at least 1.
+
+        Returns:
+            For each of the T tokens at most k pairs of a label and its probability in [0, 1].
+
+        Raises:
+            SettingError: if k is less than 1.
+        """
         if k < 1:
             raise error("bad_top_k", k=k)
         return most_probable(self.probabilities, list(self.labels.values()), k, multi_label=self.multi_label)

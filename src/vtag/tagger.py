@@ -35,11 +35,12 @@ NOTHING = Encoding("", np.zeros(0, np.int32), np.zeros(0, bool), np.zeros((0, 2)
 class Batch:
     """Texts on their way through the engine, in order.
 
-    encodings: one a text, without tokens where the text cannot be tagged.
-    windows: the engine's input, in order; `window.text` is an index into `encodings`.
-    options: what the batch was prepared for; None for logits alone.
-    errors: why a text cannot be tagged, by its index in `encodings`.
-    hf_parts: one Encoding a window, for Hugging Face's own stride rule.
+    Attributes:
+        encodings: one a text, without tokens where the text cannot be tagged.
+        windows: the engine's input, in order; `window.text` is an index into `encodings`.
+        options: what the batch was prepared for; None for logits alone.
+        errors: why a text cannot be tagged, by its index in `encodings`.
+        hf_parts: one Encoding a window, for Hugging Face's own stride rule.
     """
 
     encodings: tuple[Encoding, ...]
@@ -73,7 +74,28 @@ class Batch:
 
 
 class Tagger:
-    """All of a model outside of its engine: tokenizer, labels, and the longest input."""
+    """All of a model outside of its engine: texts to windows, and the windows' logits to spans.
+
+    `prepare` and `finish` are its two pure halves; between them an engine computes the logits of each window.
+
+    Args:
+        tokenizer: of transformers.
+        id2label: the names of the labels, by index.
+        max_length: the most tokens that the model takes at once, special ones included.
+        label_map: other names of types in answers; "" leaves a type out.
+        causal: whether a token sees only what comes before it.
+        multi_label: whether a token can have several labels: probabilities are sigmoids then.
+        scheme: tag scheme of the labels, if their names do not show it.
+        words: how the tokens of a word become one label: "auto", "first", "mean" or "token".
+        biases: of the labels, for Viterbi decoding.
+        vocabulary: size of the embedding: token ids are below it.
+
+    Attributes:
+        id2label: the labels, as answers have them.
+
+    Raises:
+        SettingError: for a label map or a scheme that does not fit the labels.
+    """
 
     def __init__(
         self,
@@ -107,7 +129,17 @@ class Tagger:
         self._hf_max_length = int(min(max_length, tokenizer.model_max_length or max_length))
 
     def bind(self, options: TagOptions) -> BoundOptions:
-        """Check the options against this model; raises SettingError for labels and strides that do not fit."""
+        """Check the options against this model.
+
+        Args:
+            options: of tagging.
+
+        Returns:
+            The same options; nothing behind this call checks them again.
+
+        Raises:
+            SettingError: for a label that the model does not have, and a stride or strategy that does not fit it.
+        """
         if (found := self.unknown_label(options)) is not None:
             option, label = found
             raise error("no_such_label", option=option, label=short(label), names=listed(self.labels))
@@ -123,7 +155,11 @@ class Tagger:
         return BoundOptions(options)
 
     def unknown_label(self, options: TagOptions) -> tuple[str, str] | None:
-        """The first option that names a label which the model does not have, and that label."""
+        """The first option that names a label which the model does not have, and that label.
+
+        Args:
+            options: of tagging.
+        """
         return next(((option, label) for option, label in options.labels() if label not in self._known), None)
 
     def prepare(
@@ -135,11 +171,17 @@ class Tagger:
         delimiter: str = " ",
         first: int = 0,
     ) -> Batch:
-        """Tokenize texts and cut them into windows; `Batch.errors` has the InputError of each text that cannot be
-        tagged.
+        """Tokenize texts and cut them into windows.
 
-        items: texts, or lists of words where `words` is true: then offsets refer to `delimiter.join(words)`.
-        first: the index of the first text, for error messages.
+        Args:
+            items: texts, or lists of words where `words` is true: then offsets refer to `delimiter.join(words)`.
+            options: of `bind`.
+            words: whether texts are split into words.
+            delimiter: what stands between words.
+            first: the index of the first text, for error messages.
+
+        Returns:
+            A batch; its `errors` has the InputError of each text that cannot be tagged.
         """
         items = [items] if isinstance(items, str) else list(items)
         indices = range(first, first + len(items))
@@ -148,9 +190,16 @@ class Tagger:
     def encode(
         self, items: Iterable[Any], indices: Sequence[int], *, words: bool = False, delimiter: str = " "
     ) -> tuple[list[Encoding], dict[int, InputError]]:
-        """Tokenize: an Encoding for each text, and by its position the error of each text that cannot be tagged.
+        """Tokenize: the first part of `prepare`.
 
-        indices: the texts' numbers in error messages.
+        Args:
+            items: as in `prepare`.
+            indices: the texts' numbers in error messages.
+            words: as in `prepare`.
+            delimiter: as in `prepare`.
+
+        Returns:
+            An Encoding for each text, and by its position the error of each text that cannot be tagged.
         """
         encodings, errors = self._encode(items, indices, words=words, delimiter=delimiter)
         for text, encoding in enumerate(encodings):
@@ -166,8 +215,16 @@ class Tagger:
         options: BoundOptions,
         most_tokens: int | None = None,
     ) -> Batch:
-        """Cut encodings into windows. Raises InputError, before any is made, where all have more than `most_tokens`
-        together.
+        """Cut encodings into windows: the second part of `prepare`.
+
+        Args:
+            encodings: of `encode`.
+            errors: of `encode`.
+            options: of `bind`.
+            most_tokens: in all windows together.
+
+        Raises:
+            InputError: if all windows have more than `most_tokens`, before any is made.
         """
         stride = options.stride
         if stride is not None and options.hf:
@@ -179,7 +236,12 @@ class Tagger:
     def prepare_prompts(self, prompts: Any, most_tokens: int | None = None) -> Batch:
         """As `prepare`, for logits alone, from the input types of vLLM's `encode`: texts, token ids, dicts of either.
 
-        Raises InputError for the first prompt that cannot be read.
+        Args:
+            prompts: one or many.
+            most_tokens: in all windows together.
+
+        Raises:
+            InputError: for the first prompt that cannot be read.
         """
         items = split_prompts(prompts, self.vocabulary)
         texts = {i: item for i, item in enumerate(items) if isinstance(item, str)}
@@ -191,11 +253,23 @@ class Tagger:
         return Batch(tuple(encodings), tuple(make_windows(encodings, self.max_length, most=most_tokens)))
 
     def token_strings(self, encoding: Encoding) -> list[str]:
-        """The token string of each token."""
+        """The token string of each token.
+
+        Args:
+            encoding: of a batch.
+        """
         return self._text.strings(encoding.ids)
 
     def finish(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[Answer]:
-        """Decode logits, float32 [len(ids), labels] a window, to the spans or the error of each text."""
+        """Decode logits to spans.
+
+        Args:
+            batch: of `prepare`.
+            logits: of each window, float32 [len(window.ids), labels].
+
+        Returns:
+            For each text its spans, whose offsets are code points, or the error why it cannot be tagged.
+        """
         assert batch.options is not None  # set by `prepare`
         decode = self._hf if batch.options.hf else self._viterbi
         answers: list[Answer] = [batch.options.above_threshold(found) for found in decode(batch, logits, batch.options)]
@@ -204,11 +278,27 @@ class Tagger:
         return answers
 
     def rows(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Logits of each whole text, one row a token, special tokens included: float32 [T, labels]."""
+        """Logits of each whole text, one row a token.
+
+        Args:
+            batch: of `prepare` or `prepare_prompts`.
+            logits: of each window, float32 [len(window.ids), labels].
+
+        Returns:
+            float32 [T, labels] for each text of T tokens, special tokens included.
+        """
         return stitch(batch.encodings, batch.windows, logits, len(self.id2label), causal=self.causal)
 
     def probabilities(self, batch: Batch, logits: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """As `rows`, with probabilities: float32 [T, labels]."""
+        """As `rows`, with probabilities.
+
+        Args:
+            batch: as in `rows`.
+            logits: as in `rows`, float32 [len(window.ids), labels].
+
+        Returns:
+            float32 [T, labels] for each text of T tokens.
+        """
         return [scores.probabilities(row, multi_label=self.multi_label) for row in self.rows(batch, logits)]
 
     def _encode(

@@ -15,13 +15,17 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One labelled stretch of a text.
+    """One labelled stretch of a text. Spans sort by position.
 
-    `text` is always `original[start:end]`; offsets are Unicode code points of the caller's string, end exclusive.
-    `score` is a probability in [0, 1].
-    `word` (the tokenizer's own re-spaced spelling) and `index` (position of the token) are Hugging Face's fields and
-    are filled by its strategies only; `index` only by "none".
-    `words` is the half-open range of word indices for input that was already split into words.
+    Attributes:
+        start: offset of the first character, in Unicode code points of the caller's string.
+        end: offset behind the last one.
+        label: the type, as the model or its label map names it.
+        score: a probability in [0, 1].
+        text: always `original[start:end]`.
+        word: the tokenizer's own re-spaced spelling; filled by Hugging Face's strategies only.
+        index: position of the token; filled by Hugging Face's "none" only.
+        words: half-open range of word indices, for input that was already split into words.
     """
 
     start: int
@@ -94,10 +98,15 @@ class Coverage(NamedTuple):
 
 
 class Replacement(NamedTuple):
-    """What took the place of a part of a text; without the part itself.
+    """What took the place of a part of a text; without the part itself. Offsets are code points, the end exclusive.
 
-    start, end: its place in the new text; old_start, old_end: of what it replaces, in the old one. Code points, end
-    exclusive. action: what was done, "keep" for a value that stayed.
+    Attributes:
+        start: where it begins in the new text.
+        end: where it ends there.
+        old_start: where the part that it replaces begins in the old text.
+        old_end: where that ends.
+        label: the label of the span.
+        action: what was done; "keep" for a value that stayed.
     """
 
     start: int
@@ -121,10 +130,13 @@ class Replacement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A text without the values of its spans, in order what was replaced, and the way back.
+    """A text without the values of its spans, what was replaced, and the way back.
 
-    mapping: fakes and numbered placeholders -> the values they replace. It is not shown by `repr`: keep it as safe as
-    the text itself.
+    Attributes:
+        text: the new text.
+        replacements: in order of position; offsets are code points.
+        mapping: fakes and numbered placeholders -> the values they replace. It is not shown by `repr`: keep it as safe
+            as the text itself.
     """
 
     text: str
@@ -149,7 +161,15 @@ def to_hf(found: Sequence[Span]) -> list[dict[str, Any]]: ...
 @overload
 def to_hf(found: Sequence[Sequence[Span]]) -> list[list[dict[str, Any]]]: ...
 def to_hf(found: Sequence[Span] | Sequence[Sequence[Span]]) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
-    """The spans of a text, or of many texts, as the dicts of Hugging Face's TokenClassificationPipeline."""
+    """The spans of a text, or of many texts, as the dicts of Hugging Face's TokenClassificationPipeline.
+
+    Args:
+        found: what `LLM.tag` gives, or one element of it.
+
+    Returns:
+        A dict for each span, with `entity_group` (or `entity` and `index`), `score`, `word`, `start` and `end` (code
+        points).
+    """
     return [one.to_hf() if isinstance(one, Span) else [span.to_hf() for span in one] for one in found]  # type: ignore[return-value]
 
 

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 
 class LLM(CheckedLLM):
-    """A token classifier on vLLM, offline.
+    """A token classifier on vLLM, offline: vLLM's own `LLM`, with logits of every token and labelled spans.
+
+    Any number of threads may use one `LLM`. It is a context manager: `with LLM(...) as llm:` closes it.
 
     Args:
         model: a folder, "demo", or a hub id.
@@ -57,6 +59,11 @@ class LLM(CheckedLLM):
     Attributes:
         id2label: the labels, as answers have them.
         packed: whether many texts share a request, or vLLM runs its own decoder.
+
+    Raises:
+        ModelError: for a model that cannot be loaded or has no token-classification head; before an engine starts.
+        SettingError: for an argument that vLLM or vtag does not know, or that does not fit the model.
+        EngineError: if the engine cannot start on this machine.
     """
 
     id2label: dict[int, str]
@@ -90,7 +97,11 @@ class LLM(CheckedLLM):
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        """The LLM of an existing plan."""
+        """The LLM of an existing plan.
+
+        Args:
+            plan: of `vtag.model.plan.make_plan`: the model, looked at, and the engine's arguments.
+        """
         llm = cls.__new__(cls)
         llm._begin(plan)
         return llm
@@ -117,7 +128,11 @@ class LLM(CheckedLLM):
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="vtag-text")
 
     def identity(self) -> dict[str, str]:
-        """What its answers depend on, by name: files, settings, versions, the machine."""
+        """What its answers depend on, by name: files, settings, versions, the machine.
+
+        Returns:
+            What the journal of a file run holds; equal identities give equal answers.
+        """
         return identity(self.plan)
 
     def __repr__(self) -> str:
@@ -142,7 +157,25 @@ class LLM(CheckedLLM):
     ) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
         """The dicts of Hugging Face's TokenClassificationPipeline: a list for one text, a list of lists for many.
 
-        Arguments are those of `tag`; with one of Hugging Face's strategies the answers are exactly Hugging Face's.
+        With one of Hugging Face's strategies the answers are exactly Hugging Face's.
+
+        Args:
+            texts: one text or many.
+            words: as in `tag_stream`.
+            aggregation_strategy: as in `tag_stream`, with another default.
+            ignore_labels: as in `tag_stream`.
+            threshold: as in `tag_stream`.
+            stride: as in `tag_stream`.
+            delimiter: as in `tag_stream`.
+            lora_request: as in `tag_stream`.
+            use_tqdm: whether to show a progress bar, or a function that makes one.
+
+        Returns:
+            Dicts with `entity_group` (or `entity` and `index`), `score`, `word`, `start` and `end` (code points).
+
+        Raises:
+            InputError: for a text that cannot be tagged; nothing is returned then.
+            SettingError: for an option that does not exist or does not fit the model.
         """
         found = self.tag(
             texts,
@@ -167,7 +200,7 @@ class LLM(CheckedLLM):
         pooling_task: Any = None,
         tokenization_kwargs: dict[str, Any] | None = None,
     ) -> list[Any]:
-        """Logits of every token, special tokens included, one `TokenClassificationOutput` per prompt.
+        """Logits of every token, special tokens included.
 
         Equal to Hugging Face's `model(**tokenizer(text)).logits[0]`; a text longer than the model's limit runs in
         overlapping windows. With `pooling_params` or `pooling_task` the call goes to vLLM unchanged, and a text longer
@@ -175,6 +208,18 @@ class LLM(CheckedLLM):
 
         Args:
             prompts: a string, token ids, or a list, generator, array or Series of either; vLLM's prompt dicts too.
+            pooling_params: for a call that goes to vLLM unchanged.
+            use_tqdm: whether to show a progress bar, or a function that makes one.
+            lora_request: an adapter for all prompts, or one for each; on vLLM's own decoders.
+            pooling_task: for a call that goes to vLLM unchanged.
+            tokenization_kwargs: only for such a call.
+
+        Returns:
+            A `TokenClassificationOutput` for each prompt, in order: `.data` is float32 [tokens, labels].
+
+        Raises:
+            InputError: for a prompt that is neither text nor token ids of this model.
+            SettingError: for `tokenization_kwargs` without `pooling_task`: whole texts are tokenized in one way.
         """
         self._engine_thread.check()
         if pooling_params is not None or pooling_task is not None:
@@ -230,7 +275,23 @@ class LLM(CheckedLLM):
     ) -> list[list[Span]]:
         """Labelled spans of each text, in order: of one text, or many, or texts already split into words.
 
-        Arguments are those of `tag_stream`.
+        Args:
+            texts: one text or many.
+            words: as in `tag_stream`.
+            aggregation_strategy: as in `tag_stream`.
+            ignore_labels: as in `tag_stream`.
+            threshold: as in `tag_stream`.
+            stride: as in `tag_stream`.
+            delimiter: as in `tag_stream`.
+            lora_request: as in `tag_stream`.
+            use_tqdm: whether to show a progress bar, or a function that makes one.
+
+        Returns:
+            A list of spans for each text, also for one text. Offsets are code points, the end exclusive.
+
+        Raises:
+            InputError: for a text that cannot be tagged; nothing is returned then.
+            SettingError: for an option that does not exist or does not fit the model, before any work.
         """
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
         items, split = validate_texts(texts, words)
@@ -257,6 +318,11 @@ class LLM(CheckedLLM):
             texts: one text or many.
             policy: what is done with each label: a dict, or a TOML or JSON file; None: [LABEL] in place of each span.
             contexts: for a policy that shifts dates by context, one string for each text.
+            lora_request: as in `tag_stream`.
+            use_tqdm: whether to show a progress bar, or a function that makes one.
+
+        Returns:
+            For each text the new one, what was replaced, and the mapping that leads back.
 
         Raises:
             SettingError: for a policy that cannot be meant or does not fit the model, and without its key.
@@ -292,6 +358,10 @@ class LLM(CheckedLLM):
             pieces: of the text, of any size. They are read in the caller's thread, and may come from this LLM.
             policy: as in `redact`, without `number` and `fake`, which need the whole text.
             context: for a policy that shifts dates by context.
+            lora_request: as in `tag_stream`.
+
+        Returns:
+            The parts, in order; their replacements count code points from the start of the whole text.
 
         Raises:
             SettingError: as in `redact`, by the call itself.
@@ -335,12 +405,21 @@ class LLM(CheckedLLM):
         raised after the spans of all texts before it; invalid options are refused by the call itself.
 
         Args:
-            texts: the texts.
+            texts: one text, or an iterable of texts, which may be without end.
             words: instead of `texts`, texts already split into words; offsets refer to `delimiter.join(words)`.
             aggregation_strategy: "viterbi", or one of Hugging Face's: "none", "simple", "first", "average", "max".
             ignore_labels: labels (of the spans) to leave out.
-            threshold: drop spans with a lower score; by label if it is a dict ("*": all others).
+            threshold: drop spans with a lower score, a probability; by label if it is a dict ("*": all others).
             stride: tokens that neighbouring windows of a long text share; a quarter of the window by default.
+            delimiter: what stands between words.
+            lora_request: an adapter for all texts; on vLLM's own decoders.
+
+        Returns:
+            The spans of each text. Offsets are code points, the end exclusive.
+
+        Raises:
+            InputError: for a text that cannot be tagged, after the spans of all texts before it.
+            SettingError: for an option that does not exist or does not fit the model, by the call itself.
         """
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
         items, split = validate_texts(texts, words)
@@ -363,8 +442,18 @@ class LLM(CheckedLLM):
         place of its spans. One chunk is read ahead of the engine.
 
         Args:
-            chunks: lists of texts, or of texts already split into words where `words` is true. All else is as in
-                `tag_stream`.
+            chunks: lists of texts, or of texts already split into words.
+            words: whether they are split into words.
+            aggregation_strategy: as in `tag_stream`.
+            ignore_labels: as in `tag_stream`.
+            threshold: as in `tag_stream`.
+            stride: as in `tag_stream`.
+
+        Returns:
+            For each chunk its answers, and the number of tokens.
+
+        Raises:
+            SettingError: as in `tag_stream`.
         """
         options = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
         answered = self.answers(chunks, self.tagger.bind(options), words=words)
@@ -373,7 +462,16 @@ class LLM(CheckedLLM):
     def answers(
         self, chunks: Iterable[Sequence[Any]], options: BoundOptions = DEFAULTS, *, words: bool = False
     ) -> Generator[ChunkAnswers]:
-        """As `tag_chunks`, with bound options, and with how each text was read."""
+        """As `tag_chunks`, with bound options, and with how each text was read.
+
+        Args:
+            chunks: as in `tag_chunks`.
+            options: of `Tagger.bind`.
+            words: as in `tag_chunks`.
+
+        Returns:
+            For each chunk its answers, the coverage of each text, and the number of tokens.
+        """
         return self._flow(batches_of(chunks), words, options)
 
     def _spans(
@@ -417,7 +515,11 @@ class LLM(CheckedLLM):
         )
 
     def apply_model(self, func: Callable[[Any], Any]) -> list[Any]:
-        """vLLM's method: the result of `func(model)`, called on the engine's thread between two steps."""
+        """vLLM's method: the result of `func(model)`, called on the engine's thread between two steps.
+
+        Args:
+            func: gets the PyTorch module.
+        """
         return self._engine_thread.call(partial(super().apply_model, func))
 
     def close(self) -> None:
@@ -453,7 +555,19 @@ class LLM(CheckedLLM):
         bar: Any = None,
         lora_request: list[LoRARequest] | LoRARequest | None = None,
     ) -> list[np.ndarray]:
-        """Logits of each window, float32 [tokens, labels]; `lora_request`: one for all, or a list with one per text."""
+        """Logits of each window: what stands between the two halves of a `Tagger`.
+
+        Args:
+            windows: of a `Batch`.
+            bar: a progress bar, which counts windows.
+            lora_request: an adapter for all texts, or one for each.
+
+        Returns:
+            float32 [tokens, labels] for each window, special tokens included.
+
+        Raises:
+            EngineError: if the engine fails, or its logits are not finite.
+        """
         return self._runner.run(windows, lora_request, bar)
 
     def _check_prompt(self, tokens: int, params: PoolingParams) -> None:

@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 
 
 class VtagError(Exception):
-    """Base of all errors that vtag raises on purpose.
+    """Base of all errors that vtag raises on purpose: one line that names the fix and holds no text of the user's.
 
-    kind: the row of the table. status: HTTP status. exit_code: of the command line.
+    Attributes:
+        kind: the row of the table of errors, and its anchor in the reference.
+        status: HTTP status.
+        exit_code: of the command line.
     """
 
     kind: str = "internal"

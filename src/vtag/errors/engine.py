@@ -98,7 +98,10 @@ TABLE: dict[str, Kind] = {
         " merge it into the model first (peft's merge_and_unload)",
     ),
     "demo_missing": Kind(
-        MissingPackageError, 503, 5, 'the demo model needs packages that are not installed: pip install "vllm-vtag[demo]"'
+        MissingPackageError,
+        503,
+        5,
+        'the demo model needs packages that are not installed: pip install "vllm-vtag[demo]"',
     ),
     "cache_failed": Kind(
         EngineError, 503, 5, "{path}: cannot be written ({reason}): fix that, or set VTAG_CACHE to another folder"

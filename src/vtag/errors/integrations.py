@@ -39,7 +39,9 @@ TABLE: dict[str, Kind] = {
     "not_arrow": Kind(
         SettingError, 422, 2, 'batches are {type}, not Arrow tables: pass batch_format="pyarrow" to map_batches'
     ),
-    "presidio_missing": Kind(MissingPackageError, 503, 5, 'Presidio is not installed: pip install "vllm-vtag[presidio]"'),
+    "presidio_missing": Kind(
+        MissingPackageError, 503, 5, 'Presidio is not installed: pip install "vllm-vtag[presidio]"'
+    ),
     "server_unreachable": Kind(
         EngineError, 503, 5, "{url}: no vtag server answers ({reason}): start `vtag serve`, or correct the address"
     ),

@@ -23,9 +23,19 @@ if TYPE_CHECKING:
 class Candidate:
     """A system to evaluate: a model with its options, or predictions.
 
-    model: a model as in `LLM`, or an LLM. predictions: instead, a file as `vtag run` writes it, or for each record its
-    spans. aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`. first_subword: instead, each word
-    gets the most probable label of its first sub-word, as scripts for training evaluate. engine: arguments of `LLM`.
+    Attributes:
+        model: a model as in `LLM`, or an LLM.
+        predictions: instead, a file as `vtag run` writes it, or for each record its spans (code points).
+        aggregation_strategy: as in `LLM.tag`.
+        ignore_labels: as in `LLM.tag`.
+        threshold: as in `LLM.tag`.
+        stride: as in `LLM.tag`.
+        first_subword: instead, each word gets the most probable label of its first sub-word, as scripts for training
+            evaluate.
+        engine: arguments of `LLM`.
+
+    Raises:
+        SettingError: without a model and predictions, or with both.
     """
 
     model: str | Path | LLM | None = None

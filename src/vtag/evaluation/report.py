@@ -27,7 +27,10 @@ from vtag.evaluation.thresholds import calibration, sweep, wanted
 
 @dataclass(frozen=True, slots=True)
 class Report(Figures):
-    """How good a system is on gold data; `str` of it is what `vtag eval` prints."""
+    """How good a system is on gold data; `str` of it is what `vtag eval` prints.
+
+    Its attributes are the fields of the JSON, docs/reference/report.md.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -39,7 +42,10 @@ class Report(Figures):
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Compared):
-    """Two systems on the same records; `str` of it is what `vtag eval` prints."""
+    """Two systems on the same records; `str` of it is what `vtag eval` prints.
+
+    Its attributes are the fields of the JSON, docs/reference/report.md.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""

@@ -76,18 +76,29 @@ def evaluate(
         label_map: other names of labels, of gold and of the system alike; "" leaves a label out.
         strict: "IOB1", "IOB2", "IOE1", "IOE2", "IOBES" or "BILOU": tags are read strictly by this scheme, as by
             seqeval with `mode="strict"`; by default by conlleval's rules, as by seqeval without.
-        text_field, words_field, tags_field, spans_field: the fields of a record. predictions_field: that of the spans
-            in a file of predictions.
+        text_field: the field of a record with its text.
+        words_field: the field with its words.
+        tags_field: the field with their tags.
+        spans_field: the field with its spans.
+        predictions_field: the field with the spans in a file of predictions.
         format: of the files, if their extensions do not tell.
-        aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
+        aggregation_strategy: as in `LLM.tag`.
+        ignore_labels: as in `LLM.tag`.
+        threshold: as in `LLM.tag`.
+        stride: as in `LLM.tag`.
         first_subword: each word gets the most probable label of its first sub-word, and entities are read by
             conlleval's rules: what scripts for training report (run_ner.py with seqeval). Needs words.
         recall: the report names the threshold for this recall.
         seed: of the bootstrap.
         show_text: whether the errors, the page and the report have texts.
-        errors: a file for the errors, JSON Lines. html: a file for the report as a page.
+        errors: a file for the errors, JSON Lines.
+        html: a file for the report as a page.
         use_tqdm: whether to show progress on a terminal, if it takes longer than a moment.
         engine: arguments of `LLM`.
+
+    Returns:
+        The report: `str` of it is what `vtag eval` prints, `to_dict` its JSON. Figures are fractions, offsets code
+        points.
 
     Raises:
         SettingError: for options that cannot be meant or do not fit, and if gold and model have no label in common.
@@ -140,9 +151,30 @@ def compare(
     """Whether B is better than A: both reports, and the difference of F1 by the paired bootstrap over records.
 
     Args:
-        a, b: models as in `LLM`, or `Candidate`s: with other options, or predictions. Models run one after the other.
+        a: a model as in `LLM`, or a `Candidate`: with other options, or predictions.
+        b: the other one. Models run one after the other.
+        gold: as in `evaluate`.
+        input: as in `evaluate`.
+        label_map: as in `evaluate`, for both.
+        strict: as in `evaluate`.
+        text_field: as in `evaluate`.
+        words_field: as in `evaluate`.
+        tags_field: as in `evaluate`.
+        spans_field: as in `evaluate`.
+        predictions_field: as in `evaluate`.
+        format: as in `evaluate`.
+        recall: as in `evaluate`.
+        seed: as in `evaluate`.
+        show_text: as in `evaluate`.
         errors: a file for the spans that one of them alone has right, JSON Lines.
-        All else is as in `evaluate`.
+        use_tqdm: as in `evaluate`.
+
+    Returns:
+        Both reports, and the difference with its interval.
+
+    Raises:
+        SettingError: as in `evaluate`.
+        InputError: as in `evaluate`.
     """
     candidates = [one if isinstance(one, Candidate) else Candidate(one) for one in (a, b)]
     columns = Columns(text_field, words_field, tags_field, spans_field)

@@ -44,15 +44,32 @@ def redact_files(
     """Redact the texts of some files into one file; the same call continues an earlier one that was stopped.
 
     The text's field gets the new text, and another one what was replaced, without values; all other fields are copied.
-    A record that fails is not written. Raises VtagError for what ends the run, as `tag_files` does.
+    A record that fails is not written.
 
     Args:
-        model, sources, output, format, delimiter, text_field, coverage_field, overwrite_field, strict, restart, watch,
-            engine: as in `tag_files`.
+        model: as in `tag_files`.
+        sources: as in `tag_files`.
+        output: as in `tag_files`.
         policy: as in `LLM.redact`; its context is a field of each record.
         mapping: a file for the values of numbers and fakes, for the way back: JSON Lines, a line a record that is
             written, with mode 0600. Keep it apart from the output.
-        replacements_field: the field for what was replaced: its place in the new and the old text, label and action.
+        format: as in `tag_files`.
+        delimiter: as in `tag_files`.
+        text_field: as in `tag_files`.
+        replacements_field: the field for what was replaced: its place in the new and the old text (code points), label
+            and action.
+        coverage_field: as in `tag_files`.
+        overwrite_field: as in `tag_files`.
+        strict: as in `tag_files`.
+        restart: as in `tag_files`.
+        watch: as in `tag_files`.
+        engine: as in `tag_files`.
+
+    Returns:
+        The last state, as `tag_files`.
+
+    Raises:
+        VtagError: for what ends the run; committed chunks are safe.
     """
     checked = policies.load(policy)
     fields = Fields(text_field, None, replacements_field, coverage_field, overwrite_field, redacts=True)

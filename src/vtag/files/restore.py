@@ -39,13 +39,25 @@ def restore_files(
 ) -> State:
     """Write records that `redact_files` wrote, or texts made from these, with their values.
 
-    Stops at the first record that cannot be restored. Raises VtagError for what ends the run, as `tag_files` does.
+    Stops at the first record that cannot be restored.
 
     Args:
-        sources, output, format, delimiter, text_field, restart, watch: as in `tag_files`.
+        sources: as in `tag_files`.
+        output: as in `tag_files`.
         policy: of the redaction; as in `restore`.
         mapping: the file that `redact_files` wrote: its lines belong to the records in order.
+        format: as in `tag_files`.
+        delimiter: as in `tag_files`.
+        text_field: as in `tag_files`.
         replacements_field: a field that is not written again.
+        restart: as in `tag_files`.
+        watch: as in `tag_files`.
+
+    Returns:
+        The last state, as `tag_files`.
+
+    Raises:
+        VtagError: for what ends the run; committed chunks are safe.
     """
     known = None if policy is None else policies.load(policy)
     restorer = Restorer(known, mapped=mapping is not None)

@@ -77,8 +77,7 @@ def tag_files(
     """Tag every record of some files into one file; the same call continues an earlier one that was stopped.
 
     Next to the output are its journal (`.journal`) and, if records could not be tagged, `.errors.jsonl` with the file,
-    number and reason of each. Raises VtagError for what ends the run: committed chunks are safe. There is no journal if
-    the input is a pipe or the output is stdout ("-").
+    number and reason of each. There is no journal if the input is a pipe or the output is stdout ("-").
 
     Args:
         model: a model as in `LLM`, an LLM, or a `vtag.integrations.ray.Cluster`.
@@ -86,18 +85,25 @@ def tag_files(
         output: a file whose extension tells its format, or "-" (JSON Lines; records that failed go to stderr).
         format: format of the inputs, if their extensions do not tell.
         delimiter: between the fields of CSV, if its header and first rows do not tell.
-        text_field, words_field: the field with the text, or the one with its words instead; "data.text" is the
-            field `text` of the record in `data`.
+        text_field: the field with the text; "data.text" is the field `text` of the record in `data`.
+        words_field: the field with the text's words, instead.
         spans_field: the field for the spans; an input with such a field is refused unless `overwrite_field`.
         coverage_field: a field for how each text was read: its tokens and windows, and that it was read to its end.
-        aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
+        overwrite_field: replace fields of the input that have the names of new ones.
+        aggregation_strategy: as in `LLM.tag`.
+        ignore_labels: as in `LLM.tag`.
+        threshold: as in `LLM.tag`.
+        stride: as in `LLM.tag`.
         strict: stop at the first record that cannot be tagged.
         restart: discard what an earlier run has written to this output.
         watch: called before the engine starts and after each chunk, with the state and the share of the input read.
         engine: arguments of `LLM`.
 
     Returns:
-        The last state: records, failures, tokens, seconds, spans by label.
+        The last state: records, failures, tokens, seconds of work, spans by label.
+
+    Raises:
+        VtagError: for what ends the run; committed chunks are safe.
     """
     asked = TagOptions(aggregation_strategy, ignore_labels, threshold, stride)
     fields = Fields(text_field, words_field, spans_field, coverage_field, overwrite_field)

@@ -204,6 +204,9 @@ def redact_text(
         policy: as in `LLM.redact`. Its labels need not be those of the spans.
         context: for a policy that shifts dates by context: dates of equal contexts are shifted alike.
 
+    Returns:
+        The new text, what was replaced, and the mapping that leads back. Offsets are code points.
+
     Raises:
         SettingError: for a policy that cannot be meant, and without its key.
         InputError: for a span outside of the text.
