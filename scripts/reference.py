@@ -1,4 +1,4 @@
-"""Write the generated sections of docs/reference: what the code says of its names, options, routes, errors and limits.
+"""Write the generated sections of the docs: what the code says of its names, options, routes, errors and limits.
 
     python scripts/reference.py
 
@@ -9,6 +9,7 @@ written by hand. tests/docs/test_reference.py compares every section with the co
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import inspect
 import json
@@ -262,6 +263,18 @@ def report() -> str:
     return "\n".join(parts)
 
 
+def files() -> str:
+    """Each source file, by the first sentence of its docstring."""
+    source = ROOT / "src" / "vtag"
+    rows = []
+    for path in sorted(source.rglob("*.py"), key=lambda path: (path.parent.parts, path.name)):
+        says = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        if says:
+            name = str(path.relative_to(source))
+            rows.append((code(name), says.split("\n\n")[0].removesuffix(".")))
+    return table(["File", "What is in it"], rows)
+
+
 def _text(description: str) -> str:
     """A docstring, without a line that only Python's readers need."""
     return "\n\n".join(" ".join(part.split()) for part in description.split("\n\n"))
@@ -303,7 +316,20 @@ def _openapi() -> dict[str, Any]:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     made.__name__: made
-    for made in (python, cli, http, options, engine_options, formats, limits, metrics, errors, report, architectures)
+    for made in (
+        python,
+        cli,
+        http,
+        options,
+        engine_options,
+        formats,
+        limits,
+        metrics,
+        errors,
+        report,
+        architectures,
+        files,
+    )
 }
 
 
@@ -313,7 +339,7 @@ def written(page: str) -> str:
 
 
 def main() -> None:
-    for page in FOLDER.glob("*.md"):
+    for page in (ROOT / "docs").rglob("*.md"):
         page.write_text(written(page.read_text("utf-8")), "utf-8")
 
 

@@ -85,7 +85,7 @@ def test_no_two_files_import_each_other_not_even_by_way_of_others() -> None:
 
 
 def test_decoding_asks_blas_for_nothing() -> None:
-    """Its threads would spin on the engine's cores, see docs/design.md, section 4."""
+    """BLAS's threads would spin on the engine's cores, see docs/decisions/0005-one-thread-drives-the-engine.md."""
     for path in (SOURCE / "decode").glob("*.py"):
         nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
         assert not any(isinstance(node, ast.MatMult) for node in nodes), path.name
@@ -97,20 +97,11 @@ def test_view_needs_types_alone() -> None:
     assert {name for name in imported(SOURCE / "view.py") if name.startswith("vtag.")} == {"vtag.types.Span"}
 
 
-def test_the_map_in_the_design_is_the_tree_as_it_is() -> None:
-    design = (ROOT / "docs" / "design.md").read_text("utf-8")
-    house = design[design.index("    src/vtag/\n") : design.index("    tests/  ")]
-    found: list[str] = []
-    folders: list[str] = []
-    for line in house.splitlines()[1:]:
-        indent = len(line) - len(line.lstrip())
-        if indent < 24:  # else it goes on with the folder of the line before
-            folders = folders[: (indent - 6) // 2]
-        if named := re.match(r"(\w+/) ", line.lstrip()):
-            folders.append(named[1])
-        found += ["".join(folders) + name for name in re.findall(r"\b\w+\.py\b", line)]
-    tree = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
-    assert sorted(found) == [name for name in tree if not name.endswith("/__init__.py")]
+def test_the_table_of_folders_has_them_all_in_the_order_of_the_layers() -> None:
+    page = (ROOT / "docs" / "contributing" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| ((?:`[\w./]+`,? ?)+)\|", page[page.index("## The folders") :], re.MULTILINE)
+    named = [{name.rstrip("/").removesuffix(".py") for name in re.findall(r"`([\w./]+)`", row)} for row in rows]
+    assert named == [{unit for unit in layer if not unit.startswith("_")} for layer in LAYERS if layer != {"__main__"}]
 
 
 def test_vllm_is_imported_where_engines_are_looked_at_made_or_served() -> None:

@@ -1,4 +1,4 @@
-"""Every public name has a docstring with its arguments, shapes, units and errors, in the form that the reference shows."""
+"""Every public name has a docstring with its arguments, shapes, units and errors, in the form that the site shows."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def documented() -> Iterator[tuple[str, Any]]:
         yield name, thing
         if thing.is_class:
             for member in thing.members.values():
-                if not member.is_alias and (member.is_function or "property" in member.labels):
-                    if not member.name.startswith("_") or member.name == "__call__":
-                        yield f"{name}.{member.name}", member
+                shown = member.name == "__call__" or not member.name.startswith("_")
+                if shown and not member.is_alias and (member.is_function or "property" in member.labels):
+                    yield f"{name}.{member.name}", member
 
 
 NAMES = dict(documented())
