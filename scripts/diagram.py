@@ -19,7 +19,7 @@ BOXES = (
     (
         230,
         78,
-        200,
+        180,
         164,
         "half",
         ["Tagger.prepare", "text/tokenize", "ids, offsets, words", "text/windows", "what the model takes"],
@@ -27,15 +27,15 @@ BOXES = (
     (
         480,
         78,
-        190,
+        180,
         164,
         "engine",
         ["engine.run", "packed: many windows", "in one request", "native: vLLM's own", "decoder"],
     ),
     (
-        720,
+        730,
         78,
-        220,
+        210,
         164,
         "half",
         [

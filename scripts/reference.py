@@ -238,7 +238,7 @@ def http() -> str:
                 parts.append(f"## {group}\n")
             parts.append(f"### `{method.upper()} {path}`\n")
             parts.append(f"{_text(route['description'])}\n")
-            parts.append(table(["", "Content type", "Schema"], _contents(route)))
+            parts.append(table(["Body of", "Content type", "Schema"], _contents(route)))
     parts.append("## Schemas\n")
     for name, schema in described["components"]["schemas"].items():
         parts.append(f"### {name}\n")

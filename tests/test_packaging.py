@@ -139,9 +139,9 @@ def test_every_message_and_page_names_the_distribution_that_can_be_installed() -
 def test_version_stands_in_one_place() -> None:
     assert PYPROJECT["project"]["dynamic"] == ["version"]
     assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "src/vtag/_version.py"
-    newest = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
-    assert newest is not None
-    assert newest[1] == vtag.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    (newest, *_) = re.findall(r"^## \[(\S+)\](?: - \d{4}-\d\d-\d\d)?$", changes, re.MULTILINE)
+    assert newest == vtag.__version__ or (newest == "Unreleased" and f"It will be {vtag.__version__}" in changes)
     assert f"\nversion: {vtag.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
 
 
