@@ -2,7 +2,7 @@
 
     python scripts/prose.py README.md docs
 
-Tables, code blocks and what scripts generate (pages with the mark `<!-- made by`) are counted as lines, not as prose.
+Tables, code blocks and generated sections (`<!-- made by ... <!-- end -->`) are lines and words, and no sentences.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ LONGEST = 20
 
 def prose(markdown: str) -> str:
     """The sentences of a page: no code blocks, tables, HTML, pictures; links by their text."""
-    text = re.sub(r"^(```|~~~).*?^\1", "\n", markdown, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"<!-- made by .*?<!-- end -->", "\n", markdown, flags=re.DOTALL)
+    text = re.sub(r"^(```+).*?^\1$", "\n", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^( {4,}|\t|[|<#:!]).*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     # An item of a list ends the sentence before it, as an empty line does.
@@ -42,8 +43,7 @@ def main(arguments: list[str]) -> None:
     totals = [0, 0, 0]
     for file in files(arguments):
         markdown = file.read_text("utf-8")
-        generated = markdown.startswith("<!-- made by")
-        found = [] if generated else sentences(markdown)
+        found = sentences(markdown)
         counts = [markdown.count("\n"), len(markdown.split()), sum(len(sentence.split()) for sentence in found)]
         totals = [total + count for total, count in zip(totals, counts, strict=True)]
         print(

@@ -92,7 +92,7 @@ def _command(name: str) -> Iterator[str]:
     yield f"```text\n{line}\n```\n"
     if words + options:
         yield table(["Argument", "What it means"], [(_names(each), _help(each)) for each in words + options])
-    if parser.epilog and name != "serve":  # the limits of the server have a page
+    if parser.epilog and name not in ("serve", "play"):  # the limits of the server have a page
         yield f"{parser.epilog}\n"
 
 

@@ -8,6 +8,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from markdown.extensions import toc
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -22,9 +23,13 @@ def test_its_make_targets_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^):#]+)[^):]*\)", README))
-def test_its_links_lead_somewhere(target: str) -> None:
-    assert (ROOT / target).is_file()
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_its_links_lead_to_files_and_headings(page: str) -> None:
+    for target, anchor in re.findall(r"\]\(([^):#]+)(?:#([^)]*))?\)", (ROOT / page).read_text("utf-8")):
+        assert (ROOT / target).is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", (ROOT / target).read_text("utf-8"), re.MULTILINE)
+            assert anchor in {toc.slugify(heading, "-") for heading in headings}, anchor
 
 
 def test_its_table_names_commands_that_exist_and_leaves_out_lists_alone() -> None:

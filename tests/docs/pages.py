@@ -35,7 +35,9 @@ def name(page: Path) -> str:
 
 def blocks(page: Path) -> list[Block]:
     """In order, those that are an output within the block before."""
-    text = re.sub(r"<!-- made by .*?<!-- end -->", "", page.read_text("utf-8"), flags=re.DOTALL)
+    # Without generated sections, and without blocks that show blocks.
+    aside = r"<!-- made by .*?<!-- end -->|^````.*?^````$"
+    text = re.sub(aside, "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     fences = list(re.finditer(r"^```(\w*)(?: title=\"(.*?)\")?\n(.*?)^```\n", text, re.DOTALL | re.MULTILINE))
     found: list[Block] = []
     before: re.Match[str] | None = None

@@ -30,7 +30,6 @@ NOT_RUN = {
     r"vtag \w+ .*--ray": "it needs a cluster: tests/integrations/ray has one of two nodes",
     r"model \|": "a language model writes into it: tests/cli/test_redact.py does so in pieces",
     r"python (benchmarks|scripts)/|scripts/gpu/": "it takes minutes, or a GPU",
-    r"git |python -m (pytest|tests)": "it is for contributors, in a checkout",
     r"VLLM_PLUGINS=vtag ": "a server that vLLM starts: tests/serve/test_plugin.py",
     r"export VTAG_REDACT_KEY=": "the tests have a key of their own",
 }
