@@ -46,9 +46,7 @@ def main(arguments: list[str]) -> None:
         found = sentences(markdown)
         counts = [markdown.count("\n"), len(markdown.split()), sum(len(sentence.split()) for sentence in found)]
         totals = [total + count for total, count in zip(totals, counts, strict=True)]
-        print(
-            f"{counts[0]:6,} lines {counts[1]:8,} words {counts[2]:8,} in sentences  {file}{' (generated)' * generated}"
-        )
+        print(f"{counts[0]:6,} lines {counts[1]:8,} words {counts[2]:8,} in sentences  {file}")
         longest += [(len(sentence.split()), str(file), sentence) for sentence in found]
     print(f"{totals[0]:6,} lines {totals[1]:8,} words {totals[2]:8,} in sentences")
     for words, name, sentence in sorted(longest, reverse=True)[:LONGEST]:
