@@ -8,11 +8,13 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import scripts
 from tests.docs.pages import PAGES, ROOT, assert_answers, assert_prints, blocks, commands, name
@@ -37,7 +39,6 @@ NOT_RUN = {
 OWN_TEST = {
     "docs/coming-from/hugging-face.md": "tests/docs/test_pages.py: before and after, side by side",
     "docs/guides/ray.md": "tests/integrations/ray/test_data.py: on a cluster",
-    "docs/gateways/presidio.md": "tests/integrations/test_presidio.py",
 }
 # Files that pages speak of and do not show.
 GIVEN = {
@@ -184,9 +185,34 @@ def test_what_is_not_run_is_on_a_page(pattern: str) -> None:
     assert any(re.match(pattern, command) for command in written())
 
 
-def test_json_that_pages_show_is_json() -> None:
+@pytest.mark.parametrize("page", OWN_TEST)
+def test_python_blocks_of_other_tests_exist(page: str) -> None:
+    assert ROOT / page in WITH_PYTHON
+
+
+def test_configuration_that_pages_show_is_well_formed() -> None:
+    """Gateways' configurations are run by tests/serve/test_gateways.py, policies and label maps by test_pages.py."""
     for page in PAGES:
         for block in blocks(page):
             if block.language == "json":
                 for line in [block.text] if block.title is None else block.text.splitlines():
                     json.loads(line)
+            elif block.language == "toml":
+                assert tomllib.loads(block.text)
+            elif block.language == "yaml":
+                assert yaml.safe_load(block.text)
+            else:
+                assert block.language in ("python", "py", "sh", "text"), (name(page), block.language)
+
+
+def test_files_for_the_repository_are_well_formed() -> None:
+    assert set(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))) >= {
+        "cff-version",
+        "message",
+        "title",
+        "authors",
+    }
+    forms = set((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) - {ROOT / ".github/ISSUE_TEMPLATE/config.yml"}
+    assert forms
+    for form in forms:
+        assert set(yaml.safe_load(form.read_text("utf-8"))) == {"name", "description", "body"}
