@@ -110,7 +110,8 @@ def _names(action: argparse.Action) -> str:
 
 def _help(action: argparse.Action) -> str:
     choices = f" ({', '.join(map(str, action.choices))})" if action.choices and action.metavar is None else ""
-    return re.sub(r"(--[a-z][a-z-]+)", r"`\1`", (action.help or "") % vars(action)) + choices
+    # Options and JSON as code: braces would be read as attributes.
+    return re.sub(r"(--[a-z][a-z-]+|\{.*\})", r"`\1`", (action.help or "") % vars(action)) + choices
 
 
 def options() -> str:

@@ -130,6 +130,12 @@ def test_every_page_is_in_the_navigation_and_has_a_title_of_its_own() -> None:
     assert len({title[1] for title in titles if title}) == len(pages)
 
 
+def test_no_braces_are_taken_for_attributes() -> None:
+    for page in DOCS:
+        text = re.sub(r"^```.*?^```$|`[^`]*`|\{ #\w+ \}", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+        assert "{" not in re.sub(r"^````.*?^````$", "", text, flags=re.DOTALL | re.MULTILINE), page
+
+
 def test_no_page_asks_another_host(site: Path) -> None:
     for page in site.rglob("*.html"):
         loaded = re.findall(r"<(?:script|img|iframe)\b[^>]*?\bsrc=\"?([^\"\s>]+)", page.read_text("utf-8"))
