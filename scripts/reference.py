@@ -37,6 +37,8 @@ ROUTES = {
     "packed": "Hugging Face's module inside vLLM, many texts in one request",
     None: "not run: they need more than text",
 }
+# Public names of other modules.
+INTEGRATIONS = ("integrations.presidio.VtagRecognizer", "integrations.ray.TagWorker", "integrations.ray.Cluster")
 # Tables of errors -> their headings.
 ERRORS = {
     "model": "Models",
@@ -72,7 +74,7 @@ def python() -> str:
     """Every public name, for mkdocstrings."""
     names = [name for name in vtag.__all__ if name != "__version__"]
     ordered = sorted(names, key=lambda name: (name != "LLM", not name[0].isupper(), name))
-    return "\n".join(f"::: vtag.{name}\n" for name in ordered)
+    return "\n".join(f"::: vtag.{name}\n" for name in [*ordered, *INTEGRATIONS])
 
 
 def cli() -> str:

@@ -12,7 +12,8 @@ import pytest
 import vtag
 
 PACKAGE = griffe.load("vtag", search_paths=[Path(vtag.__file__).parents[1]])
-PUBLIC = [name for name in vtag.__all__ if name != "__version__"]
+INTEGRATIONS = ("integrations.presidio.VtagRecognizer", "integrations.ray.TagWorker", "integrations.ray.Cluster")
+PUBLIC = [*(name for name in vtag.__all__ if name != "__version__"), *INTEGRATIONS]
 # Functions and methods that raise nothing of their own.
 RAISES_NOTHING = {
     "LLM.of",
@@ -31,6 +32,8 @@ RAISES_NOTHING = {
     "Tagger.rows",
     "Tagger.probabilities",
     "to_hf",
+    "integrations.presidio.VtagRecognizer.read_ahead",
+    "integrations.ray.Cluster.answers",
 }
 OFFSETS = {"start", "end", "old_start", "old_end", "offsets", "spans", "replacements"}
 

@@ -44,7 +44,9 @@ class VtagRecognizer(EntityRecognizer):
         supported_language: the language for which Presidio uses it.
         name: its name in explanations.
 
-    Raises EngineError if the server does not answer: an unread text must never look like one without entities.
+    Raises:
+        SettingError: for an address that is no server's.
+        EngineError: if the server does not answer: an unread text must never look like one without entities.
     """
 
     def __init__(
@@ -74,7 +76,20 @@ class VtagRecognizer(EntityRecognizer):
         """Presidio's hook; the model is already loaded."""
 
     def analyze(self, text: str, entities: Sequence[str], nlp_artifacts: Any = None) -> list[RecognizerResult]:
-        """The text's spans of these entities; empty: all entities. Offsets: code points."""
+        """The text's spans of these entities.
+
+        Args:
+            text: of any length.
+            entities: Presidio's names; empty: all entities.
+            nlp_artifacts: Presidio's, which are not used.
+
+        Returns:
+            Presidio's results; offsets are code points, the end exclusive.
+
+        Raises:
+            EngineError: if the server does not answer.
+            InputError: for a text that cannot be tagged.
+        """
         found: list[RecognizerResult] = []
         for span in self._spans(text):
             entity = self._mapping.get(span.label, span.label)
@@ -88,7 +103,11 @@ class VtagRecognizer(EntityRecognizer):
         return found
 
     def read_ahead(self, texts: list[str]) -> None:
-        """Tag texts that `analyze` will be called with. A text that fails is left to that call, which raises."""
+        """Tag texts that `analyze` will be called with. A text that fails is left to that call, which raises.
+
+        Args:
+            texts: in any order.
+        """
         for at in range(0, len(texts), TEXTS):
             some = texts[at : at + TEXTS]
             with suppress(VtagError):

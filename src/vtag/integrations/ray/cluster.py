@@ -47,9 +47,14 @@ class Cluster:
         model: as in `LLM`; a folder must exist on every node.
         address: of the cluster ("auto", "10.0.0.1:6379"); by default RAY_ADDRESS, or a new cluster on this machine.
         workers: minimum and maximum; None: as many as the cluster has room for. More start while chunks wait.
-        cpus, gpus: of each worker; by default one CPU, and one GPU if the cluster has any.
+        cpus: of each worker.
+        gpus: of each worker; by default one if the cluster has any.
         notify: called with one-line messages for the user.
         engine: arguments of `LLM`.
+
+    Raises:
+        ModelError: as `LLM`, before a worker starts.
+        EngineError: if the cluster cannot be reached, has no room for a worker, or a node cannot start an engine.
     """
 
     def __init__(
@@ -74,7 +79,11 @@ class Cluster:
         self._notify = notify
 
     def identity(self) -> dict[str, str]:
-        """What its answers depend on, without the nodes' processors: nodes of a cluster come and go."""
+        """What its answers depend on, without the nodes' processors: nodes of a cluster come and go.
+
+        Returns:
+            As `LLM.identity`.
+        """
         arguments = {name: str(value) for name, value in self._engine.items()}
         return {"machine": "a Ray cluster"} | arguments | shared_identity(self._plan)
 
@@ -84,6 +93,11 @@ class Cluster:
         """As `LLM.answers`, and equal to it; several chunks are read ahead.
 
         A text that kills its process each time has an InputError in the place of its spans.
+
+        Args:
+            chunks: as in `LLM.tag_chunks`.
+            options: of `Tagger.bind`.
+            words: as in `LLM.tag_chunks`.
         """
         with _connected(self._address):
             gpus = self._gpus if self._gpus is not None else int(ray.cluster_resources().get("GPU", 0) > 0)

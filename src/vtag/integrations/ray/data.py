@@ -20,8 +20,8 @@ class TagWorker:
     """Adds two columns to each batch: spans, and the reason why a record has none.
 
     Spans are lists of structs (start, end, label, score, text), as `vtag run` writes them to Parquet. A record that
-    cannot be tagged has null spans, and the reason in `error_field`, which is null otherwise. All other columns stay
-    unchanged. Raises SettingError for batches that are not Arrow tables, or that already have these columns.
+    cannot be tagged has null spans, and the reason in `error_field`, which is null otherwise. Offsets are code points.
+    All other columns stay unchanged.
 
         dataset.map_batches(
             TagWorker,
@@ -34,10 +34,19 @@ class TagWorker:
 
     Args:
         model: as in `LLM`; a folder must exist on every node.
-        text_field, words_field, spans_field, overwrite_field: as in `tag_files`.
+        text_field: as in `tag_files`.
+        words_field: as in `tag_files`.
+        spans_field: as in `tag_files`.
         error_field: the column of reasons.
-        aggregation_strategy, ignore_labels, threshold, stride: as in `LLM.tag`.
+        overwrite_field: as in `tag_files`.
+        aggregation_strategy: as in `LLM.tag`.
+        ignore_labels: as in `LLM.tag`.
+        threshold: as in `LLM.tag`.
+        stride: as in `LLM.tag`.
         engine: arguments of `LLM`.
+
+    Raises:
+        SettingError: for batches that are not Arrow tables, or that already have these columns.
     """
 
     def __init__(
@@ -67,7 +76,14 @@ class TagWorker:
         self.llm = LLM.of(plan)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """The batch with its spans."""
+        """The batch with its spans.
+
+        Args:
+            batch: an Arrow table with the field of the texts.
+
+        Raises:
+            SettingError: for a batch that is no Arrow table, or that already has these columns.
+        """
         if not isinstance(batch, pa.Table):
             raise error("not_arrow", type=type(batch).__name__)
         added = (self._fields.spans, self._error)
