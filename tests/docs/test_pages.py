@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import tomllib
 import warnings
 from contextlib import redirect_stdout
@@ -13,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT
+from tests.docs.pages import PAGES, ROOT, name
 from vtag import LLM
 from vtag.model.demo import demo_model
 
 DOCS = ROOT / "docs"
+SENTENCES = runpy.run_path(str(ROOT / "scripts" / "prose.py"))["sentences"]
+# Of a sentence.
+MOST_WORDS = 40
 PAGE = (DOCS / "coming-from" / "hugging-face.md").read_text("utf-8")
 BEFORE, CHANGED = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
@@ -100,8 +104,8 @@ def test_the_page_of_the_server_names_every_route_and_its_help_every_limit() -> 
 
     said = " ".join(parser(Parser(prog="vtag serve", description=COMMANDS["serve"])).format_help().split())
     assert set(LIMITS) == {field.name for field in fields(Limits)}
-    for name, most in asdict(Limits()).items():
-        assert f"{LIMITS[name]} (default: {most})" in said
+    for limit, most in asdict(Limits()).items():
+        assert f"{LIMITS[limit]} (default: {most})" in said
     for says, (most, then) in FIXED.items():
         assert f"{says}: {most} (then {then})" in said
     page = (DOCS / "deploy" / "server.md").read_text("utf-8")
@@ -120,3 +124,9 @@ def test_the_page_of_monitoring_asks_for_metrics_that_exist() -> None:
     named = re.findall(r"\bvtag_\w+", (DOCS / "deploy" / "monitoring.md").read_text("utf-8"))
     assert named
     assert set(named) <= samples
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_sentence_is_too_long_to_be_read_once(page: Path) -> None:
+    found = SENTENCES(page.read_text("utf-8"))
+    assert [sentence for sentence in found if len(sentence.split()) > MOST_WORDS] == []

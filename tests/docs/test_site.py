@@ -39,34 +39,13 @@ QUESTIONS = {
     "NER extraction breaks splitting the words": "guides/words/#words-that-come-in-pieces",
     "How could vllm support token classifications": "guides/logits/",
     "Slow Execution Time When Scanning Large Files": "guides/files/#inputs-and-outputs",
-    "Add offsets to token classification prediction tasks": "guides/http/#clients-of-other-services",
+    "Add offsets to token classification prediction tasks": "guides/logits/#offsets-and-label-names",
     # what people type into a search engine
     "hugging face ner splits words": "guides/words/#words-that-come-in-pieces",
     "vllm token classification": "guides/logits/",
     "presidio slow": "coming-from/presidio/",
     "resume run after crash": "guides/files/#a-run-can-be-killed-at-any-moment",
     "litellm guardrail": "gateways/litellm/#by-its-generic-guardrail",
-}
-# A page of each kind.
-LOOKED_AT = """
-    start guides/words guides/redact guides/evaluate guides/http gateways gateways/litellm deploy/monitoring
-    coming-from/hugging-face reference/options reference/metrics performance contributing/architecture changelog
-""".split()
-# In the dark, the rules that depend on colours.
-AXE: dict[str, dict[str, Any]] = {
-    "light": {"resultTypes": ["violations"]},
-    "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]},
-}
-# Users' words, after issues of vLLM, transformers, Presidio and others -> the page that answers.
-QUESTIONS = {
-    "ner pipeline splits words": "guides/words/#words-that-come-in-pieces",
-    "vllm token classification": "guides/logits/",
-    "presidio slow": "coming-from/presidio/",
-    "text longer than 512 truncated": "guides/long-texts/",
-    "offsets utf16 javascript": "guides/http/",
-    "resume run after crash": "guides/files/#a-run-can-be-killed-at-any-moment",
-    "deberta": "coming-from/vllm/",
-    "litellm guardrail": "gateways/litellm/",
 }
 
 
