@@ -34,7 +34,7 @@ class RedactRoute(Route):
 
 
 router = routes_of("vtag", RedactRoute)
-_POLICY = "a policy (docs/guides/redact.md) without a key; the server's if it is left out"
+_POLICY = "a policy without a key; the server's if it is left out"
 
 
 class RedactRequest(Schema):
