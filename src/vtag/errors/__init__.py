@@ -1,4 +1,4 @@
-"""Errors: kind -> class, HTTP status, exit code, message with the fix. One table a file, one for each room.
+"""Errors: kind -> class, HTTP status, exit code, message with the fix. One table a file, one for each folder.
 
 Every message is one line, names the fix, and never holds text of the user's.
 """
