@@ -17,7 +17,7 @@ FAST := tests/decode tests/text tests/files tests/evaluation tests/cli/test_bar.
 	tests/test_packaging.py tests/system/test_imports.py --ignore tests/files/test_run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo play test test-fast test-long test-shuffled test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster release-check docs reference lint lock clean
+.PHONY: help demo play test test-fast test-long test-shuffled test-avx2 test-cpus fuzz chaos bench bench-files bench-server bench-load bench-cluster bench-cpus release-check docs reference lint lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -45,8 +45,10 @@ test-shuffled: .venv/ready ## Run the tests in random order
 test-avx2: .venv/ready ## Run the tests of kernels as on a CPU that has AVX2 and no more
 	$(BIN)/python scripts/lower_cpu.py AVX2 $(PYTEST) tests/backend tests/system -m kernels
 
-test-cpus: .venv/ready ## The same for each kind of CPU that this one can stand for, with a table of errors
+test-cpus: .venv/ready ## The same for each kind of CPU that this one can stand for
 	$(BIN)/python scripts/lower_cpu.py all $(PYTEST) tests/backend tests/system -m kernels
+
+bench-cpus: .venv/ready ## Print how far products are off, for each kind of CPU that this one can stand for (2 minutes)
 	$(BIN)/python scripts/lower_cpu.py all $(BIN)/python scripts/kernel_errors.py
 
 fuzz: .venv/ready ## Run the property tests with many more examples

@@ -60,6 +60,14 @@ def _make_text(random_: random.Random, longest: int = 24) -> str:
     return random_.choice(["", " ", "\n"]) + text if random_.random() < 0.3 else text.strip()
 
 
+# What takes longest comes first: of two processes none is then left with it at the end.
+LONGEST = ("tests/test_chaos", "tests/integrations/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def make_word() -> Callable[[random.Random], str]:
     """One word: common, a name, another script, an odd thing or random letters."""

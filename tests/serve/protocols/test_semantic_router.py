@@ -87,11 +87,11 @@ def test_the_router_accepts_every_answer_and_gets_the_spans_of_llm_tag(
 
 
 @pytest.mark.long
-def test_the_router_accepts_the_answers_for_15_000_texts(
+def test_the_router_accepts_the_answers_for_5_000_texts(
     server: Server, mapping: Mapping, make_text: Callable[..., str]
 ) -> None:
-    texts = fuzzed(make_text, 15_000, SEED) + list(GOOD.values())
-    assert sum(map(len, classified(server, texts, mapping))) > 5_000
+    texts = fuzzed(make_text, 5_000, SEED) + list(GOOD.values())
+    assert sum(map(len, classified(server, texts, mapping))) > 1_600
 
 
 def test_under_a_label_map_it_accepts_the_same_spans_by_other_names(renamed: Server, llm: LLM) -> None:
