@@ -24,7 +24,7 @@ from vtag.model.demo import demo_model
 # Commands that are not run here, and why. Every other command is.
 NOT_RUN = {
     r"pip install": "it installs: .ci/run and make release-check do that",
-    r"make ": "a target of the Makefile: test_readme.py looks whether it exists, .ci/run runs those of the tests",
+    r"make ": "a target of the Makefile: test_readme.py looks whether it exists, .ci/run runs `demo` and those of the tests",
     r"vtag play ": "it opens a browser: tests/cli/test_play.py",
     r"vtag bench ": "it takes minutes: tests/bench runs it in small",
     r"vtag doctor": "what it prints depends on the machine: tests/cli/test_main.py",
@@ -171,6 +171,13 @@ def vtag(command: str, folder: Path) -> str:
         return done.stdout
     files[">"].write_text(done.stdout, "utf-8")
     return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_all_code_is_in_blocks_that_these_tests_read(page: Path) -> None:
+    text = re.sub(r"^(```+).*?^\1$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert "```" not in text
+    assert not re.search(r"\n\n {4}\S", text)
 
 
 def written() -> Iterator[str]:
