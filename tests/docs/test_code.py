@@ -24,7 +24,7 @@ from vtag.model.demo import demo_model
 # Commands that are not run here, and why. Every other command is.
 NOT_RUN = {
     r"pip install": "it installs: .ci/run and make release-check do that",
-    r"make ": "a target of the Makefile: test_readme.py looks whether it exists, .ci/run runs `demo` and those of the tests",
+    r"make ": "a target of the Makefile: it exists (test_readme.py), and .ci/run runs demo and the tests",
     r"vtag play ": "it opens a browser: tests/cli/test_play.py",
     r"vtag bench ": "it takes minutes: tests/bench runs it in small",
     r"vtag doctor": "what it prints depends on the machine: tests/cli/test_main.py",
