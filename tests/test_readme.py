@@ -56,6 +56,8 @@ def test_the_number_that_matters_is_the_one_of_the_page_of_performance_and_the_m
     page = (ROOT / "docs" / "performance.md").read_text("utf-8")
     assert re.search(rf"^\| Hugging Face's pipeline as shipped.*\| {theirs} \|", page, re.MULTILINE)
     assert re.search(rf"^\| \*\*vtag\*\*, bfloat16 .*\| \*\*{ours}\*\* \|", page, re.MULTILINE)
+    home = (ROOT / "docs" / "index.md").read_text("utf-8")
+    assert f"**{ours} texts a second, where Hugging Face's pipeline as shipped has {theirs}**" in home
     log = (ROOT / "benchmarks" / "LOG.md").read_text("utf-8")
     assert f"| bfloat16 | **vtag** | {ours} (" in log
     assert f"| float32 | Hugging Face pipeline, batch 1 | {theirs} (" in log
