@@ -173,10 +173,8 @@ def renamed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("renamed")
     (folder / "policy.toml").write_text('default = "token"\n[labels]\nPERSON = "hash"\n')
     options = ("--label-map", str(PRESIDIO_LABELS), "--policy", str(folder / "policy.toml"), "--access-log", "json")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VTAG_REDACT_KEY", KEY)
-        with serving("demo", folder / "log", "--dtype", "float32", *options) as served:
-            yield served
+    with serving("demo", folder / "log", "--dtype", "float32", *options, env={"VTAG_REDACT_KEY": KEY}) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,7 @@ def serve(command: str, folder: Path, stack: ExitStack, request: pytest.FixtureR
         return shared
     words = [str(folder / word) if (folder / word).is_file() else word for word in words[1:]]
     log = folder / f"log-{len(list(folder.glob('log-*')))}"
-    return stack.enter_context(serving("demo", log, *words))
+    return stack.enter_context(serving("demo", log, *words, env={"VTAG_REDACT_KEY": KEY}))
 
 
 def pointed_at(command: str, server: Server) -> str:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +63,26 @@ def children(pid: int) -> set[int]:
 
 
 Process = subprocess.Popen[bytes] | Script
+Variables = Mapping[str, str]
+NO_VARIABLES: Variables = {}
+# A server that several tests share must not have the key of the one that asks for it first.
+KEYS = ("VLLM_API_KEY", "VTAG_REDACT_KEY")
 
 
-def start(model: str | Path, log: Path, *options: str, command: str = "serve", cold: bool = False) -> Process:
-    """`vtag serve`, or `vtag play`, not waited for. cold: in a process that imports all anew."""
+def start(
+    model: str | Path,
+    log: Path,
+    *options: str,
+    command: str = "serve",
+    cold: bool = False,
+    env: Variables = NO_VARIABLES,
+) -> Process:
+    """`vtag serve`, or `vtag play`, not waited for.
+
+    cold: in a process that imports all anew. env: variables beside those of the tests, whose keys it does not have.
+    """
     line = ["-m", "vtag", command, str(model), "--port", "0", *options]
-    environment = {name: value for name, value in os.environ.items() if name != "VLLM_API_KEY"}
+    environment = {name: value for name, value in os.environ.items() if name not in KEYS} | {**env}
     log.write_bytes(b"")
     if not cold:
         return scripts.start(line, log, env=environment)
@@ -121,9 +135,11 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def serving(model: str | Path, log: Path, *options: str, cold: bool = False) -> Iterator[Server]:
+def serving(
+    model: str | Path, log: Path, *options: str, cold: bool = False, env: Variables = NO_VARIABLES
+) -> Iterator[Server]:
     """A server, ended with SIGTERM where it still runs."""
-    process = start(model, log, *options, cold=cold)
+    process = start(model, log, *options, cold=cold, env=env)
     try:
         yield listening(process, log)
     finally:

@@ -59,13 +59,12 @@ def asked(server: Server) -> list[httpx.Response]:
 
 
 @pytest.mark.long
-def test_no_log_metric_or_error_has_a_value_a_key_or_a_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_log_metric_or_error_has_a_value_a_key_or_a_mapping(tmp_path: Path) -> None:
     """With all logs on."""
     (tmp_path / "policy.toml").write_text(POLICY)
-    for name, value in (("VTAG_REDACT_KEY", KEY), ("VTAG_DEBUG", "1"), ("VLLM_LOGGING_LEVEL", "DEBUG")):
-        monkeypatch.setenv(name, value)
+    loud = {"VTAG_REDACT_KEY": KEY, "VTAG_DEBUG": "1", "VLLM_LOGGING_LEVEL": "DEBUG"}
     options = ("--policy", str(tmp_path / "policy.toml"), "--access-log", "json")
-    with serving("demo", tmp_path / "log", *options, cold=True) as server:
+    with serving("demo", tmp_path / "log", *options, cold=True, env=loud) as server:
         answers = asked(server)
         errors = "".join(answer.text for answer in answers if answer.status_code != 200)
         said = errors + server.get("/metrics").text + Path(f"/proc/{server.process.pid}/cmdline").read_text()
