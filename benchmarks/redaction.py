@@ -1,13 +1,14 @@
 """What redaction leaves of gold values, beside Presidio with the same model; and how fast it is beside `tag_files`.
 
     python benchmarks/redaction.py leak [MODEL] [--texts FILE.jsonl] [--seed 50]
-    python benchmarks/redaction.py speed [MODEL] [--texts FILE.jsonl] [--count 20000] [--rounds 5]
+    python benchmarks/redaction.py speed [MODEL] [--texts FILE.jsonl] [--count 20000] [--rounds 5] [--forget]
 
 leak: the texts are split in halves by the seed. A threshold is chosen on one of them: the highest by which 95 % of its
 gold spans are redacted whole. The table is of the other one. White space does not count. Presidio's AnalyzerEngine has
 a blank spaCy pipeline and its own HuggingFaceNerRecognizer, which runs the model by Hugging Face's pipeline.
 speed: the same file by `tag_files` and by `redact_files` with each action, in turns, by one engine; medians of the
-ratios of a round. The texts have numbers behind them, so that all differ.
+ratios of a round. The texts have numbers behind them, so that all differ; their values come again and again, and
+--forget measures as if each came once.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from texts import Gold, gold_of
 from texts import read as numbered
 
 from vtag import LLM, redact_files, tag_files
+from vtag.redact import text as redact_text
 
 GOLD = Path(__file__).parent.parent / "tests" / "data" / "pii_synth_gold.jsonl"
 WANTED = 0.95
@@ -51,10 +53,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=50)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--forget", action="store_true")
     args = parser.parse_args()
     if args.what == "leak":
         leak(args.model, args.texts, args.seed)
     else:
+        if args.forget:
+            redact_text.REMEMBERED = 0
         speed(args.model, args.texts, args.count, args.rounds)
 
 

@@ -104,14 +104,16 @@ def redact_files(
 
 def with_text(record: Record, name: str, text: str) -> Record:
     """The record with another text in a field that it has."""
-    path = path_of(record.fields, name)
-    source = with_value(record.source, path, text) if isinstance(record.source, str) else record.source
+    number, fields, source, size = record
+    path = path_of(fields, name)
+    if isinstance(source, str):
+        source = with_value(source, path, text)
     new: Any = text
     for depth in range(len(path) - 1, 0, -1):
-        new = {**value_at(record.fields, path[:depth]), path[depth]: new}
+        new = {**value_at(fields, path[:depth]), path[depth]: new}
     # Other columns of Parquet are not converted.
-    fields = ChainMap({path[0]: new}, record.fields)  # type: ignore[arg-type]
-    return record._replace(fields=fields, source=source)
+    fields = {**fields, path[0]: new} if isinstance(fields, dict) else ChainMap({path[0]: new}, fields)  # type: ignore[arg-type]
+    return Record(number, fields, source, size)
 
 
 def _has_texts(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,8 @@ ATTEMPTS, FAKES_ATTEMPTS = 4, 2
 # How often a fake is drawn until one is found that is not in the text.
 DRAWS = 16
 KEEP, SEAL = Keep(), Token()
+# How many values are remembered with their hash or token, and how long they may be: at most about 10 MB in all.
+REMEMBERED, LONGEST_REMEMBERED = 1 << 14, 64
 
 
 PolicySource = Policy | Mapping[str, Any] | str | Path | None
@@ -54,11 +56,9 @@ class Redactor:
         self._numbered = frozenset(map(placeholders.shown, mapped))
         self._allowed = frozenset(map(folded, policy.allow))
         self._denied = Values(policy.deny)
-        self._keyed: dict[str, Callable[..., str | None]] = {
-            "hash": self._hash,
-            "token": self._token,
-            "shift": self._shift,
-        }
+        self._derived = {"hash": remembering(self._hash)}
+        if self._tokens is not None:
+            self._derived["token"] = remembering(self._tokens.seal)
 
     @classmethod
     def for_model(cls, source: PolicySource, labels: Sequence[str], key: Key | None = None) -> Self:
@@ -147,9 +147,8 @@ class Redactor:
         own: placeholders that stay. attempt: tells mappings apart.
         """
         found = segments(spans, own, self.how, KEEP)
-        taken = Substitutes(text, found, attempt)
+        taken = Substitutes(text, [each for each in found if ACTIONS[each.how.action].mapped], attempt)
         parts: list[str] = []
-        undone: list[str] = []
         replaced: list[Replacement] = []
         at = length = 0
         for start, end, label, how in found:
@@ -158,32 +157,30 @@ class Redactor:
                 made: str | None = taken.of(label, value, self._fakers.get(label))
             elif row.of_value is not None:
                 made = row.of_value(value, how)
+            elif isinstance(how, Shift):
+                made = self._shift(value, how, context)
             else:
-                made = self._keyed[how.action](label, value, how, context)
+                made = self._derived[how.action](label, value)
             action = "label" if made is None else how.action
             made = placeholders.plain(label) if made is None else made
             begin = length + start - at
             length = begin + len(made)
             replaced.append(Replacement(begin, length, start, end, label, action))
-            undone += (text[at:start], value if row.mapped else made)
             parts += (text[at:start], made)
             at = end
         parts.append(text[at:])
-        undone.append(text[at:])
         new = "".join(parts)
-        if taken.mapping and restore_mapped(new, taken.mapping) != "".join(undone):
+        if taken.mapping and restore_mapped(new, taken.mapping) != _restored(text, new, replaced):
             return None
         return Redacted(new, replaced, taken.mapping)
 
-    def _hash(self, label: str, value: str, how: Hash, context: str) -> str:
+    def _hash(self, label: str, value: str) -> str:
+        how = self.how(label)
         assert self.key is not None  # loaded for every policy with such an action
+        assert isinstance(how, Hash)
         return placeholders.hashed(label, normalised(value), self.key, how.digits)
 
-    def _token(self, label: str, value: str, how: Token, context: str) -> str:
-        assert self._tokens is not None
-        return self._tokens.seal(label, value)
-
-    def _shift(self, label: str, value: str, how: Shift, context: str) -> str | None:
+    def _shift(self, value: str, how: Shift, context: str) -> str | None:
         assert self.key is not None
         chance = int.from_bytes(self.key.digest("shift", "", context)[:8]) % (2 * how.max_days)
         days = chance - how.max_days
@@ -264,6 +261,24 @@ class Substitutes:
     @cached_property
     def _folded_text(self) -> str:
         return self._text.casefold()
+
+
+def remembering(derive: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    """The same function of a label and a value, faster for values that come again, as names and cities do."""
+    remembered = lru_cache(maxsize=REMEMBERED)(derive)
+    return lambda label, value: (remembered if len(value) <= LONGEST_REMEMBERED else derive)(label, value)
+
+
+def _restored(text: str, new: str, replaced: Iterable[Replacement]) -> str:
+    """What the way back by a mapping must give: the new text, with the old values where a mapping leads back."""
+    parts: list[str] = []
+    at = 0
+    for each in replaced:
+        mapped = ACTIONS[each.action].mapped
+        made = text[each.old_start : each.old_end] if mapped else new[each.start : each.end]
+        parts += (text[at : each.old_start], made)
+        at = each.old_end
+    return "".join([*parts, text[at:]])
 
 
 def normalised(value: str) -> str:
