@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.files.rows import decode, spans_of, tagged
-from vtag.files.jsonl import Writer, dump_spans
+from vtag.files.jsonl import Writer, dump_spans, with_value
 from vtag.files.records import Bad, Fields, Record
 from vtag.types import Span
 
@@ -46,6 +49,42 @@ def test_a_line_stays_as_it_was_but_for_its_spans(line: str) -> None:
 )
 def test_a_field_of_that_name_is_replaced(line: str, kept: str) -> None:
     assert again(line) == kept
+
+
+BLANKS = st.text(alphabet=" \t\n\r", max_size=2)
+# As JSON writes them; the first two are one name.
+NAMES = st.sampled_from(
+    ['"text"', r'"t\u0065xt"', '"a"', '""', r'"\""', r'"\\"', r'"x\\\"text\": "', '"é"', '"}"', '", "']
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "a", '"']), inner, max_size=3),
+    max_leaves=5,
+).map(json.dumps)
+MEMBERS = st.lists(st.tuples(BLANKS, NAMES, BLANKS, BLANKS, VALUES, BLANKS), max_size=4)
+
+
+@given(MEMBERS, MEMBERS, BLANKS, st.text())
+def test_with_a_new_value_all_else_is_as_it_was_in_any_spelling(before: Any, after: Any, blank: str, new: str) -> None:
+    """Of a name that comes several times the last one counts, and it alone is left."""
+    others = [f"{a}{name}{b}:{c}{value}{d}" for a, name, b, c, value, d in [*before, *after]]
+
+    def line(value: str) -> str:
+        text = f'{blank}"text"{blank}:{value}{blank}'
+        return f"{{{','.join([*others[: len(before)], text, *others[len(before) :]])}}}"
+
+    made = with_value(line('"old"'), ["text"], new)
+    if any(json.loads(name) == "text" for _, name, *_ in [*before, *after]):
+        expected = json.loads(line('"old"')) | {"text": new}
+        assert json.dumps(json.loads(made), sort_keys=True) == json.dumps(expected, sort_keys=True)
+        assert [name for name, _ in json.loads(made, object_pairs_hook=list)].count("text") == 1
+    else:
+        assert made == line(json.dumps(new, ensure_ascii=False))
+
+
+def test_blanks_take_time_in_proportion_to_their_number() -> None:
+    blanks = " " * 1_000_000
+    assert with_value(f'{{"text":{blanks}"a"{blanks}}}', ["text"], "b") == f'{{"text":{blanks}"b"{blanks}}}'
 
 
 def test_bad_lines_say_why_and_the_next_ones_are_read() -> None:

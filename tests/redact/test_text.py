@@ -189,6 +189,17 @@ def spans_in(text: str, *found: tuple[str, str]) -> list[Span]:
     return [Span(text.index(value), text.index(value) + len(value), label, 0.9, value) for value, label in found]
 
 
+@pytest.mark.parametrize("action", ["hash", "token"])
+def test_a_value_that_comes_again_has_what_it_had_whatever_its_length(action: str) -> None:
+    policy = {"default": action, "labels": {"ID": {"action": "hash", "digits": 8}}}
+    again = redactor(policy)
+    for value in ("Ann", "ann", " Ann", "Ann" * 30):
+        for label in ("NAME", "EMAIL", "ID"):
+            span = [Span(0, len(value), label, 1.0, value)]
+            assert len({each.redact(value, span).text for each in (again, again, redactor(policy))}) == 1
+    assert again.redact("Ann", [Span(0, 3, "NAME", 1.0, "Ann")]) != again.redact("Ann", [Span(0, 3, "ID", 1.0, "Ann")])
+
+
 def test_a_kept_span_does_not_keep_what_another_one_covers() -> None:
     text = "Ann Lee Street 5"
     spans = spans_in(text, ("Ann Lee Street 5", "PLACE"), ("Ann Lee", "NAME"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring as quote
@@ -18,6 +19,8 @@ from vtag.types import Replacement, Span
 
 BLANK = " \t\n\r"
 _decoder = json.JSONDecoder()
+# The name of an object's next member, and all that stands around it.
+_NAME = re.compile(rf'[{BLANK}]*+,?[{BLANK}]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")[{BLANK}]*+:[{BLANK}]*+')
 
 
 def read(file: BinaryIO, after: int) -> Iterator[Record | Bad]:
@@ -141,19 +144,9 @@ def _without(line: str, field: str, *, but_last: bool = False) -> str:
 
 def _members(line: str) -> Iterator[tuple[str, int, int, int]]:
     """Of each member of an object its name, where it starts, and where its value begins and ends."""
-    at = _skip(line, 1)
-    while line[at] != "}":
-        start = at
-        key, at = _decoder.raw_decode(line, at)
-        begin = _skip(line, _skip(line, at) + 1)
+    end = 1
+    while found := _NAME.match(line, end):
+        start, begin = found.start(1), found.end()
+        name = json.loads(found[1]) if "\\" in found[1] else found[1][1:-1]
         _, end = _decoder.raw_decode(line, begin)
-        yield key, start, begin, end
-        at = _skip(line, end)
-        if line[at] == ",":
-            at = _skip(line, at + 1)
-
-
-def _skip(line: str, at: int) -> int:
-    while line[at] in BLANK:
-        at += 1
-    return at
+        yield name, start, begin, end

@@ -27,7 +27,7 @@ ATTEMPTS, FAKES_ATTEMPTS = 4, 2
 # How often a fake is drawn until one is found that is not in the text.
 DRAWS = 16
 KEEP, SEAL = Keep(), Token()
-# How many values are remembered with their hash or token, and how long they may be: at most about 10 MB in all.
+# How many values are remembered with their hash or token, and how long they may be: at most some 20 MB in all.
 REMEMBERED, LONGEST_REMEMBERED = 1 << 14, 64
 
 
@@ -52,7 +52,9 @@ class Redactor:
             if isinstance(how, Fake) and self.key is not None:
                 self._fakers[label] = fakes.maker(label, how.kind, how.locale, self.key)
         self._names = frozenset(map(placeholders.shown, labels))
-        mapped = (label for label in labels if ACTIONS[self.how(label).action].mapped)
+        self._plain = {label: placeholders.plain(label) for label in labels}
+        mapped = [label for label in labels if ACTIONS[self.how(label).action].mapped]
+        self._maps = bool(mapped)
         self._numbered = frozenset(map(placeholders.shown, mapped))
         self._allowed = frozenset(map(folded, policy.allow))
         self._denied = Values(policy.deny)
@@ -147,22 +149,23 @@ class Redactor:
         own: placeholders that stay. attempt: tells mappings apart.
         """
         found = segments(spans, own, self.how, KEEP)
-        taken = Substitutes(text, [each for each in found if ACTIONS[each.how.action].mapped], attempt)
+        taken = Substitutes(text, found, attempt) if self._maps else None
         parts: list[str] = []
         replaced: list[Replacement] = []
         at = length = 0
         for start, end, label, how in found:
-            value, row = text[start:end], ACTIONS[how.action]
-            if row.mapped:
-                made: str | None = taken.of(label, value, self._fakers.get(label))
-            elif row.of_value is not None:
-                made = row.of_value(value, how)
+            value, action = text[start:end], how.action
+            if (of_value := ACTIONS[action].of_value) is not None:
+                made = of_value(value, how)
+            elif action in self._derived:
+                made = self._derived[action](label, value)
             elif isinstance(how, Shift):
                 made = self._shift(value, how, context)
             else:
-                made = self._derived[how.action](label, value)
-            action = "label" if made is None else how.action
-            made = placeholders.plain(label) if made is None else made
+                assert taken is not None  # numbers and fakes
+                made = taken.of(label, value, self._fakers.get(label))
+            if made is None:
+                made, action = self._plain.get(label) or placeholders.plain(label), "label"
             begin = length + start - at
             length = begin + len(made)
             replaced.append(Replacement(begin, length, start, end, label, action))
@@ -170,9 +173,10 @@ class Redactor:
             at = end
         parts.append(text[at:])
         new = "".join(parts)
-        if taken.mapping and restore_mapped(new, taken.mapping) != _restored(text, new, replaced):
+        mapping = taken.mapping if taken is not None else {}
+        if mapping and restore_mapped(new, mapping) != _restored(text, new, replaced):
             return None
-        return Redacted(new, replaced, taken.mapping)
+        return Redacted(new, replaced, mapping)
 
     def _hash(self, label: str, value: str) -> str:
         how = self.how(label)
