@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,22 @@ def test_a_mapping_is_neither_overwritten_nor_mixed_up(llm: LLM, corpus: Path, t
     refused("mapping_length", f"m.jsonl: has {len(lines)} lines", lambda: restore(tmp_path / "fewer.jsonl", "m.jsonl"))
     refused("mapping_changed", "changed.jsonl: line ", lambda: restore(out, "changed.jsonl"))
     refused("mapping_unreadable", "none.jsonl", lambda: restore(out, "none.jsonl"))
+
+
+@pytest.mark.parametrize("chunks_done", [0, 2])
+def test_a_run_goes_on_with_its_own_mapping_alone(llm: LLM, corpus: Path, tmp_path: Path, chunks_done: int) -> None:
+    """Numbers and fakes whose mapping is lost lead nowhere; and another run's mapping must not be lost."""
+    out, mapping, other = (tmp_path / name for name in ("out.jsonl", "m.jsonl", "other.jsonl"))
+    with pytest.raises(KeyboardInterrupt):
+        redact_files(llm, corpus, out, policy=POLICY, mapping=mapping, watch=stop_after(chunks_done))
+    other.write_text("of another run")
+    for wrong in (None, other, tmp_path / "none.jsonl"):
+        run = partial(redact_files, llm, corpus, out, policy=POLICY, mapping=wrong)
+        refused("another_run", "another mapping", run)
+    assert other.read_text() == "of another run"
+    redact_files(llm, corpus, out, policy=POLICY, mapping=mapping)
+    restore_files(out, tmp_path / "back.jsonl", policy=POLICY, mapping=mapping)
+    assert [row["text"] for row in read(tmp_path / "back.jsonl")] == TEXTS
 
 
 def test_a_wrong_key_stops_the_way_back_at_the_first_record(

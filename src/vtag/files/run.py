@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -180,6 +181,8 @@ def run_files(
         key = None
         if target.files and not any(source.pipe for source in found):
             key = _key(found, fields, work.options) | dict(work.depends_on) | depends_on()
+            if mapping is not None:
+                key["mapping"] = os.path.relpath(mapping, Path(output).parent)
         watch = watch or (lambda state, share: None)
         watch(target.open(key, restart=restart), None)
         if not target.state.done:
