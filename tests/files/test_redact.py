@@ -216,6 +216,26 @@ def test_a_run_goes_on_with_its_own_mapping_alone(llm: LLM, corpus: Path, tmp_pa
     assert [row["text"] for row in read(tmp_path / "back.jsonl")] == TEXTS
 
 
+def test_what_a_run_reads_is_never_written(llm: LLM, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "policy.json").write_text(json.dumps({"default": "token", "key": {"file": str(tmp_path / "key")}}))
+    out, mapping, policy = tmp_path / "out.jsonl", tmp_path / "m.jsonl", tmp_path / "policy.json"
+    redact_files(llm, corpus, out, policy=POLICY, mapping=mapping)
+    redact = partial(redact_files, llm, corpus, policy=policy, restart=True)
+    back = partial(restore_files, out, restart=True)
+    for run in (
+        partial(redact, tmp_path / "o.jsonl", mapping=tmp_path / "key"),
+        partial(redact, tmp_path / "o.jsonl", mapping=policy),
+        partial(redact, tmp_path / "o.jsonl", mapping=corpus),
+        partial(redact, "-", mapping=corpus),
+        partial(redact, "-", mapping=tmp_path / "key"),
+        partial(back, mapping, policy=POLICY, mapping=mapping),
+    ):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        refused("input_is_output", "is both input and output", run)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_wrong_key_stops_the_way_back_at_the_first_record(
     llm: LLM, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

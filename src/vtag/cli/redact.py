@@ -48,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
     """Redact."""
     from vtag.redact import policy
 
-    checked = policy.load(args.policy)
     if args.stream and args.output is not None:
         raise error("redact_stream_output")
     if args.output is not None:
@@ -56,9 +55,10 @@ def run(args: argparse.Namespace) -> int:
 
         args.input = args.input or ["-"]
         more = {"mapping": args.mapping, "replacements_field": args.replacements_field}
-        return files.tagged(args, redact_files, policy=checked, **more)
+        return files.tagged(args, redact_files, policy=args.policy, **more)
     if args.input not in ([], ["-"]):
         raise error("redact_output")
+    checked = policy.load(args.policy)
     files.check_lines(args, (*files.MODEL_OPTIONS, "mapping", "ray"))
     if checked.context is not None:
         raise error("redact_lines", what="a context in the policy")

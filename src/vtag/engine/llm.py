@@ -28,8 +28,9 @@ from vtag.model.identity import identity
 from vtag.model.plan import TASK, Plan, make_plan
 from vtag.options import DEFAULT_STRATEGY, DEFAULTS, BoundOptions, TagOptions
 from vtag.output import TokenClassificationOutput
+from vtag.redact.policy import PolicySource
 from vtag.redact.stream import StreamRedactor, fed
-from vtag.redact.text import PolicySource, Redactor
+from vtag.redact.text import Redactor
 from vtag.system import device, environment
 from vtag.text.batching import batches
 from vtag.text.inputs import validate_texts

@@ -24,7 +24,8 @@ class Target:
     """The output of a run: `open` it, `commit` chunk after chunk, `finish`.
 
     mapping: a file for the mappings of the rows, a line each.
-    files: the output, its journal, its errors and the folder of its parts; none for stdout.
+    files: the output, its journal, its errors, the folder of its parts and the mapping; for stdout the mapping alone.
+    resumes: whether there is a journal; not for stdout.
     state: what is committed.
     writer: converts records with their spans to bytes; set from `open` on, unless the run is complete.
     """
@@ -37,18 +38,18 @@ class Target:
         self._mapping = Appended(self._mapping_path, mode=0o600) if self._mapping_path else None
         self._journal: Journal | None = None
         self.state = State()
-        self.files: tuple[Path, ...] = ()
+        self.files: tuple[Path, ...] = () if self._mapping_path is None else (self._mapping_path,)
+        self.resumes = output != STDIN
         self.kind = "jsonl"
         self._store: Store = Pipe(sys.stdout.buffer)
         self._errors: Store = Pipe(sys.stderr.buffer)
-        if output == STDIN:
+        if not self.resumes:
             return
         path = Path(output)
-        self.files = tuple(beside(path, end) for end in ("", ".journal", ".errors.jsonl", ".parts"))
-        if self._mapping_path is not None:
-            if self._mapping_path.resolve() in [file.resolve() for file in self.files]:
-                raise error("mapping_is_output", path=mapping)
-            self.files += (self._mapping_path,)
+        own = tuple(beside(path, end) for end in ("", ".journal", ".errors.jsonl", ".parts"))
+        if self._mapping_path is not None and self._mapping_path.resolve() in [file.resolve() for file in own]:
+            raise error("mapping_is_output", path=mapping)
+        self.files = own + self.files
         self.kind = formats.output(path.name)
         join = formats.joiner(self.kind)
         joined = partial(join, fields=fields) if join else None
@@ -65,7 +66,7 @@ class Target:
     def open(self, key: Mapping[str, str] | None, *, restart: bool = False) -> State:
         """Continue an earlier run with this key, or begin. Without a key there is no journal."""
         with self._writing():
-            if self.files:
+            if self.resumes:
                 self._resume(key, restart)
             elif not restart:
                 self._refuse_existing()
@@ -96,7 +97,7 @@ class Target:
     def finish(self, columns: Callable[[], Mapping[str, Any]]) -> State:
         """Finish after the last chunk. `columns`: of the inputs, for an output without records."""
         with self._writing():
-            if self.files and not self.state.size:
+            if self.resumes and not self.state.size:
                 self._store.write(self.writer.empty(columns()))
             self._store.finish()
             if self._mapping:
@@ -143,6 +144,6 @@ class Target:
             raise
         except OSError as cause:
             why = cause.strerror or type(cause).__name__
-            if not self.files:
+            if not self.resumes:
                 raise error("stdout_failed", reason=why) from cause
             raise error("output_failed", output=self._name, reason=why) from cause

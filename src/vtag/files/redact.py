@@ -16,7 +16,8 @@ from vtag.files.jsonl import with_value
 from vtag.files.records import MISSING, Fields, Record, TaggedRecord, path_of, value_at
 from vtag.files.run import Tags, Treatment, Watch, run_files
 from vtag.redact import policy as policies
-from vtag.redact.text import PolicySource, Redactor
+from vtag.redact.policy import PolicySource
+from vtag.redact.text import Redactor
 from vtag.tagger import Tagger
 from vtag.types import Coverage, Span
 
@@ -93,6 +94,7 @@ def redact_files(
         fields,
         treatment,
         mapping=mapping,
+        reads=policies.files(policy, checked),
         format=format,
         delimiter=delimiter,
         strict=strict,

@@ -16,8 +16,8 @@ from vtag.files.run import Treatment, Watch, run_files
 from vtag.options import DEFAULTS, BoundOptions
 from vtag.redact import mapping as mappings
 from vtag.redact import policy as policies
+from vtag.redact.policy import PolicySource
 from vtag.redact.restore import Restorer
-from vtag.redact.text import PolicySource
 from vtag.tagger import Tagger
 from vtag.types import ChunkAnswers, Coverage, Span
 
@@ -75,6 +75,7 @@ def restore_files(
         output,
         Fields(text_field, spans=None, redacts=True, drops=(replacements_field,)),
         lambda tagger: Treatment(DEFAULTS, row, depends_on, of_records.begin, "record_not_restored"),
+        reads=[*policies.files(policy, known), *([] if mapping is None else [mapping])],
         format=format,
         delimiter=delimiter,
         strict=True,

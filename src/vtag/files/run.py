@@ -150,6 +150,7 @@ def run_files(
     treatment: Callable[[Tagger], Treatment],
     *,
     mapping: str | Path | None = None,
+    reads: Iterable[str | Path] = (),
     format: str | None = None,  # noqa: A002
     delimiter: str | None = None,
     strict: bool = False,
@@ -160,12 +161,17 @@ def run_files(
     """As `tag_files`, with what is done with each record.
 
     treatment: called with the model's tagger before the engine starts. mapping: a file for the mappings of the rows.
+    reads: files that the work needs beside its inputs, so that they cannot be written.
     """
     if engine and not isinstance(model, str | Path):
         raise error("engine_is_made", names=", ".join(engine))
     paths = [sources] if isinstance(sources, str | Path) else sources
     with ExitStack() as stack:
         target = stack.enter_context(Target(str(output), fields, mapping))
+        needed = {Path(path).resolve() for path in reads}
+        for file in target.files:
+            if file.resolve() in needed:
+                raise error("input_is_output", path=file)
         found = inputs.find([str(source) for source in paths], format, target.files, delimiter)
         chunks.check(found, fields)
         depends_on: Callable[[], dict[str, str]]
@@ -179,7 +185,7 @@ def run_files(
             tagger, depends_on = model.tagger, model.identity
         work = treatment(tagger)
         key = None
-        if target.files and not any(source.pipe for source in found):
+        if target.resumes and not any(source.pipe for source in found):
             key = _key(found, fields, work.options) | dict(work.depends_on) | depends_on()
             if mapping is not None:
                 key["mapping"] = os.path.relpath(mapping, Path(output).parent)

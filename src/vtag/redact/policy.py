@@ -103,7 +103,10 @@ class Policy(BaseModel):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def load(source: Policy | Mapping[str, Any] | str | Path | None, *, shown: Iterable[str] | None = None) -> Policy:
+PolicySource = Policy | Mapping[str, Any] | str | Path | None
+
+
+def load(source: PolicySource, *, shown: Iterable[str] | None = None) -> Policy:
     """A policy from a file (.toml, else JSON), a mapping, or None: each value is replaced by its label.
 
     shown: the names that errors may have beside those of vtag; None: all that the policy has. Raises SettingError,
@@ -123,6 +126,12 @@ def load(source: Policy | Mapping[str, Any] | str | Path | None, *, shown: Itera
     if policy.context is not None and "shift" not in policy.actions:
         raise error("policy_context")
     return policy
+
+
+def files(source: PolicySource, policy: Policy | None) -> list[str | Path]:
+    """The files that a policy was read from and needs: its own, and that of its key."""
+    own = [source] if isinstance(source, str | Path) else []
+    return own if policy is None or policy.key.file is None else [*own, policy.key.file]
 
 
 def read(path: str | Path) -> Any:

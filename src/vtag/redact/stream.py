@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from vtag.errors import error
 from vtag.redact import policy as policies
 from vtag.redact.passages import Passage, Segmenter
-from vtag.redact.text import PolicySource, Redactor
+from vtag.redact.policy import PolicySource
+from vtag.redact.text import Redactor
 from vtag.types import Redacted, Replacement, Span
 
 # The longest span that is replaced as one; of a longer one, the parts.

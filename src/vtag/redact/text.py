@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import count
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from vtag.errors import error
 from vtag.options import TagOptions
@@ -17,7 +16,7 @@ from vtag.redact.actions import ACTIONS, Action, Fake, Hash, Keep, Shift, Token
 from vtag.redact.keys import Key
 from vtag.redact.overlaps import Segment, segments
 from vtag.redact.placeholders import Tokens
-from vtag.redact.policy import Policy
+from vtag.redact.policy import Policy, PolicySource
 from vtag.redact.restore import restore_mapped
 from vtag.redact.words import Values, folded, is_letter
 from vtag.types import Redacted, Replacement, Span
@@ -29,9 +28,6 @@ DRAWS = 16
 KEEP, SEAL = Keep(), Token()
 # How many values are remembered with their hash or token, and how long they may be: at most some 20 MB in all.
 REMEMBERED, LONGEST_REMEMBERED = 1 << 14, 64
-
-
-PolicySource = Policy | Mapping[str, Any] | str | Path | None
 
 
 class Redactor:
