@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tests.integrations.ray.nodes import share_environment
 from vtag.system import cpu
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from transformers import PreTrainedTokenizerFast
 
     from tests.serve.servers import Server
@@ -175,6 +177,28 @@ def renamed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     options = ("--label-map", str(PRESIDIO_LABELS), "--policy", str(folder / "policy.toml"), "--access-log", "json")
     with serving("demo", folder / "log", "--dtype", "float32", *options, env={"VTAG_REDACT_KEY": KEY}) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, which .ci/run installs."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    options = [
+        "--no-sandbox",  # root has none
+        "--disable-dev-shm-usage",  # which is small in containers
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--host-resolver-rules=MAP vtag.test 127.0.0.1",
+    ]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="session")

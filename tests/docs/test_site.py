@@ -18,10 +18,7 @@ import pytest
 import yaml
 
 from tests.docs.pages import ROOT
-from tests.serve.page.test_playground import CHROMIUM, OPTIONS
 
-# .ci/run installs it.
-browser_needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 # A page of each kind.
 LOOKED_AT = """
@@ -76,16 +73,6 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
-
-
 def place(page: Path) -> str:
     """A page's folder on the site."""
     name = page.relative_to(ROOT / "docs").with_suffix("")
@@ -132,7 +119,6 @@ def test_the_reference_has_every_public_name_with_an_anchor(site: Path) -> None:
 
 
 @pytest.mark.long
-@browser_needed
 @pytest.mark.parametrize("scheme", AXE)
 def test_axe_finds_nothing_and_nothing_is_asked_of_other_hosts(browser: Any, url: str, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
@@ -151,7 +137,6 @@ def test_axe_finds_nothing_and_nothing_is_asked_of_other_hosts(browser: Any, url
     assert all(each.startswith((url, "data:", "blob:")) for each in asked)
 
 
-@browser_needed
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_sites_search_finds_the_answer_among_the_first_three(browser: Any, url: str, question: str) -> None:
     page = browser.new_page()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from tests.evaluation.test_systems import FOUND, GOLD
-from tests.serve.page.test_playground import CHROMIUM, OPTIONS, assert_accessible
+from tests.serve.page.test_playground import assert_accessible
 from vtag import evaluate
 from vtag.evaluation.page import MOST_CHARACTERS, MOST_RECORDS
 
@@ -17,17 +16,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 NASTY = "<script>hacked = 1</script><img src=x onerror=hacked=1> Ann & Bob"
-browser_needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 def many(count: int) -> tuple[list[dict[str, Any]], list[list[tuple[Any, ...]]]]:
@@ -41,7 +29,6 @@ def many(count: int) -> tuple[list[dict[str, Any]], list[list[tuple[Any, ...]]]]
     return gold, found
 
 
-@browser_needed
 @pytest.mark.parametrize(
     ("scheme", "show_text", "width"), [("light", True, 1100), ("dark", True, 360), ("dark", False, 1100)]
 )
@@ -60,7 +47,6 @@ def test_it_is_accessible_and_runs_nothing(
     page.context.close()
 
 
-@browser_needed
 def test_it_holds_a_thousand_records_and_no_more(browser: Browser, tmp_path: Path) -> None:
     gold, found = many(MOST_RECORDS + 50)
     evaluate(None, gold, predictions=found, html=tmp_path / "page.html", show_text=True)

@@ -1,6 +1,6 @@
 """The secret behind hashes, tokens, fakes and shifted dates: read from the environment or a file, never from a policy.
 
-Everything is derived from it by HMAC (RFC 2104) with a name of its own, so that no two uses share a key.
+Each use has a key of its own, derived from it by HMAC (RFC 2104) with a name.
 """
 
 from __future__ import annotations

@@ -53,7 +53,10 @@ def is_numbered(text: str) -> bool:
 
 
 def hashed(label: str, value: str, key: Key, digits: int) -> str:
-    """[EMAIL#3f2a...]: so many hexadecimal digits of the value's HMAC-SHA256, and four by which it is recognised."""
+    """[EMAIL#3f2a...]: so many hexadecimal digits of the value's HMAC-SHA256, and four by which it is recognised.
+
+    These are a keyed BLAKE2s (RFC 7693) of the others.
+    """
     name = shown(label)
     digest = key.digest("hash", name, value).hex()[:digits]
     return f"[{name}#{digest}{_check(name, digest, key)}]"

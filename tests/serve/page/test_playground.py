@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -30,29 +29,8 @@ if TYPE_CHECKING:
     from vtag import LLM
 
 ROOT = Path(__file__).parents[3]
-CHROMIUM = shutil.which("chromium")
-OPTIONS = [
-    "--no-sandbox",  # root has none
-    "--disable-dev-shm-usage",  # which is small in containers
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP vtag.test 127.0.0.1",
-]
 TEXT = "Hi, I'm Marisol Okonkwo from Dunmere."
 NASTY = "It's 'Ann'! $HOME `id` \\ \"x\" %s\nJSON\n👩‍👩‍👧 e\u0301 Marisol Okonkwo 🇫🇷 lives in Dunmere.\u2028"
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 @contextmanager
